@@ -1,0 +1,90 @@
+# The index of every command. Each target does all of its own set-up, on a fresh machine too.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LAYER_VENV := build/layer-venv
+LAYER_STAMP := $(LAYER_VENV)/.installed
+ARCH ?= $(shell uname -m | sed 's/aarch64/arm64/')
+FOR ?=
+ONLY ?=
+
+# Settings of the machine's user must not reach what is built and tested.
+export PYTHONDONTWRITEBYTECODE :=
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: demo
+demo: $(STAMP) dist/layer.zip chromium-if-needed ## run everything here and open the dashboard; FOR=60 checks every page and ends by itself
+	@$(BIN)/python -m deploy.local.demo $(if $(FOR),--for $(FOR))
+
+.PHONY: test
+test: $(STAMP) dist/layer.zip chromium ## every test, fault and load tests at a small size
+	$(BIN)/python -m pytest $(if $(ONLY),-k '$(ONLY)')
+
+.PHONY: soak
+soak: $(STAMP) dist/layer.zip chromium ## the same tests at full size; resumable; one JSON line each; ONLY=name selects
+	@$(BIN)/python -m tests.soak $(ONLY)
+
+.PHONY: smoke
+smoke: $(STAMP) dist/layer.zip ## the whole path once; the last line is one JSON object
+	@$(BIN)/python -m deploy.local.smoke
+
+.PHONY: bench
+bench: $(STAMP) dist/layer.zip ## measurements as JSON lines; ONLY=layer selects by a name's first part
+	@$(BIN)/python -m benchmarks $(ONLY)
+
+.PHONY: lint
+lint: $(STAMP) ## ruff and mypy (strict)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(STAMP) ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: layer
+layer: dist/layer.zip ## build dist/layer.zip
+
+# What goes into the layer: the package, the shared words, the spec and the lock of the tools that build it.
+LAYER_SOURCES := $(shell find extension semconv -type f -not -name '*.pyc' 2>/dev/null) layer.zip.spec
+
+dist/layer.zip: $(LAYER_STAMP) $(LAYER_SOURCES)
+	@echo "layer: building dist/layer.zip"
+	@PYTHONHASHSEED=0 $(LAYER_VENV)/bin/pyinstaller --log-level WARN --noconfirm layer.zip.spec
+
+.PHONY: lock
+lock: ## pin versions anew (deploy/locks/*.txt), without download addresses
+	@deploy/locks/compile
+
+.PHONY: clean
+clean: ## remove what was built and stored here
+	rm -rf build dist lambdascope-data .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Set-up --------------------------------------------------------------------------------------------------------------
+
+$(STAMP): deploy/locks/dev.txt deploy/setup/venv
+	@PYTHON='$(PYTHON)' deploy/setup/venv $(VENV) deploy/locks/dev.txt
+
+$(LAYER_STAMP): deploy/locks/layer.txt deploy/setup/venv
+	@PYTHON='$(PYTHON)' deploy/setup/venv $(LAYER_VENV) deploy/locks/layer.txt
+
+.PHONY: chromium
+chromium: ## headless Chromium, which the browser tests drive
+	@deploy/setup/debian-package chromium chromium
+
+.PHONY: chromium-if-needed
+chromium-if-needed:
+	@$(if $(FOR),deploy/setup/debian-package chromium chromium,true)

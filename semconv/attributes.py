@@ -1,0 +1,101 @@
+"""Attribute names, one constant each.
+
+Names of OpenTelemetry's semantic conventions are used where a convention exists (its registry: ``faas``, ``cloud``,
+``aws``, ``host``, ``error``, ``service``, ``telemetry``). What has no convention carries the prefix ``lambda.``. A
+name that ends in ``_ms``, ``_mb``, ``_bytes`` or ``_unix_nano`` says its unit.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+# Resource attributes -------------------------------------------------------------------------------------------------
+
+SERVICE_NAME: Final = "service.name"
+"""OTEL_SERVICE_NAME, or the function's name."""
+CLOUD_PROVIDER: Final = "cloud.provider"
+"""Always ``aws``."""
+CLOUD_PLATFORM: Final = "cloud.platform"
+"""Always ``aws_lambda``."""
+CLOUD_REGION: Final = "cloud.region"
+CLOUD_ACCOUNT_ID: Final = "cloud.account.id"
+"""The account that owns the function, from the answer to the extension's registration."""
+CLOUD_RESOURCE_ID: Final = "cloud.resource_id"
+"""The function's ARN with its version, never an alias."""
+FAAS_NAME: Final = "faas.name"
+FAAS_VERSION: Final = "faas.version"
+"""A number or ``$LATEST``."""
+FAAS_INSTANCE: Final = "faas.instance"
+"""The execution environment: the platform's instance id, else an id that the extension drew at its start."""
+FAAS_MAX_MEMORY: Final = "faas.max_memory"
+"""The function's memory in bytes (the configured MB times 1,048,576)."""
+HOST_ARCH: Final = "host.arch"
+"""``amd64`` or ``arm64``."""
+TELEMETRY_DISTRO_NAME: Final = "telemetry.distro.name"
+TELEMETRY_DISTRO_VERSION: Final = "telemetry.distro.version"
+
+# Span attributes: identity of an invocation --------------------------------------------------------------------------
+
+FAAS_INVOCATION_ID: Final = "faas.invocation_id"
+"""The request id. Retries of an asynchronous invocation share it; :data:`ATTEMPT` and the instance tell them apart."""
+ATTEMPT: Final = "lambda.attempt"
+"""How many ``platform.start`` records this sandbox has seen for the request id, from 1."""
+FAAS_COLDSTART: Final = "faas.coldstart"
+"""True only on the invocation that waited for the init."""
+FAAS_TRIGGER: Final = "faas.trigger"
+INVOKED_ARN: Final = "aws.lambda.invoked_arn"
+ERROR_TYPE: Final = "error.type"
+"""``Runtime.ExitError``, ``Function.…``, ``Extension.Crash``, ``timeout`` and the like; absent on success."""
+
+# Span attributes: phases ---------------------------------------------------------------------------------------------
+
+PHASE: Final = "lambda.phase"
+"""One of :mod:`semconv.phases`."""
+PHASE_SOURCE: Final = "lambda.phase.source"
+"""Where the phase's boundaries come from: ``telemetry``, ``proc``, ``wrapper`` or ``probe``."""
+STATUS: Final = "lambda.status"
+"""The platform's word: ``success``, ``failure``, ``error`` or ``timeout``."""
+INITIALIZATION_TYPE: Final = "lambda.initialization_type"
+"""``on-demand``, ``provisioned-concurrency``, ``snap-start`` or ``lambda-managed-instances``."""
+INIT_PHASE: Final = "lambda.init.phase"
+"""``init``; ``invoke`` for a suppressed init; ``snap-start``."""
+PROACTIVE_INIT: Final = "lambda.proactive_init"
+"""True on the first invocation of a sandbox that had been ready for more than 10 s: nobody waited for its init."""
+RUNTIME_VERSION: Final = "lambda.runtime_version"
+"""Such as ``python:3.12.v38``."""
+RUNTIME_VERSION_ARN: Final = "lambda.runtime_version_arn"
+BUSY_START_UNIX_NANO: Final = "lambda.busy_start_unix_nano"
+"""Start of the init that this invocation waited for, else ``platform.start``. Nanoseconds since the epoch."""
+END_ESTIMATED: Final = "lambda.end_estimated"
+"""True where the end is a best guess because the platform never told it."""
+IN_FLIGHT: Final = "lambda.in_flight"
+"""True on the start record of an invocation that is still running; the final span replaces it."""
+SHUTDOWN_REASON: Final = "lambda.shutdown_reason"
+"""``spindown``, ``timeout`` or ``failure``."""
+
+# Span attributes: figures of the platform ----------------------------------------------------------------------------
+
+DURATION_MS: Final = "lambda.duration_ms"
+BILLED_DURATION_MS: Final = "lambda.billed_duration_ms"
+MEMORY_SIZE_MB: Final = "lambda.memory_size_mb"
+MAX_MEMORY_USED_MB: Final = "lambda.max_memory_used_mb"
+INIT_DURATION_MS: Final = "lambda.init_duration_ms"
+RESTORE_DURATION_MS: Final = "lambda.restore_duration_ms"
+BILLED_RESTORE_DURATION_MS: Final = "lambda.billed_restore_duration_ms"
+RESPONSE_LATENCY_MS: Final = "lambda.response_latency_ms"
+RESPONSE_DURATION_MS: Final = "lambda.response_duration_ms"
+RUNTIME_OVERHEAD_MS: Final = "lambda.runtime_overhead_ms"
+PRODUCED_BYTES: Final = "lambda.produced_bytes"
+
+# Headers and keys of an export, from the layer to the collector ------------------------------------------------------
+
+EXPORT_INSTANCE_HEADER: Final = "x-lambdascope-instance"
+"""HTTP header (gRPC: metadata key) of an export: the instance id of the sandbox."""
+EXPORT_SEQUENCE_HEADER: Final = "x-lambdascope-sequence"
+"""The batch's number in its sandbox and signal, from 1. A repeat of the same bytes carries the same number."""
+EXPORT_TOTAL_HEADER: Final = "x-lambdascope-total"
+"""Items that the sandbox has exported or dropped in this signal, this batch included."""
+EXPORT_DROPPED_HEADER: Final = "x-lambdascope-dropped"
+"""Items that the sandbox has dropped in this signal so far."""
