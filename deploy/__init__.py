@@ -1,0 +1,1 @@
+"""How Lambdascope is set up, run and attached."""
