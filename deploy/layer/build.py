@@ -1,0 +1,112 @@
+"""Puts the layer together. The whole of what is in it is decided here; ``docs/layer.md`` tells why.
+
+::
+
+    extensions/lambdascope            the launcher: static, the only file that Lambda starts
+    lambdascope/bin/python3           the interpreter
+    lambdascope/lib/*.so*             every library that it loads, C library and loader included
+    lambdascope/lib/python3.N/        modules: .pyc without source, lib-dynload/ with the native ones
+    lambdascope/ca/                   certificate authorities, as a hashed directory
+    lambdascope/openssl.cnf           empty: OpenSSL shall not read the one of the function's image
+    lambdascope/licenses/             licences of what is bundled
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from deploy.layer import certificates, elf
+from deploy.layer.archive import write_zip
+from deploy.layer.errors import LayerError
+from deploy.layer.interpreter import libraries_of, running_interpreter
+from deploy.layer.launcher import compile_launcher
+from deploy.layer.modules import Module, compile_modules
+
+if TYPE_CHECKING:
+    from deploy.layer.interpreter import Interpreter
+
+NAME: Final = "lambdascope"
+
+_OPENSSL_CONFIG: Final = "# Empty on purpose: without this file OpenSSL reads the one of the function's image.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the layer is built from, beside the running interpreter.
+
+    Attributes:
+        modules: what the extension imports, directly or not.
+        ca_bundle: PEM file of certificate authorities.
+        licences: licence texts by file name.
+        work: a folder for intermediate files.
+    """
+
+    modules: tuple[Module, ...]
+    ca_bundle: Path
+    licences: dict[str, Path]
+    work: Path
+
+
+def build(inputs: Inputs, target: Path) -> None:
+    """Write the layer for the architecture of the running interpreter to `target`.
+
+    Raises:
+        LayerError: it cannot be built; the message says why.
+    """
+    interpreter = running_interpreter()
+    architecture = elf.read(interpreter.executable.read_bytes()).architecture
+    root = inputs.work / "root"
+    shutil.rmtree(root, ignore_errors=True)
+    compile_launcher(root / "extensions" / NAME, architecture, inputs.work / "zig")
+    _add_python(root / NAME, interpreter, inputs.modules)
+    _add_certificates(root / NAME, inputs.ca_bundle)
+    licences = root / NAME / "licenses"
+    licences.mkdir()
+    for name, text in {"python.txt": interpreter.licence, **inputs.licences}.items():
+        (licences / name).write_bytes(text.read_bytes())
+    write_zip(target, {str(file.relative_to(root)): file for file in root.rglob("*") if file.is_file()})
+
+
+def _add_python(folder: Path, interpreter: Interpreter, modules: tuple[Module, ...]) -> None:
+    library = folder / "lib" / f"python{interpreter.version}"
+    native = [module for module in modules if module.native]
+    compile_modules(interpreter, (module for module in modules if not module.native), library)
+    (library / "lib-dynload").mkdir(exist_ok=True)
+    for module in native:
+        _add_elf(module.file, library / module.path())
+    _add_elf(interpreter.executable, folder / "bin" / "python3", executable=True)
+    for name, file in libraries_of(interpreter, [module.file for module in native]).items():
+        _add_elf(file, folder / "lib" / name, executable=name == interpreter.loader.name)
+
+
+def _add_elf(source: Path, target: Path, *, executable: bool = False) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(elf.without_search_paths(elf.stripped(source.read_bytes())))
+    target.chmod(0o755 if executable else 0o644)
+
+
+def _add_certificates(folder: Path, bundle: Path) -> None:
+    files = certificates.hashed_directory(bundle.read_text(encoding="utf-8"))
+    if not files:
+        raise LayerError(f"{bundle} holds no certificate")
+    (folder / "ca").mkdir()
+    for name, content in files.items():
+        (folder / "ca" / name).write_bytes(content)
+    (folder / "openssl.cnf").write_text(_OPENSSL_CONFIG)
+
+
+def find_ca_bundle() -> Path:
+    """The authorities that certifi brings, or else pip, which every virtual environment has.
+
+    Raises:
+        LayerError: neither is there.
+    """
+    for folder in map(Path, sys.path):
+        for candidate in (folder / "certifi" / "cacert.pem", folder / "pip" / "_vendor" / "certifi" / "cacert.pem"):
+            if candidate.is_file():
+                return candidate
+    raise LayerError("no certificate authorities to bundle: neither certifi nor pip has its cacert.pem")

@@ -1,0 +1,111 @@
+"""The Python that goes into the layer: the one that builds it, with every library that it loads.
+
+Lambda's own system libraries are older than those of most build machines (Amazon Linux 2 has glibc 2.26), and a
+container image may have another C library or none. So the layer brings its own, loader included.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from deploy.layer import elf
+from deploy.layer.errors import InterpreterError
+
+_FOUND: Final = re.compile(r"^\s*(?P<name>\S+) => (?P<path>/.+) \(0x[0-9a-f]+\)$")
+_MISSING: Final = re.compile(r"^\s*(?P<name>\S+) => not found$")
+_NAME_SERVICES: Final = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
+"""Parts of glibc before 2.34 that it loads by name; later ones have them built in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python of the build machine.
+
+    Attributes:
+        executable: the program itself, no symbolic link and no virtual environment's.
+        version: "3.11".
+        standard_library: the folder of its modules.
+        loader: the ELF interpreter that it asks for, ``/lib64/ld-linux-x86-64.so.2`` or the like.
+        licence: the text of Python's licence.
+    """
+
+    executable: Path
+    version: str
+    standard_library: Path
+    loader: Path
+    licence: Path
+
+
+def running_interpreter() -> Interpreter:
+    """The Python that runs this.
+
+    Raises:
+        InterpreterError: it is not one that can be packed.
+    """
+    executable = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    about = elf.read(executable.read_bytes())
+    loader = Path(about.interpreter)
+    if not loader.name.startswith("ld-linux"):
+        raise InterpreterError(
+            f"{executable} is not linked against glibc ({about.interpreter or 'static'}): use another"
+        )
+    standard_library = Path(sysconfig.get_path("stdlib"))
+    return Interpreter(
+        executable=executable,
+        version=f"{sys.version_info.major}.{sys.version_info.minor}",
+        standard_library=standard_library,
+        loader=loader,
+        licence=_licence_of(standard_library),
+    )
+
+
+def libraries_of(interpreter: Interpreter, extensions: list[Path]) -> dict[str, Path]:
+    """Every library that the interpreter or one of its extension modules loads, loader included: name to file.
+
+    The loader itself is asked, so the answer is what happens at run time.
+
+    Raises:
+        InterpreterError: one is not to be found.
+    """
+    found = {interpreter.loader.name: interpreter.loader.resolve()}
+    for file in [interpreter.executable, *extensions]:
+        found.update(_loaded_by(interpreter.loader, file))
+    libc = found["libc.so.6"]
+    for name in _NAME_SERVICES if _glibc_version(libc) < (2, 34) else ():
+        found[name] = (libc.parent / name).resolve(strict=True)
+        found.update(_loaded_by(interpreter.loader, found[name]))
+    return dict(sorted(found.items()))
+
+
+def _loaded_by(loader: Path, file: Path) -> dict[str, Path]:
+    done = subprocess.run([loader, "--list", file], capture_output=True, text=True, env={}, check=False)
+    found: dict[str, Path] = {}
+    for line in done.stdout.splitlines():
+        if match := _MISSING.match(line):
+            raise InterpreterError(f"{file} needs {match['name']}, which is not on this machine")
+        if match := _FOUND.match(line):
+            found[match["name"]] = Path(match["path"]).resolve()
+    if done.returncode != 0:
+        raise InterpreterError(f"{loader} cannot load {file}: {done.stderr.strip() or done.stdout.strip()}")
+    return found
+
+
+def _glibc_version(libc: Path) -> tuple[int, ...]:
+    versions = [name for name in elf.read(libc.read_bytes()).versions_defined if re.fullmatch(r"GLIBC_[\d.]+", name)]
+    return max(tuple(map(int, name.removeprefix("GLIBC_").split("."))) for name in versions)
+
+
+def _licence_of(standard_library: Path) -> Path:
+    """Python's licence, where the installations that we know put it."""
+    version = standard_library.name
+    candidates = (standard_library / "LICENSE.txt", Path(f"/usr/share/doc/{version}/copyright"))
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise InterpreterError(f"Python's licence is not at {' or '.join(map(str, candidates))}")

@@ -1,0 +1,51 @@
+"""Compiles the launcher: C for no operating system's library, so that it starts in any root file system."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from deploy.layer.errors import CompilerError
+
+SOURCES: Final = Path(__file__).resolve().parents[2] / "extension" / "launcher"
+
+TARGETS: Final = {"x86_64": "x86_64-linux-none", "arm64": "aarch64-linux-none"}
+"""Zig's name of each architecture that Lambda has."""
+
+WARNINGS: Final = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Wshadow", "-Werror")
+
+_FREESTANDING: Final = ("-ffreestanding", "-nostdlib", "-static", "-fno-stack-protector", "-fno-sanitize=all")
+
+
+def compile_launcher(target: Path, architecture: str, cache: Path) -> None:
+    """Write the launcher for `architecture` (a key of :data:`TARGETS`) to `target`; the same bytes on every machine.
+
+    Raises:
+        CompilerError: with the compiler's words.
+    """
+    sources = sorted(path.name for path in SOURCES.glob("*.c"))
+    flags = [*WARNINGS, *_FREESTANDING, "-Os", "-g0", "-Wl,-s", "-target", TARGETS[architecture]]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    zig_cc([*flags, "-o", str(target.resolve()), *sources], cwd=SOURCES, cache=cache)
+    target.chmod(0o755)
+
+
+def zig_cc(arguments: list[str], *, cwd: Path, cache: Path) -> None:
+    """Run the C compiler of the package ``ziglang``, which needs no network and nothing of the machine.
+
+    Raises:
+        CompilerError: with the compiler's words.
+    """
+    cache = cache.resolve()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("ZIG_", "PYTHON"))},
+        "ZIG_GLOBAL_CACHE_DIR": str(cache / "global"),
+        "ZIG_LOCAL_CACHE_DIR": str(cache / "local"),
+    }
+    command = [sys.executable, "-m", "ziglang", "cc", *arguments]
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CompilerError(f"zig cc failed with {done.returncode}:\n{done.stderr or done.stdout}")

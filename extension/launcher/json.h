@@ -1,0 +1,13 @@
+/* The one question that the launcher asks of JSON. Pure. */
+#ifndef LAMBDASCOPE_JSON_H
+#define LAMBDASCOPE_JSON_H
+
+#include "text.h"
+
+/*
+ * The string under `key` at the top level of the object `json`, as it is written there (escapes are not resolved: the
+ * values that are asked for have none). Empty where there is no such string or the text is no JSON object up to there.
+ */
+struct text json_string(struct text json, struct text key);
+
+#endif

@@ -1,0 +1,25 @@
+#include "launcher.h"
+
+#include "extension.h"
+#include "supervisor.h"
+#include "system.h"
+
+/* Static, for the stack is the customer's memory only once it is touched, and so is this. */
+static struct extension extension;
+
+int launcher_main(const char *called, const char *path, char *const *environment)
+{
+    extension.start_ns = clock_ns(LINUX_CLOCK_REALTIME);
+    extension.settings = settings_from(environment);
+    extension.name = text_basename(text_of(called));
+    extension.api.fd = -1;
+    extension.listener = -1;
+    bool in_lambda = endpoint_from(extension.settings.runtime_api, &extension.api.endpoint);
+    if (in_lambda)
+        extension_make_ready(&extension);
+    int code = run_python(&extension, path, environment);
+    if (code == 0)
+        return 0;
+    extension_close(&extension);
+    return in_lambda ? serve_until_shutdown(&extension) : code;
+}
