@@ -4,6 +4,7 @@
 
     extensions/lambdascope            the launcher: static, the only file that Lambda starts
     lambdascope/bin/python3           the interpreter
+    lambdascope/bin/python3._pth      its module search path, which nothing else can change
     lambdascope/lib/*.so*             every library that it loads, C library and loader included
     lambdascope/lib/python3.N/        modules: .pyc without source, lib-dynload/ with the native ones
     lambdascope/ca/                   certificate authorities, as a hashed directory
@@ -79,6 +80,9 @@ def _add_python(folder: Path, interpreter: Interpreter, modules: tuple[Module, .
     for module in native:
         _add_elf(module.file, library / module.path())
     _add_elf(interpreter.executable, folder / "bin" / "python3", executable=True)
+    # Without this file the interpreter looks for its library in every folder above, which belong to others.
+    search_path = "".join(f"../lib/{library.name}{part}\n" for part in ("", "/lib-dynload"))
+    (folder / "bin" / "python3._pth").write_text(search_path)
     for name, file in libraries_of(interpreter, [module.file for module in native]).items():
         _add_elf(file, folder / "lib" / name, executable=name == interpreter.loader.name)
 

@@ -68,7 +68,7 @@ static void execute_python(const struct extension *extension, const char *path, 
 {
     static struct paths paths;
     static char root_buffer[PATH_CAPACITY];
-    static const char *variables[VARIABLES_CAPACITY + 4];
+    static const char *variables[VARIABLES_CAPACITY + 5];
     if (!find_paths(&paths, root_of(path, root_buffer)))
         return;
     struct writer handoff = {paths.handoff, sizeof paths.handoff, 0, false};
@@ -79,6 +79,7 @@ static void execute_python(const struct extension *extension, const char *path, 
     variables[count++] = paths.handoff;
     variables[count++] = paths.certificates;
     variables[count++] = paths.openssl_config;
+    variables[count++] = "LC_ALL=C"; /* UTF-8, without a locale of the function's image (PEP 540) */
     /* The loader is called by its path, so that no file of the layer holds an absolute one. */
     const char *const arguments[] = {
         paths.loader, "--inhibit-cache", "--library-path", paths.libraries,
