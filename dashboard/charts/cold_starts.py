@@ -1,0 +1,108 @@
+"""Where the time of cold starts goes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import altair as alt
+import pandas as pd
+
+from dashboard.charts import base, colours
+from dashboard.charts.colours import REST_OF_INIT
+from semconv import phases
+
+PARTS: Final = (
+    phases.EXTENSION_INIT,
+    phases.RUNTIME_INIT,
+    phases.FUNCTION_INIT,
+    phases.RUNTIME_AND_FUNCTION_INIT,
+    REST_OF_INIT,
+    phases.RESTORE,
+)
+"""The parts of a cold start, in the order in which they happen."""
+
+PHASE_TITLES: Final = {
+    phases.EXTENSION_INIT: "extension init",
+    phases.RUNTIME_INIT: "runtime init",
+    phases.FUNCTION_INIT: "function init",
+    phases.RUNTIME_AND_FUNCTION_INIT: "runtime + function init",
+    phases.RESTORE: "restore",
+    phases.INIT: "init",
+    phases.INVOKE: "invoke",
+    phases.RESPONSE_LATENCY: "response latency",
+    phases.RESPONSE_DURATION: "response duration",
+    phases.RUNTIME_OVERHEAD: "runtime overhead",
+    phases.POST_RUNTIME: "post-runtime (extensions)",
+    phases.SHUTDOWN: "shutdown",
+    REST_OF_INIT: REST_OF_INIT,
+}
+
+
+def mean_parts(phase_rows: pd.DataFrame) -> pd.DataFrame:
+    """The mean cold start of each function, cut into parts that add up to it.
+
+    Args:
+        phase_rows: rows of cold_start_phases.sql.
+
+    Returns:
+        FunctionName, Phase, MeanMs (per cold start, so that parts add up), P50Ms, P95Ms, Count, Order. What the known
+        parts leave of init is a part of its own, unless it is below half a millisecond.
+    """
+    out: list[dict[str, object]] = []
+    if phase_rows.empty:
+        return pd.DataFrame(columns=["FunctionName", "Phase", "MeanMs", "P50Ms", "P95Ms", "Count", "Order", "Title"])
+    for function, rows in phase_rows.groupby("FunctionName"):
+        by_phase = {str(row["Phase"]): row for _, row in rows.iterrows()}
+        whole = by_phase.get(phases.INIT)
+        starts = int(whole["Count"]) if whole is not None else max(int(row["Count"]) for row in by_phase.values())
+        parts = {name: row for name, row in by_phase.items() if name in PARTS}
+        for name, row in parts.items():
+            figures = {"MeanMs": row["TotalMs"] / starts, "P50Ms": row["P50Ms"], "P95Ms": row["P95Ms"]}
+            out.append({"FunctionName": function, "Phase": name, **figures, "Count": int(row["Count"])})
+        if whole is None:
+            continue
+        known_ms = sum(row["TotalMs"] for name, row in parts.items() if name != phases.RESTORE)
+        rest_ms = (whole["TotalMs"] - known_ms) / starts
+        if rest_ms >= 0.5:
+            figures = {"MeanMs": rest_ms, "P50Ms": None, "P95Ms": None, "Count": starts}
+            out.append({"FunctionName": function, "Phase": REST_OF_INIT, **figures})
+    frame = pd.DataFrame(out)
+    return frame.assign(Order=frame["Phase"].map(PARTS.index), Title=frame["Phase"].map(PHASE_TITLES))
+
+
+def stacked_phases(parts: pd.DataFrame) -> alt.LayerChart:
+    """One bar per function: its mean cold start, cut into phases."""
+    present = [name for name in PARTS if name in set(parts["Phase"])]
+    palette = {PHASE_TITLES[name]: colours.PHASES[name] for name in present}
+    totals = parts.groupby("FunctionName", as_index=False)["MeanMs"].sum()
+    order = list(totals.sort_values("MeanMs", ascending=False)["FunctionName"])
+    totals["Label"] = [f"{value:,.0f} ms" for value in totals["MeanMs"]]
+    y = alt.Y("FunctionName:N", sort=order, title=None, axis=alt.Axis(labelLimit=180, ticks=False, domain=False))
+    bars = (
+        alt.Chart(parts)
+        .mark_bar(height=18)
+        .encode(
+            y=y,
+            x=alt.X(
+                "MeanMs:Q",
+                title="mean per cold start, ms",
+                stack="zero",
+                axis=alt.Axis(tickCount=6),
+                scale=alt.Scale(domain=[0, float(totals["MeanMs"].max()) * 1.12], nice=False),
+            ),
+            color=base.colour(palette, "Title"),
+            order=alt.Order("Order:Q"),
+            tooltip=[
+                alt.Tooltip("FunctionName:N", title="function"),
+                alt.Tooltip("Title:N", title="phase"),
+                alt.Tooltip("MeanMs:Q", title="mean, ms", format=",.1f"),
+                alt.Tooltip("P50Ms:Q", title="p50, ms", format=",.1f"),
+                alt.Tooltip("P95Ms:Q", title="p95, ms", format=",.1f"),
+                alt.Tooltip("Count:Q", title="times"),
+            ],
+        )
+    )
+    labels = (
+        alt.Chart(totals).mark_text(align="left", dx=5, color=colours.NEUTRAL).encode(y=y, x="MeanMs:Q", text="Label:N")
+    )
+    return alt.layer(bars, labels).properties(height=alt.Step(30))

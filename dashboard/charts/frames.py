@@ -1,0 +1,80 @@
+"""Shaping of frames between SQL and a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import pandas as pd
+
+from dashboard.timeaxis import Window, floor_to
+
+ACCOUNT: Final = "*"
+"""The FunctionName under which lambda_concurrency gives the whole account and region."""
+OTHERS: Final = "all others"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """From when until when there is data. Outside of it a figure is unknown, not zero."""
+
+    first: datetime
+    last: datetime
+
+
+def coverage(frame: pd.DataFrame) -> Coverage | None:
+    """What coverage.sql says; None where the window holds nothing."""
+    if frame.empty or int(frame["Invocations"].iloc[0]) == 0:
+        return None
+    return Coverage(frame["FirstStart"].iloc[0].to_pydatetime(), frame["LastEnd"].iloc[0].to_pydatetime())
+
+
+def fill(
+    frame: pd.DataFrame, window: Window, covered: Coverage | None, values: Sequence[str], series: str = "FunctionName"
+) -> pd.DataFrame:
+    """Give every series every bucket: zero where the store has data of that time and none of this series.
+
+    Buckets outside the coverage are left out, so that a chart breaks there instead of falling to zero.
+    """
+    if frame.empty or covered is None:
+        return pd.DataFrame(columns=["Bucket", "BucketEnd", series, *values])
+    first = max(floor_to(covered.first, window.bucket_s), floor_to(window.begin, window.bucket_s))
+    buckets = pd.DatetimeIndex([at for at in window.buckets() if first <= at <= covered.last], name="Bucket")
+    dated = frame.assign(Bucket=frame["Bucket"].dt.as_unit("ms"))
+    grid = pd.MultiIndex.from_product([buckets.as_unit("ms"), sorted(dated[series].unique())], names=["Bucket", series])
+    full = dated.groupby(["Bucket", series])[list(values)].sum().reindex(grid, fill_value=0).reset_index()
+    return with_ends(full, window)
+
+
+def with_ends(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """Add the end of each bucket, cut at the end of the window, and its start in UTC for reading."""
+    ends = (frame["Bucket"] + pd.Timedelta(seconds=window.bucket_s)).clip(upper=pd.Timestamp(window.end))
+    return frame.assign(BucketEnd=ends, Utc=frame["Bucket"].dt.strftime("%Y-%m-%d %H:%M:%S UTC"))
+
+
+def top(frame: pd.DataFrame, value: str, keep: int, series: str = "FunctionName") -> list[str]:
+    """The names of the largest series, largest first."""
+    if frame.empty:
+        return []
+    totals = frame.groupby(series)[value].sum().sort_values(ascending=False)
+    return [str(name) for name in totals.index[:keep]]
+
+
+def merge_small(frame: pd.DataFrame, values: Sequence[str], keep: int, series: str = "FunctionName") -> pd.DataFrame:
+    """Add all but the largest series into one. Only for figures that add up."""
+    large = top(frame, values[0], keep, series)
+    if frame.empty or frame[series].nunique() <= keep + 1:
+        return frame
+    named = frame.assign(**{series: frame[series].where(frame[series].isin(large), OTHERS)})
+    return named.groupby(["Bucket", series], as_index=False)[list(values)].sum()
+
+
+def gaps(frame: pd.DataFrame, window: Window, values: Sequence[str]) -> pd.DataFrame:
+    """One row per bucket of the window, with the values missing where there was nothing: a line breaks there."""
+    if frame.empty:
+        return pd.DataFrame(columns=["Bucket", "BucketEnd", "Utc", *values])
+    buckets = pd.DatetimeIndex(window.buckets(), name="Bucket").as_unit("ms")
+    indexed = frame.assign(Bucket=frame["Bucket"].dt.as_unit("ms")).set_index("Bucket")[list(values)]
+    return with_ends(indexed.reindex(buckets).reset_index(), window)

@@ -1,0 +1,44 @@
+"""What can go wrong, as one tree.
+
+::
+
+    DashboardError
+    ├── ConfigError           an environment variable has no usable value
+    └── QueryError            a query gave no result
+        ├── EndpointUnreachable   nobody answers at the SQL endpoint, or not in time
+        ├── AccessDenied          it answers and refuses the credentials
+        ├── SchemaMissing         it answers and has not the tables of Lambdascope
+        └── QueryRejected         it answers that the statement is wrong or not allowed
+
+Each message is one sentence for the person at the screen: what is wrong, and what to do. None holds a password.
+"""
+
+from __future__ import annotations
+
+
+class DashboardError(Exception):
+    """Any failure that the dashboard shows instead of a panel."""
+
+
+class ConfigError(DashboardError):
+    """An environment variable has no usable value."""
+
+
+class QueryError(DashboardError):
+    """A query gave no result."""
+
+
+class EndpointUnreachable(QueryError):
+    """Nobody answers at the SQL endpoint, or not in time."""
+
+
+class AccessDenied(QueryError):
+    """The SQL endpoint refuses the credentials."""
+
+
+class SchemaMissing(QueryError):
+    """The SQL endpoint has not the tables of Lambdascope."""
+
+
+class QueryRejected(QueryError):
+    """The SQL endpoint says that the statement is wrong or not allowed."""

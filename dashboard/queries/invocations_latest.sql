@@ -1,0 +1,19 @@
+-- The latest of the chosen invocations.
+SELECT
+    Start, FunctionName, FunctionVersion, Status, ErrorType, ColdStart, DurationMs,
+    coalesce(RestoreDurationMs, InitDurationMs) AS InitMs,
+    BilledDurationMs, MaxMemoryUsedMB, MemorySizeMB, EndEstimated, RequestId, InstanceId, Attempt
+FROM lambda_invocations
+WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
+    AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+    AND ({account:String} = '' OR AccountId = {account:String})
+    AND ({region:String} = '' OR Region = {region:String})
+    AND ({status:String} = '' OR Status = {status:String} OR ({status:String} = 'failed' AND Status NOT IN ('', 'success')))
+    AND (NOT {cold_only:UInt8} OR ColdStart)
+    AND ({min_ms:Float64} = 0 OR DurationMs >= {min_ms:Float64})
+    AND ({request:String} = '' OR startsWith(RequestId, {request:String}))
+    AND ({at:DateTime64(3, 'UTC')} = toDateTime64(0, 3, 'UTC')
+        OR (toDateTime64(BusyStart, 3, 'UTC') <= {at:DateTime64(3, 'UTC')}
+            AND toDateTime64(End, 3, 'UTC') > {at:DateTime64(3, 'UTC')}))
+ORDER BY Start DESC
+LIMIT {limit:UInt32}

@@ -1,0 +1,21 @@
+-- Duration of the chosen invocations per bucket. Only those that took place count: there is no zero in it.
+SELECT
+    toDateTime(intDiv(toUnixTimestamp(Start), {bucket_s:UInt32}) * {bucket_s:UInt32}, 'UTC') AS Bucket,
+    count() AS Invocations,
+    quantileExact(0.5)(DurationMs) AS P50Ms,
+    quantileExact(0.95)(DurationMs) AS P95Ms,
+    quantileExact(0.99)(DurationMs) AS P99Ms
+FROM lambda_invocations
+WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')} AND DurationMs IS NOT NULL
+    AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+    AND ({account:String} = '' OR AccountId = {account:String})
+    AND ({region:String} = '' OR Region = {region:String})
+    AND ({status:String} = '' OR Status = {status:String} OR ({status:String} = 'failed' AND Status NOT IN ('', 'success')))
+    AND (NOT {cold_only:UInt8} OR ColdStart)
+    AND ({min_ms:Float64} = 0 OR DurationMs >= {min_ms:Float64})
+    AND ({request:String} = '' OR startsWith(RequestId, {request:String}))
+    AND ({at:DateTime64(3, 'UTC')} = toDateTime64(0, 3, 'UTC')
+        OR (toDateTime64(BusyStart, 3, 'UTC') <= {at:DateTime64(3, 'UTC')}
+            AND toDateTime64(End, 3, 'UTC') > {at:DateTime64(3, 'UTC')}))
+GROUP BY Bucket
+ORDER BY Bucket

@@ -1,0 +1,29 @@
+-- What chosen sandboxes did. Work of one kind that lies within the same {quantum_ms} is one row, so that a long window
+-- stays drawable; Count says how many invocations it stands for.
+SELECT
+    InstanceId, Kind,
+    min(Begin) AS Start, max(Finish) AS End, count() AS Count, sum(BusyMs) AS BusyMs,
+    any(RequestId) AS RequestId, any(Attempt) AS Attempt
+FROM
+(
+    SELECT
+        InstanceId, RequestId, Attempt, Start AS Begin, End AS Finish,
+        if(Status IN ('', 'success'), 'invoke', 'failed invoke') AS Kind,
+        dateDiff('millisecond', Start, End) AS BusyMs
+    FROM lambda_invocations
+    WHERE Start >= {from:DateTime64(3, 'UTC')} - toIntervalSecond(900) AND Start < {to:DateTime64(3, 'UTC')}
+        AND End >= {from:DateTime64(3, 'UTC')}
+        AND has({instances:Array(String)}, InstanceId)
+    UNION ALL
+    SELECT
+        InstanceId, RequestId, 1 AS Attempt, Start AS Begin,
+        Start + toIntervalMicrosecond(toInt64(DurationMs * 1000)) AS Finish,
+        if(Phase = 'shutdown', 'shutdown', if(Phase = 'restore', 'restore', 'init')) AS Kind,
+        toInt64(DurationMs) AS BusyMs
+    FROM lambda_phases
+    WHERE Start >= {from:DateTime64(3, 'UTC')} - toIntervalSecond(900) AND Start < {to:DateTime64(3, 'UTC')}
+        AND Phase IN ('init', 'restore', 'shutdown')
+        AND has({instances:Array(String)}, InstanceId)
+)
+GROUP BY InstanceId, Kind, intDiv(toUnixTimestamp64Milli(toDateTime64(Begin, 3)), {quantum_ms:UInt32})
+ORDER BY InstanceId, Start

@@ -1,0 +1,121 @@
+"""Time: ranges, buckets, and what is still provisional. Instants are aware and in UTC throughout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+MAX_POINTS: Final = 200
+"""Buckets on one time axis. More cannot be told apart on a 1366-pixel screen."""
+
+BUCKETS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+
+REFRESH_STEP_S: Final = 15
+"""The end of a live range moves in these steps, so that viewers share cached results."""
+
+PROVISIONAL_S: Final = 120
+"""The newest figures may still grow for so long: the last report of a sandbox comes with its next invocation, and
+exports are sent in batches."""
+
+RELATIVE_S: Final = {"15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "7d": 604_800}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A closed choice of time, with the width of its buckets: what the queries of one page run see."""
+
+    begin: datetime
+    end: datetime
+    bucket_s: int
+    now: datetime
+
+    @property
+    def span_s(self) -> float:
+        """Length in seconds."""
+        return (self.end - self.begin).total_seconds()
+
+    @property
+    def provisional_from(self) -> datetime:
+        """Figures after this instant may still change."""
+        return self.now - timedelta(seconds=PROVISIONAL_S)
+
+    @property
+    def previous(self) -> Window:
+        """The window of the same length just before this one."""
+        return Window(self.begin - (self.end - self.begin), self.begin, self.bucket_s, self.now)
+
+    def buckets(self) -> list[datetime]:
+        """The start of every bucket, the first of which may begin before the window."""
+        first = floor_to(self.begin, self.bucket_s)
+        count = int((self.end - first).total_seconds() // self.bucket_s) + 1
+        starts = (first + timedelta(seconds=self.bucket_s * i) for i in range(count))
+        return [start for start in starts if start < self.end]
+
+
+def bucket_for(span_s: float) -> int:
+    """The narrowest bucket, in seconds, of which at most :data:`MAX_POINTS` cover a range."""
+    return next((width for width in BUCKETS_S if span_s / width <= MAX_POINTS), BUCKETS_S[-1])
+
+
+def relative_window(span_s: int, now: datetime) -> Window:
+    """The last so many seconds. The end is rounded up to a step, so that it can be a cache key."""
+    bucket_s = bucket_for(span_s)
+    end = floor_to(now, REFRESH_STEP_S) + timedelta(seconds=REFRESH_STEP_S)
+    return Window(floor_to(end - timedelta(seconds=span_s), bucket_s), end, bucket_s, now)
+
+
+def absolute_window(begin: datetime, end: datetime, now: datetime) -> Window:
+    """The time between two instants, as it is asked for."""
+    return Window(begin, end, bucket_for((end - begin).total_seconds()), now)
+
+
+def floor_to(instant: datetime, step_s: int) -> datetime:
+    """The last multiple of a step since the epoch."""
+    return datetime.fromtimestamp(instant.timestamp() // step_s * step_s, UTC)
+
+
+def parse_instant(text: str) -> datetime | None:
+    """An ISO 8601 instant, UTC where it names no zone; None for anything else."""
+    try:
+        instant = datetime.fromisoformat(text.strip().replace(" ", "T", 1))
+    except ValueError:
+        return None
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def format_instant(instant: datetime) -> str:
+    """ISO 8601 in UTC to the millisecond, as it stands in links; without a fraction of zero."""
+    text = instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
+    return text.removesuffix(".000") + "Z"
+
+
+def zone(name: str | None) -> ZoneInfo:
+    """The viewer's zone, UTC where the browser did not say or said something unknown."""
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def both_zones(instant: datetime, viewer: ZoneInfo, *, seconds: bool = True) -> str:
+    """An instant in the viewer's zone, with UTC beside it where that differs."""
+    style = "%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M"
+    utc = f"{instant.astimezone(UTC):{style}} UTC"
+    local = instant.astimezone(viewer)
+    if local.utcoffset() == timedelta(0):
+        return utc
+    return f"{local:{style}} {local.tzname()} ({instant.astimezone(UTC):%H:%M:%S} UTC)"
+
+
+def between(begin: datetime, end: datetime, viewer: ZoneInfo) -> str:
+    """A range for reading: the viewer's zone first, UTC beside it where that differs."""
+
+    def shown(where: ZoneInfo) -> str:
+        first, last = begin.astimezone(where), end.astimezone(where)
+        tail = "%H:%M:%S" if first.date() == last.date() else "%Y-%m-%d %H:%M:%S"
+        return f"{first:%Y-%m-%d %H:%M:%S} – {last:{tail}} {first.tzname()}"
+
+    utc = shown(ZoneInfo("UTC"))
+    return utc if begin.astimezone(viewer).utcoffset() == timedelta(0) else f"{shown(viewer)} · {utc}"

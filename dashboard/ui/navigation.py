@@ -1,0 +1,33 @@
+"""The list of pages. Its links carry the choices of every page along, which Streamlit's own menu would drop."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.errors import DashboardError
+from dashboard.pages import PAGES
+from dashboard.ui import choices, data
+
+
+def main() -> None:
+    """Draw the menu and the page that the address names."""
+    pages = {
+        one: st.Page(one.file, title=one.title, icon=one.icon, url_path=one.url_path, default=not one.url_path)
+        for one in PAGES
+    }
+    current = st.navigation(list(pages.values()), position="hidden")
+    carried = choices.read().filters.query()
+    with st.sidebar:
+        st.markdown("**Lambdascope**")
+        for one, target in pages.items():
+            if one.listed:
+                st.page_link(target, label=one.title, icon=one.icon, query_params=carried, width="stretch")
+        st.caption(_endpoint())
+    current.run()
+
+
+def _endpoint() -> str:
+    try:
+        return f"SQL: {data.config().sql.shown}"
+    except DashboardError:
+        return ""

@@ -1,0 +1,190 @@
+"""The frame of every page: filters, refresh, panels that fail alone, and the sentinel that says that it is complete."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html import escape
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts.frames import Coverage, coverage
+from dashboard.errors import ConfigError, DashboardError, QueryError
+from dashboard.filters import Choices, Filters
+from dashboard.pages import page
+from dashboard.sql import Value, filter_params
+from dashboard.timeaxis import Window, between, both_zones, zone
+from dashboard.ui import bar, choices, data
+
+LOG: Final = logging.getLogger(__name__)
+
+NO_DATA: Final = (
+    "No invocations in this time. Choose a longer range above, or attach the layer to a function and set "
+    "OTEL_EXPORTER_OTLP_ENDPOINT to the collector; rows appear a few seconds after the first invocation."
+)
+
+
+@dataclass(slots=True)
+class Run:
+    """One drawing of a page: what it is about, and what became of its panels."""
+
+    name: str
+    choices: Choices
+    window: Window
+    viewer: ZoneInfo
+    panels: int = 0
+    errors: int = 0
+    downloads: int = field(default=0)
+
+    @property
+    def filters(self) -> Filters:
+        """The choices that hold on every page."""
+        return self.choices.filters
+
+    def query(self, name: str, **more: Value) -> pd.DataFrame:
+        """The rows of a panel for the chosen window and filters.
+
+        Raises:
+            QueryError: there is no result. :meth:`panel` shows it.
+        """
+        return data.query(name, {**filter_params(self.filters, self.window), **more})
+
+    def coverage(self) -> Coverage | None:
+        """From when until when there is data in the window, of any function."""
+        return coverage(data.query("coverage", filter_params(self.filters, self.window)))
+
+    def shown(self, at: datetime) -> str:
+        """An instant in the viewer's zone, with UTC beside it."""
+        return both_zones(at, self.viewer)
+
+    def link(self, filters: Filters | None = None, **more: str) -> dict[str, list[str]]:
+        """A query string with the choices of every page, and further ones of the page that it leads to."""
+        base = (filters or self.filters).query()
+        return {**base, **{name: [value] for name, value in more.items() if value}}
+
+    @contextmanager
+    def panel(self, title: str, about: str = "") -> Iterator[None]:
+        """A titled box. Whatever fails inside is one sentence in it, and the rest of the page stays."""
+        self.panels += 1
+        with st.container(border=True):
+            st.markdown(f"##### {title}", help=about or None)
+            with self.contained():
+                yield
+
+    @contextmanager
+    def contained(self) -> Iterator[None]:
+        """Show a failure as one sentence where it happens."""
+        try:
+            yield
+        except DashboardError as error:
+            self.errors += 1
+            st.error(str(error), icon=":material/error:")
+        except Exception:
+            self.errors += 1
+            LOG.exception("panel on page %s failed", self.name)
+            st.error("This panel failed. The dashboard's own log has the reason.", icon=":material/bug_report:")
+
+    def chart(self, chart: alt.Chart | alt.LayerChart, alt_text: str, frame: pd.DataFrame, name: str) -> None:
+        """Draw a chart that takes no clicks, with a download of what it shows."""
+        st.altair_chart(chart, alt=alt_text, key=f"chart-{self.name}-{name}")
+        self.download(frame, name)
+
+    def download(self, frame: pd.DataFrame, name: str) -> None:
+        """A quiet button that saves what is shown as CSV. Times in it are UTC."""
+        self.downloads += 1
+        st.download_button(
+            "CSV",
+            data=lambda: frame.to_csv(index=False).encode(),
+            file_name=f"lambdascope-{self.name}-{name}.csv",
+            mime="text/csv",
+            key=f"csv-{self.name}-{name}",
+            type="tertiary",
+            icon=":material/download:",
+            help="Save what is shown as CSV. Times are UTC.",
+            on_click="ignore",
+        )
+
+
+def show(name: str, body: Callable[[Run], None], *, use_time: bool = True, use_functions: bool = True) -> None:
+    """Draw a page: title, filters, and the body, which refreshes by itself while the range is a live one.
+
+    Args:
+        name: of the page, as in dashboard/pages.py.
+        body: draws the panels.
+        use_time: whether the page is about a range of time.
+        use_functions: whether the page can be about some functions only.
+    """
+    viewer = zone(st.context.timezone)
+    st.markdown(f"# {page(name).title}")
+    failure = _failure()
+    if failure is not None:
+        st.error(failure, icon=":material/cloud_off:")
+        sentinel(name, panels=0, errors=1)
+        return
+    chosen = choices.read()
+    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
+        bar.draw(chosen.filters, use_time=use_time, use_functions=use_functions)
+    refresh_s = chosen.filters.refresh_s if use_time else None
+
+    @st.fragment(run_every=refresh_s)
+    def refreshed() -> None:
+        choices.follow()
+        current = choices.read()  # a widget of the page itself reruns only this part, and writes there
+        run = Run(name, current, current.filters.window(datetime.now(UTC)), viewer)
+        if use_time:
+            _say_when(run, refresh_s)
+        with run.contained():
+            body(run)
+        sentinel(name, panels=run.panels, errors=run.errors)
+
+    refreshed()
+
+
+def _failure() -> str | None:
+    """Why nothing can be shown at all, or None. One sentence for the whole page instead of one per panel."""
+    try:
+        bar.known_functions()
+    except (ConfigError, QueryError) as error:
+        return str(error)
+    return None
+
+
+def _say_when(run: Run, refresh_s: int | None) -> None:
+    window = run.window
+    parts = [between(window.begin, window.end, run.viewer), f"{_width(window.bucket_s)} per point"]
+    if refresh_s:
+        parts.append(f"refreshed every {refresh_s} s")
+    if window.provisional_from < window.end:
+        parts.append("the shaded end is provisional")
+    st.caption(" · ".join(parts))
+
+
+def _width(bucket_s: int) -> str:
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if bucket_s >= size and bucket_s % size == 0:
+            return f"{bucket_s // size} {unit}"
+    return f"{bucket_s} s"
+
+
+def sentinel(name: str, *, panels: int, errors: int) -> None:
+    """An unseen element that stands at the end of a complete page, for tests and the demo's check to wait for.
+
+    ``data-run`` counts up in a session, so that the page after a click can be told from the one before.
+    """
+    number = st.session_state["_runs"] = st.session_state.get("_runs", 0) + 1
+    st.html(
+        f'<div data-testid="lambdascope-ready" data-page="{escape(name)}" data-panels="{panels}" '
+        f'data-errors="{errors}" data-run="{number}"></div>'
+    )
+
+
+def nothing(sentence: str = NO_DATA) -> None:
+    """An empty state that says what to do."""
+    st.info(sentence, icon=":material/info:")

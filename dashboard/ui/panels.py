@@ -1,0 +1,195 @@
+"""Panels that more than one page shows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts import cold_starts, colours, frames, series
+from dashboard.text import milliseconds, plural, share
+from dashboard.timeaxis import format_instant
+from dashboard.ui import choices, tables
+from dashboard.ui.page import Run, nothing
+
+SHOWN_SERIES = 9
+"""More colours cannot be told apart; the rest is added up as one."""
+
+INVOCATION_COLUMNS = {
+    "Start": st.column_config.DatetimeColumn("Start", format="YYYY-MM-DD HH:mm:ss.SSS"),
+    "FunctionName": st.column_config.TextColumn("Function", width="medium"),
+    "Outcome": st.column_config.TextColumn("Outcome"),
+    "DurationMs": st.column_config.NumberColumn("Duration, ms", format="%.1f"),
+    "InitMs": st.column_config.NumberColumn("Init, ms", format="%.0f", help="Of a cold start; empty where none waited"),
+    "BilledDurationMs": st.column_config.NumberColumn("Billed, ms", format="localized"),
+    "MaxMemoryUsedMB": st.column_config.NumberColumn("Memory, MB", help="Highest use"),
+    "MemorySizeMB": st.column_config.NumberColumn("of MB", help="Configured"),
+    "FunctionVersion": st.column_config.TextColumn("Version"),
+    "RequestId": st.column_config.TextColumn("Request id", width="large"),
+}
+
+
+def invocations_over_time(run: Run) -> None:
+    """How many, and how many failed: two charts beside each other."""
+    rows = run.query("invocations_over_time")
+    covered = run.coverage()
+    left, right = st.columns(2)
+    with left, run.panel(f"Invocations per {width(run)}", "Each function is a colour. The height is the total."):
+        stacked(run, rows, covered, "Invocations", "invocations")
+    with right, run.panel(f"Failed invocations per {width(run)}", "Errors, crashes and timeouts."):
+        if rows.empty or not rows["Failed"].sum():
+            nothing("No invocation failed in this time.")
+        else:
+            stacked(run, rows[rows["Failed"] > 0], covered, "Failed", "failed invocations")
+
+
+def stacked(run: Run, rows: pd.DataFrame, covered: frames.Coverage | None, value: str, unit: str) -> None:
+    """Counts per bucket and function."""
+    shown = frames.merge_small(rows, [value], SHOWN_SERIES)
+    filled = frames.fill(shown, run.window, covered, [value])
+    chart = series.stacked_counts(filled, run.window, value, unit, palette(filled))
+    total = int(rows[value].sum())
+    run.chart(chart, f"{unit.capitalize()} over time by function, {total:,} in all.", filled, value.lower())
+
+
+def palette(frame: pd.DataFrame) -> dict[str, str]:
+    """Colours of the functions in a frame, the sum of the small ones in grey."""
+    present = [str(name) for name in frame["FunctionName"].unique()]
+    named = colours.series_colours(name for name in present if name != frames.OTHERS)
+    return {**named, frames.OTHERS: colours.OTHERS} if frames.OTHERS in present else named
+
+
+def width(run: Run) -> str:
+    """The width of a bucket in words."""
+    seconds = run.window.bucket_s
+    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds % size == 0:
+            return unit if seconds == size else plural(seconds // size, unit)
+    return plural(seconds, "second")
+
+
+def duration_percentiles(run: Run, **more: Any) -> None:
+    """p50, p95 and p99 over time."""
+    with run.panel("Duration: p50, p95, p99", "As the platform reports it, init not included. Scale: symmetric log."):
+        rows = run.query("invocations_percentiles", **more)
+        if rows.empty:
+            nothing("No invocation has reported its duration in this time.")
+            return
+        values = list(series.PERCENTILE_COLUMNS)
+        shown = frames.gaps(rows, run.window, values)
+        last = milliseconds(float(rows["P95Ms"].iloc[-1]))
+        run.chart(series.percentiles(shown, run.window), f"Duration percentiles; latest p95 {last}.", shown, "duration")
+
+
+def concurrency_over_time(run: Run, *, by_function: bool) -> None:
+    """The stack of averages with the peak, in which a click on a moment leads to what ran then."""
+    rows = run.query("concurrency_over_time")
+    covered = run.coverage()
+    if rows.empty:
+        nothing("No sandbox was busy in this time.")
+        return
+    functions = rows[rows["FunctionName"] != frames.ACCOUNT]
+    account = rows[rows["FunctionName"] == frames.ACCOUNT] if by_function else functions
+    account = account.assign(Scope=account["AccountId"] + "/" + account["Region"])
+    shown = frames.fill(frames.merge_small(functions, ["Avg"], SHOWN_SERIES), run.window, covered, ["Avg"])
+    line = frames.fill(account, run.window, covered, ["Peak", "Avg"], "Scope")
+    key = f"chart-{run.name}-concurrency"
+
+    def clicked() -> None:
+        chosen = getattr(st.session_state[key].selection, "bucket", None) or []
+        if chosen:
+            begin = pd.Timestamp(chosen[0]["Bucket"], unit="ms", tz="UTC").to_pydatetime()
+            end = begin + timedelta(seconds=run.window.bucket_s)
+            choices.plan("invocations", run.filters.at(begin, end).query())
+
+    highest = account.loc[account["Peak"].idxmax()]
+    st.altair_chart(
+        series.concurrency(shown, line, run.window, palette(shown)),
+        key=key,
+        on_select=clicked,
+        selection_mode="bucket",
+        alt=f"Concurrency over time. Highest peak {int(highest['Peak'])} at {run.shown(highest['Bucket'])}.",
+    )
+    st.caption(
+        "Colours: average per function, which adds up. Grey line: exact peak. Click a moment to see what ran then."
+    )
+    run.download(rows, "concurrency")
+
+
+def peaks_table(run: Run, peaks: pd.DataFrame) -> None:
+    """The highest concurrency of each, a click on which leads to what ran at that instant."""
+    named = peaks.assign(Who=peaks["FunctionName"].where(peaks["FunctionName"] != frames.ACCOUNT, "whole account"))
+
+    def target(row: pd.Series) -> tuple[str, dict[str, list[str]]]:
+        at = row["At"].to_pydatetime()
+        around = run.filters.at(at - timedelta(minutes=15), at + timedelta(seconds=1))
+        only = [] if row["FunctionName"] == frames.ACCOUNT else [str(row["FunctionName"])]
+        return "invocations", {
+            **around.query(),
+            "function": only or list(run.filters.functions),
+            "at": [format_instant(at)],
+        }
+
+    tables.linked(
+        named,
+        f"peaks-{run.name}",
+        target,
+        {
+            "Who": st.column_config.TextColumn("Function", width="medium"),
+            "Peak": st.column_config.NumberColumn("Peak", help="Most sandboxes busy at once, exact"),
+            "At": st.column_config.DatetimeColumn("First reached", format="YYYY-MM-DD HH:mm:ss.SSS"),
+            "Avg": st.column_config.NumberColumn("Average", format="%.2f", help="Over the whole time chosen"),
+            "Sandboxes": st.column_config.NumberColumn("Sandboxes", help="Different ones that worked in this time"),
+        },
+        alt="Highest concurrency of the account and of each function, and when.",
+    )
+
+
+def invocations_table(run: Run, rows: pd.DataFrame, key: str) -> None:
+    """Invocations, a click on which leads to the waterfall."""
+    shown = rows.assign(Outcome=[outcome(row) for row in rows.to_dict("records")])
+    tables.linked(
+        shown,
+        key,
+        lambda row: ("invocation", {**run.filters.query(), **invocation_query(row)}),
+        INVOCATION_COLUMNS,
+        alt=f"The latest {len(rows)} invocations.",
+    )
+
+
+def invocation_query(row: pd.Series) -> dict[str, list[str]]:
+    """The query string that names one attempt."""
+    return {"request": [str(row["RequestId"])], "instance": [str(row["InstanceId"])], "attempt": [str(row["Attempt"])]}
+
+
+def outcome(row: dict[Any, Any]) -> str:
+    """How it ended, in a word or two."""
+    marks = ["❄ cold"] if row.get("ColdStart") else []
+    status = str(row["Status"])
+    if status not in ("", "success"):
+        error = str(row.get("ErrorType") or "")
+        marks.insert(0, f"✕ {error or status}")
+    elif row.get("EndEstimated"):
+        marks.append("report awaited")
+    return " · ".join(marks) or ("ok" if status else "unknown")
+
+
+def phases(run: Run) -> None:
+    """Where cold starts spend their time, one bar per function."""
+    with run.panel(
+        "Where cold starts spend their time",
+        "Mean per cold start, so that the parts add up. Runtime and function init are apart only where the probe runs.",
+    ):
+        parts = cold_starts.mean_parts(run.query("cold_start_phases"))
+        if parts.empty:
+            nothing("No sandbox was started in this time.")
+            return
+        slowest = parts.groupby("FunctionName")["MeanMs"].sum().idxmax()
+        run.chart(cold_starts.stacked_phases(parts), f"Phases of cold starts; slowest: {slowest}.", parts, "phases")
+
+
+def cold_share(row: pd.Series) -> str:
+    """Share of invocations that waited for an init."""
+    return share(float(row["ColdStarts"]), float(row["Invocations"]))

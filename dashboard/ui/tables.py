@@ -1,0 +1,53 @@
+"""Tables whose rows lead somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.ui import choices
+
+Target = Callable[[pd.Series], tuple[str, Mapping[str, list[str]]]]
+"""From a row to the page, and the query string, that a click on it leads to."""
+
+
+def linked(
+    frame: pd.DataFrame,
+    key: str,
+    target: Target,
+    columns: Mapping[str, Any],
+    *,
+    alt: str,
+    height: int | str = "auto",
+) -> None:
+    """A table in which a click on any cell of a row goes to another page.
+
+    Args:
+        frame: the rows. Columns that ``columns`` does not name stay hidden, and are there for ``target``.
+        key: of the widget.
+        target: says where a row leads.
+        columns: name and st.column_config of what is shown, in this order.
+        alt: a sentence for who cannot see it.
+        height: in pixels, or "auto".
+    """
+
+    def clicked() -> None:
+        rows = {row for row, _ in st.session_state[key].selection.cells} | set(st.session_state[key].selection.rows)
+        if rows:
+            name, query = target(frame.iloc[min(rows)])
+            choices.plan(name, dict(query))
+
+    st.dataframe(
+        frame,
+        key=key,
+        hide_index=True,
+        column_order=list(columns),
+        column_config=dict(columns),
+        on_select=clicked,
+        selection_mode="single-cell",
+        height=height,  # type: ignore[arg-type]  # int or "auto"
+        alt=alt,
+    )

@@ -1,0 +1,81 @@
+"""Function: all about one of them."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from dashboard.charts import frames
+from dashboard.filters import InvocationFilters
+from dashboard.sql import invocation_params, names
+from dashboard.text import count, milliseconds, share
+from dashboard.ui import bar, choices, panels
+from dashboard.ui.figures import Figure, row
+from dashboard.ui.page import Run, nothing, show
+
+LATEST = 20
+
+
+def body(run: Run) -> None:
+    if len(run.filters.functions) != 1:
+        pick(run)
+        return
+    name = run.filters.functions[0]
+    st.markdown(f"## {name}")
+    summary = run.query("invocations_summary", **invocation_params(InvocationFilters()))
+    if summary.empty or not summary["Invocations"].iloc[0]:
+        nothing(f"No invocations of {name} in this time. Choose a longer range above.")
+        return
+    peaks = run.query("concurrency_peaks")
+    own = peaks[peaks["FunctionName"] == name]
+    only = summary.iloc[0]
+    row(
+        [
+            Figure("Invocations", count(only["Invocations"])),
+            Figure("Failed", share(only["Failed"], only["Invocations"]), about=f"{count(only['Failed'])} of them"),
+            Figure("Cold starts", share(only["ColdStarts"], only["Invocations"]), about=count(only["ColdStarts"])),
+            Figure("Duration p50", milliseconds(only["P50Ms"])),
+            Figure("Duration p95", milliseconds(only["P95Ms"])),
+            Figure("Duration p99", milliseconds(only["P99Ms"])),
+            Figure("Peak concurrency", count(own["Peak"].max() if not own.empty else None), about="Exact"),
+        ]
+    )
+    panels.invocations_over_time(run)
+    left, right = st.columns(2)
+    with left:
+        panels.duration_percentiles(run, **invocation_params(InvocationFilters()))
+    with right, run.panel("Sandboxes busy: average and peak", "Click a moment to see what ran then."):
+        panels.concurrency_over_time(run, by_function=False)
+    left, right = st.columns(2)
+    with left:
+        panels.phases(run)
+    with right, run.panel("Highest peak", "Exact. Click the row to see what ran at that instant."):
+        panels.peaks_table(run, own if not own.empty else peaks[peaks["FunctionName"] != frames.ACCOUNT])
+    failed = replace(InvocationFilters(), status="failed")
+    with run.panel("Latest failures", "Click a row to see every phase of it."):
+        latest(run, failed, "function-failed", f"No invocation of {name} failed in this time.")
+    with run.panel("Latest invocations", "Click a row to see every phase of it."):
+        latest(run, InvocationFilters(), "function-latest", "")
+
+
+def latest(run: Run, chosen: InvocationFilters, key: str, otherwise: str) -> None:
+    rows = run.query("invocations_latest", limit=LATEST, **invocation_params(chosen))
+    if rows.empty:
+        nothing(otherwise)
+        return
+    panels.invocations_table(run, rows, key)
+
+
+def pick(run: Run) -> None:
+    options = sorted(set(names(bar.known_functions(), "FunctionName")))
+    if not options:
+        nothing()
+        return
+    nothing("This page is about one function. Choose it here.")
+
+    def chosen() -> None:
+        choices.write_global(replace(run.filters, functions=(st.session_state["pick"],)).query())
+
+    st.selectbox("Function", options, index=None, key="pick", placeholder="Choose a function", on_change=chosen)
+
+
+show("function", body)

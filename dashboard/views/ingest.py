@@ -1,0 +1,99 @@
+"""Ingest health: whether what the other pages show is all there is."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts import frames
+from dashboard.text import count, seconds, share
+from dashboard.ui import panels
+from dashboard.ui.figures import Figure, row
+from dashboard.ui.page import Run, nothing, show
+
+
+def body(run: Run) -> None:
+    functions = run.query("ingest_functions")
+    figures(run, functions)
+    with run.panel("Sources", "Rows in the chosen time, and how old the newest is."):
+        sources(run)
+    rows = run.query("ingest_over_time")
+    with run.panel(
+        f"Spans received per {panels.width(run)}", "By the time at which they began, not at which they came."
+    ):
+        if rows.empty:
+            nothing("No span in this time. Check that the layer's OTEL_EXPORTER_OTLP_ENDPOINT names the collector.")
+        else:
+            first, last = rows["Bucket"].min(), rows["Bucket"].max()
+            covered = frames.Coverage(first.to_pydatetime(), last.to_pydatetime())
+            panels.stacked(run, rows, covered, "Rows", "spans")
+    if not functions.empty:
+        with run.panel("Functions, the one heard from last on top"):
+            by_function(run, functions)
+
+
+def figures(run: Run, functions: pd.DataFrame) -> None:
+    if functions.empty:
+        nothing()
+        return
+    newest = functions["LastStart"].max()
+    waiting = float(functions["WithoutReport"].sum())
+    row(
+        [
+            Figure("Newest invocation", f"{seconds(age_s(run, newest))} ago", about=run.shown(newest)),
+            Figure("Functions", count(len(functions))),
+            Figure("Sandboxes", count(functions["Sandboxes"].sum())),
+            Figure(
+                "Report awaited",
+                share(waiting, float(functions["Invocations"].sum())),
+                about=f"{count(waiting)} invocations whose end is an estimate: the platform's report comes with the "
+                "sandbox's next invocation, or never.",
+            ),
+        ]
+    )
+
+
+def age_s(run: Run, moment: pd.Timestamp) -> float:
+    return max(0.0, (pd.Timestamp(run.window.now) - moment).total_seconds())
+
+
+def sources(run: Run) -> None:
+    rows = run.query("ingest_tables")
+    ages = [
+        seconds(age_s(run, row["Newest"])) + " ago" if row["Rows"] else "nothing in this time"
+        for _, row in rows.iterrows()
+    ]
+    minutes = run.window.span_s / 60
+    shown = rows.assign(Age=ages, PerMinute=rows["Rows"] / minutes, Newest=rows["Newest"].where(rows["Rows"] > 0))
+    st.dataframe(
+        shown,
+        hide_index=True,
+        key="ingest-sources",
+        column_order=["Source", "Rows", "PerMinute", "Age", "Newest"],
+        column_config={
+            "Rows": st.column_config.NumberColumn("Rows", format="localized"),
+            "PerMinute": st.column_config.NumberColumn("per minute", format="%.1f"),
+            "Age": "Newest record",
+            "Newest": st.column_config.DatetimeColumn("at", format="YYYY-MM-DD HH:mm:ss"),
+        },
+        alt="Sources with their rows and the age of the newest.",
+    )
+
+
+def by_function(run: Run, functions: pd.DataFrame) -> None:
+    shown = functions.assign(Age=[seconds(age_s(run, at)) + " ago" for at in functions["LastStart"]])
+    st.dataframe(
+        shown,
+        hide_index=True,
+        key="ingest-functions",
+        column_order=["FunctionName", "Age", "Invocations", "WithoutReport", "Sandboxes", "Region", "AccountId"],
+        column_config={
+            "FunctionName": "Function",
+            "Age": "Newest invocation",
+            "Invocations": st.column_config.NumberColumn("Invocations", format="localized"),
+            "WithoutReport": st.column_config.NumberColumn("Report awaited", help="Their end is an estimate"),
+            "AccountId": "Account",
+        },
+        alt="Functions with the age of their newest invocation.",
+    )
+
+
+show("ingest", body, use_functions=True)

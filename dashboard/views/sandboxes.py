@@ -1,0 +1,79 @@
+"""Sandboxes: the life of each execution environment."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.charts import sandboxes as shaping
+from dashboard.sql import names
+from dashboard.text import count, milliseconds, seconds
+from dashboard.ui import choices
+from dashboard.ui.figures import Figure, row
+from dashboard.ui.page import Run, nothing, show
+
+LIMIT = 40
+
+
+def body(run: Run) -> None:
+    found = run.query("sandboxes", limit=LIMIT + 1)
+    wanted = run.choices.query.get("instance", [""])[-1]
+    if wanted:
+        found = only(found, wanted)
+    if found.empty:
+        nothing()
+        return
+    alive = shaping.lives(found.head(LIMIT), run.window)
+    quantum = shaping.quantum_ms(run.window)
+    rows = run.query("sandbox_activity", instances=tuple(names(alive, "InstanceId")), quantum_ms=quantum)
+    done = shaping.activity(rows, alive, run.window)
+    figures(alive, done)
+    title = f"The latest {LIMIT} sandboxes" if len(found) > LIMIT else f"All {len(found)} sandboxes"
+    with run.panel(
+        f"{title}: init, invokes, idle",
+        f"Thin line: there and idle. Work within {milliseconds(quantum)} of each other is one block.",
+    ):
+        text = f"Timeline of {len(alive)} sandboxes."
+        run.chart(shaping.timeline(alive, done, run.window), text, done, "timeline")
+    with run.panel("The same as a table"):
+        st.dataframe(
+            found.head(LIMIT),
+            hide_index=True,
+            key="sandboxes-table",
+            column_order=["FunctionName", "FunctionVersion", "InitType", "InitStart", "FirstInvoke", "LastInvoke", "ShutdownAt", "ShutdownReason", "Invocations", "InstanceId"],
+            column_config={
+                "FunctionName": "Function",
+                "FunctionVersion": "Version",
+                "InitType": "Type of init",
+                "InitStart": st.column_config.DatetimeColumn("Init began", format="YYYY-MM-DD HH:mm:ss"),
+                "FirstInvoke": st.column_config.DatetimeColumn("First invocation", format="YYYY-MM-DD HH:mm:ss"),
+                "LastInvoke": st.column_config.DatetimeColumn("Last invocation", format="YYYY-MM-DD HH:mm:ss"),
+                "ShutdownAt": st.column_config.DatetimeColumn("Shut down", format="YYYY-MM-DD HH:mm:ss"),
+                "ShutdownReason": "Reason",
+                "InstanceId": "Instance id",
+            },
+            alt=f"{len(alive)} sandboxes.",
+        )
+
+
+def only(found: pd.DataFrame, wanted: str) -> pd.DataFrame:
+    st.info(f"Only the sandbox {wanted}.", icon=":material/my_location:")
+    st.button(
+        "Show all", on_click=choices.write_own, args=(("instance",), {}), type="tertiary", icon=":material/close:"
+    )
+    return found[found["InstanceId"] == wanted] if not found.empty else found
+
+
+def figures(alive: pd.DataFrame, done: pd.DataFrame) -> None:
+    lived_s = float((alive["Finish"] - alive["Begin"]).dt.total_seconds().clip(lower=0).sum())
+    busy_s = float(done["BusyMs"].sum()) / 1000 if not done.empty else 0.0
+    unused = int((alive["Invocations"] == 0).sum())
+    row(
+        [
+            Figure("Sandboxes", count(len(alive))),
+            Figure("Busy", f"{100 * busy_s / lived_s:.1f} %" if lived_s else "–", about="Of the time they were there"),
+            Figure("Lived", seconds(lived_s), about="All of them together, within the time chosen"),
+            Figure("Never used", count(unused), about="Started, and not one invocation"),
+        ]
+    )
+
+
+show("sandboxes", body)

@@ -1,0 +1,79 @@
+"""SQL: ask the store anything. Read-only."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import cookbook
+from dashboard.charts.adhoc import simple_chart
+from dashboard.sql import QueryRows
+from dashboard.text import count, milliseconds, plural
+from dashboard.ui import choices, data
+from dashboard.ui.page import Run, nothing, show
+
+MAX_ROWS = 10_000
+NAMES = ("q",)
+
+
+def body(run: Run) -> None:
+    asked = run.choices.query.get("q", [""])[-1]
+    left, right = st.columns([3, 1])
+    with left:
+        editor(run, asked or cookbook.RECIPES[0].sql)
+        if asked:
+            with run.panel("Result"):
+                result(run, asked)
+        else:
+            nothing("Choose a recipe or write a statement, then press Run. Nothing you run here can change data.")
+    with right:
+        with run.panel("Recipes"):
+            for recipe in cookbook.RECIPES:
+                st.button(recipe.title, key=f"recipe-{recipe.title}", on_click=ask, args=(recipe.sql,), type="tertiary")
+        with run.panel("Tables and columns"):
+            schema(run)
+
+
+def editor(run: Run, text: str) -> None:
+    st.session_state["sql-text"] = text
+    st.text_area("Statement", key="sql-text", height=220, label_visibility="collapsed")
+    st.button("Run", type="primary", icon=":material/play_arrow:", on_click=lambda: ask(st.session_state["sql-text"]))
+
+
+def ask(text: str) -> None:
+    choices.write_own(NAMES, {"q": [text.strip()]} if text.strip() else {})
+
+
+def result(run: Run, asked: str) -> None:
+    rows: QueryRows = data.ask(asked, MAX_ROWS)
+    cut = f", cut off at {count(MAX_ROWS)}" if rows.cut else ""
+    st.caption(f"{plural(len(rows.frame), 'row')}{cut} in {milliseconds(rows.took_ms)}")
+    if rows.frame.empty:
+        nothing("The statement is fine, and there are no rows.")
+        return
+    table, drawn = st.tabs(["Table", "Chart"])
+    with table:
+        st.dataframe(rows.frame, hide_index=True, key="sql-result", alt=f"Result with {len(rows.frame)} rows.")
+    with drawn:
+        chart = simple_chart(rows.frame)
+        if chart is None:
+            nothing("A chart needs a time or a text column and a number column.")
+        else:
+            st.altair_chart(chart, key="sql-chart", alt="The result as a chart.")
+    run.download(rows.frame, "result")
+
+
+def schema(run: Run) -> None:
+    columns = run.query("schema")
+    if columns.empty:
+        nothing("The database has no tables yet.")
+        return
+    for table, rows in columns.groupby("Table", sort=False):
+        with st.expander(str(table)):
+            st.dataframe(
+                pd.DataFrame({"Column": rows["Column"], "Type": rows["Type"]}),
+                hide_index=True,
+                key=f"schema-{table}",
+                height="content",
+            )
+
+
+show("sql", body, use_time=False, use_functions=False)
