@@ -1,0 +1,175 @@
+"""The event loop of the extension, and the threads around it.
+
+Three threads: this one asks for events and has the final say on how long an invocation may be prolonged; the listener's
+receives telemetry; the exporter's sends. Whatever the other two do, this one goes on asking.
+"""
+
+from __future__ import annotations
+
+import posix
+from _thread import start_new_thread
+from time import monotonic, sleep, time, time_ns
+
+from extension import __version__, otlp, parsing, proc, wire
+from extension.batches import BatchQueue
+from extension.errors import HttpError, MalformedRecord
+from extension.exporter import Channel, Exporter
+from extension.flush import FlushPlanner
+from extension.lifecycle import Lifecycle, Sandbox
+from extension.listener import Listener
+from extension.pipeline import Pipeline
+from extension.records import Invoke, Shutdown
+from extension.sandbox import SandboxEnvironment, resource_attributes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from extension.bootstrap import Bootstrapped
+    from extension.diagnostics import Diagnostics
+    from extension.settings import Settings
+
+_MARGIN_S = 0.2
+"""What is left of a deadline when we stop whatever we do, and answer."""
+_FIRST_SIGN_S = 1.0
+_DRAIN_S = 0.3
+_FROZEN_EXPORT_S = 1.0
+_NEXT_RETRY_S = (0.0, 0.05, 0.2, 0.5, 1.0, 1.0, 1.0)
+_MANAGED_PERIOD_S = 10.0
+_DEFAULT_SHUTDOWN_S = 2.0
+
+
+class Agent:
+    """The extension, from its first event to its last."""
+
+    def __init__(
+        self, started: Bootstrapped, sandbox: SandboxEnvironment, settings: Settings, diagnostics: Diagnostics
+    ) -> None:
+        self._api = started.api
+        self._diagnostics = diagnostics
+        self._listener_sock = started.listener
+        self._account_id = started.handoff.account_id or parsing.account_id(started.api.registration)
+        self._sandbox = sandbox
+        self._settings = settings
+        self._managed = sandbox.initialization_type == wire.MANAGED_INSTANCES
+        self._lifecycle = Lifecycle(
+            Sandbox(
+                sandbox.function_name,
+                sandbox.initialization_type or None,
+                started.handoff.registered_ns,
+                lambda: posix.urandom(16).hex(),
+            )
+        )
+        channels = self._channels()
+        spans = channels[0].queue if channels else None
+        self._exporter = Exporter(channels, lambda: self._lifecycle.instance_id, diagnostics)
+        self._planner = FlushPlanner(settings.flush, settings.flush_period_s, self._exporter.health)
+        self._pipeline = Pipeline(
+            self._lifecycle, spans, lambda: proc.runtime_start_ns(sandbox.runtime_api), diagnostics
+        )
+        self._deliveries_when_silent = -1
+
+    def run(self) -> int:
+        """Serve events until SHUTDOWN; the exit code.
+
+        Raises:
+            ApiRefused: the platform wants no more of us.
+            HttpError: it cannot be reached any longer.
+        """
+        if self._listener_sock is not None:
+            listener = Listener(self._listener_sock, self._pipeline.on_delivery)
+            self._start_thread("listener", listener.serve_forever)
+        period_s = _MANAGED_PERIOD_S if self._managed else None
+        self._start_thread("exporter", lambda: self._exporter.serve_forever(period_s))
+        while True:
+            event = self._next_event()
+            if isinstance(event, Shutdown):
+                self._on_shutdown(event)
+                return 0
+            if event is not None:
+                self._on_invoke(event)
+
+    def _channels(self) -> list[Channel]:
+        settings = self._settings
+        if settings.traces is None:
+            return []
+        agent = f"lambdascope/{__version__}"
+        return [Channel("spans", settings.traces, BatchQueue(settings.queue_bytes), self._encode, agent)]
+
+    def _encode(self, items: list[bytes]) -> bytes:
+        attributes = resource_attributes(
+            self._sandbox,
+            self._lifecycle.instance_id,
+            self._account_id,
+            self._lifecycle.invoked_arn,
+            self._settings.service_name,
+            self._settings.resource_attributes,
+        )
+        return otlp.export_request(otlp.resource(attributes), items)
+
+    def _start_thread(self, name: str, body: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                body()
+            except Exception as error:  # noqa: BLE001 - the function goes on without us, but not without a word
+                self._diagnostics.say(f"{name}-ended", f"the {name} ended: {type(error).__name__}: {error}")
+
+        try:
+            start_new_thread(guarded, ())
+        except RuntimeError as error:
+            self._diagnostics.say(f"{name}-ended", f"the {name} could not be started: {error}")
+
+    # Events ----------------------------------------------------------------------------------------------------------
+
+    def _next_event(self) -> Invoke | Shutdown | None:
+        """Ask for the next event; None where what came is none that we know."""
+        for pause_s in (*_NEXT_RETRY_S, None):
+            try:
+                return parsing.parse_event(self._api.read_next())
+            except MalformedRecord as error:
+                self._diagnostics.say("malformed-event", f"an event could not be understood: {error}")
+                sleep(_NEXT_RETRY_S[1])
+                return None
+            except HttpError as error:
+                self._diagnostics.say("next", f"asking for the next event failed: {error}")
+                if pause_s is None:
+                    raise
+                sleep(pause_s)
+        raise AssertionError("unreachable: the last turn of the loop returns or raises")
+
+    def _on_invoke(self, event: Invoke) -> None:
+        self._pipeline.on_invoke(event, time_ns())
+        self._exporter.interrupt(_FROZEN_EXPORT_S)
+        plan = self._planner.on_invoke(time(), self._exporter.queued_bytes)
+        if plan.now:
+            self._exporter.request()
+        if plan.at_end and self._listener_sock is not None and self._settings.traces is not None:
+            self._flush_at_end(event, plan.patience_s)
+
+    def _flush_at_end(self, event: Invoke, patience_s: float) -> None:
+        """Wait for the end of the invocation, and then for the flush; neither for longer than is left of its time."""
+        if self._pipeline.deliveries == self._deliveries_when_silent:
+            return  # still no telemetry since it failed to come: waiting would prolong every invocation for nothing
+        until = _monotonic_deadline(event.deadline_ms, 0.0)
+        if not self._pipeline.wait_until_done(event.request_id, until, _FIRST_SIGN_S):
+            if not self._lifecycle.knows(event.request_id):
+                self._deliveries_when_silent = self._pipeline.deliveries
+            return
+        began = monotonic()
+        delivered = self._exporter.wait(self._exporter.request(), min(patience_s, until - began))
+        self._planner.waited(monotonic() - began, delivered=delivered)
+
+    def _on_shutdown(self, event: Shutdown) -> None:
+        received_ns = time_ns()
+        until = _monotonic_deadline(event.deadline_ms, _DEFAULT_SHUTDOWN_S)
+        self._exporter.interrupt(_FROZEN_EXPORT_S)
+        if self._listener_sock is not None:
+            self._pipeline.wait_until_settled(min(until, monotonic() + _DRAIN_S))
+        self._pipeline.on_shutdown(event, received_ns, time_ns())
+        self._exporter.wait(self._exporter.request(), until - monotonic())
+
+
+def _monotonic_deadline(deadline_ms: float | None, default_s: float) -> float:
+    """A deadline of the platform (milliseconds since the epoch) on the monotonic clock, less the margin."""
+    left_s = default_s if deadline_ms is None else deadline_ms / 1000 - time()
+    return monotonic() + max(0.0, left_s - _MARGIN_S)

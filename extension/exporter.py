@@ -1,0 +1,187 @@
+"""The thread that sends: takes batches from the queues, oldest first, and learns how the collector is doing."""
+
+from __future__ import annotations
+
+from time import monotonic, time
+
+from extension.delivery import ACCEPTED, REFUSED, judge
+from extension.errors import HttpError
+from extension.transport import Transport
+from extension.wakeup import WakeUp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from extension.batches import Batch, BatchQueue
+    from extension.delivery import Verdict
+    from extension.diagnostics import Diagnostics
+    from extension.settings import ExportSettings
+
+_CONTENT_TYPE = ("Content-Type", "application/x-protobuf")
+_GZIP_LEVEL = 3
+_GZIP_WINDOW_BITS = 31
+
+
+class ExportHealth:
+    """How exports have been going. Written by the exporter's thread, read by whoever plans the next flush.
+
+    Attributes:
+        failures: how many in a row have failed.
+        last_failure_s: when the last of them did, on the wall clock.
+        not_before_s: until when the collector wants to be left alone, on the wall clock.
+    """
+
+    __slots__ = ("failures", "last_failure_s", "not_before_s")
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.last_failure_s = 0.0
+        self.not_before_s = 0.0
+
+    def succeeded(self) -> None:
+        """An export was answered with something else than "later"."""
+        self.failures = 0
+
+    def failed(self, now_s: float, retry_after_s: float) -> None:
+        """An export has to be repeated."""
+        self.last_failure_s = now_s
+        self.not_before_s = now_s + retry_after_s
+        self.failures += 1
+
+
+class Channel:
+    """One signal: its queue, where it goes, and how its items become the body of an export."""
+
+    __slots__ = ("encode", "headers", "name", "queue", "settings", "transport")
+
+    def __init__(
+        self, name: str, settings: ExportSettings, queue: BatchQueue, encode: Callable[[list[bytes]], bytes], agent: str
+    ) -> None:
+        """`agent`: the value of the User-Agent header."""
+        self.name = name
+        self.settings = settings
+        self.queue = queue
+        self.encode = encode
+        self.transport = Transport(settings)
+        encoding = (("Content-Encoding", "gzip"),) if settings.gzip else ()
+        self.headers = (_CONTENT_TYPE, *encoding, ("User-Agent", agent), *settings.headers)
+
+    def body(self, items: list[bytes]) -> bytes:
+        """The body of an export, compressed where that is asked for."""
+        data = self.encode(items)
+        if not self.settings.gzip:
+            return data
+        from zlib import compressobj  # noqa: PLC0415 - for those who asked for compression
+
+        compressor = compressobj(_GZIP_LEVEL, wbits=_GZIP_WINDOW_BITS)
+        return compressor.compress(data) + compressor.flush()
+
+
+class Exporter:
+    """Flushes the channels when it is asked to.
+
+    Attributes:
+        health: how exports have been going.
+    """
+
+    __slots__ = (
+        "_channels",
+        "_diagnostics",
+        "_finished",
+        "_finished_call",
+        "_instance_id",
+        "_requested",
+        "_wake",
+        "health",
+    )
+
+    def __init__(self, channels: list[Channel], instance_id: Callable[[], str], diagnostics: Diagnostics) -> None:
+        """`instance_id` is asked when a batch is sealed."""
+        self._channels = channels
+        self._instance_id = instance_id
+        self._diagnostics = diagnostics
+        self._wake = WakeUp()
+        self._finished_call = WakeUp()
+        self._requested = 0
+        self._finished = 0
+        self.health = ExportHealth()
+
+    @property
+    def queued_bytes(self) -> int:
+        """What waits for the collector."""
+        return sum(channel.queue.bytes for channel in self._channels)
+
+    def request(self) -> int:
+        """Ask for a flush of all that is queued by now; the number to wait for. For one thread."""
+        self._requested += 1
+        self._wake.call()
+        return self._requested
+
+    def wait(self, request: int, timeout_s: float) -> bool:
+        """Wait until that flush is over; whether it was in time and left nothing behind. For the same thread."""
+        until = monotonic() + timeout_s
+        while self._finished < request:
+            left = until - monotonic()
+            if left <= 0 or not self._finished_call.wait(left):
+                return False
+        return self.health.failures == 0
+
+    def interrupt(self, older_than_s: float) -> None:
+        """Have an export that was frozen in the middle sent anew. May be called by any thread."""
+        for channel in self._channels:
+            channel.transport.interrupt(older_than_s)
+
+    def serve_forever(self, period_s: float | None) -> None:
+        """Flush at each request and, where a period is given, that often without one. The body of the thread."""
+        while True:
+            self._wake.wait(period_s)
+            request = self._requested
+            try:
+                self.flush()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next flush may succeed; the thread must live
+                self.health.failed(time(), 0.0)
+                self._diagnostics.say("export-bug", f"export failed: {type(error).__name__}: {error}")
+            self._finished = request
+            self._finished_call.call()
+
+    def flush(self) -> None:
+        """Send all that is queued, until the first failure."""
+        for channel in self._channels:
+            channel.queue.seal(self._instance_id(), channel.body)
+        for channel in self._channels:
+            while (batch := channel.queue.take()) is not None:
+                if not self._send(channel, batch):
+                    return
+
+    def _send(self, channel: Channel, batch: Batch) -> bool:
+        """Whether the batch is settled: accepted, or refused for good."""
+        try:
+            verdict = judge(channel.transport.post(batch.body, (*channel.headers, *batch.headers)))
+        except HttpError as error:
+            return self._retry_later(channel, batch, str(error), 0.0)
+        except BaseException:
+            channel.queue.keep(batch)
+            raise
+        if verdict.outcome not in {ACCEPTED, REFUSED}:
+            return self._retry_later(channel, batch, verdict.reason, verdict.retry_after_s)
+        self._settle(channel, batch, verdict)
+        return True
+
+    def _retry_later(self, channel: Channel, batch: Batch, reason: str, retry_after_s: float) -> bool:
+        channel.queue.keep(batch)
+        self.health.failed(time(), retry_after_s)
+        self._diagnostics.say(
+            "export-retry", f"{channel.settings.endpoint}: {reason}; {channel.name} are kept for later"
+        )
+        return False
+
+    def _settle(self, channel: Channel, batch: Batch, verdict: Verdict) -> None:
+        dropped = batch.items if verdict.outcome == REFUSED else min(verdict.rejected, batch.items)
+        channel.queue.done(batch, dropped=dropped)
+        self.health.succeeded()
+        if dropped:
+            self._diagnostics.say(
+                f"refused {channel.name}",
+                f"{channel.settings.endpoint} refused {dropped} {channel.name}: {verdict.reason or 'no reason given'}",
+            )

@@ -1,0 +1,325 @@
+"""The life of a sandbox: records and events in, spans out. Pure: times and ids come in as arguments.
+
+Records come in the platform's order, but for two things: the INVOKE event has a connection of its own, and reports are
+late. Nothing is attributed by "the current request"; the request ids in the records decide.
+"""
+
+from __future__ import annotations
+
+from extension import records as r
+from extension.attempts import Attempt, Attempts
+from extension.init_runs import InitRun
+from extension.span_builder import Ending, SpanBuilder
+from extension.timestamps import NS_PER_MS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from extension.spans import Span
+
+_MANAGED_INSTANCES = "lambda-managed-instances"
+_ESTIMATED_STATUS = {"timeout": "timeout", "failure": "error"}
+_MOST_OUTSTANDING = 1024
+_MOST_RUNS = 8
+"""Far more than a sandbox has; anything in it can post to the listener, and must not fill our memory."""
+
+
+class Sandbox:
+    """What the environment and the registration say of the sandbox.
+
+    Attributes:
+        function_name: empty where it is not known.
+        initialization_type: AWS_LAMBDA_INITIALIZATION_TYPE; None where it is not set.
+        registered_ns: when our registration was answered.
+        draw_instance_id: makes an id where the platform gives none. Called at most once, and late: clones of a
+            SnapStart snapshot would share what was drawn before it.
+    """
+
+    __slots__ = ("draw_instance_id", "function_name", "initialization_type", "registered_ns")
+
+    def __init__(
+        self,
+        function_name: str,
+        initialization_type: str | None,
+        registered_ns: int,
+        draw_instance_id: Callable[[], str],
+    ) -> None:
+        self.function_name = function_name
+        self.initialization_type = initialization_type
+        self.registered_ns = registered_ns
+        self.draw_instance_id = draw_instance_id
+
+
+class Lifecycle:
+    """Turns what happens to one sandbox into spans.
+
+    Attributes:
+        invoked_arn: of the latest INVOKE event; None before it.
+        logs_dropped: how many records the platform says it dropped before they reached us.
+        unknown_events: how many records were of a type that is not known here.
+        runtime_start_ns: set once by the owner, when it has found the runtime's process in /proc.
+    """
+
+    __slots__ = (
+        "_attempts",
+        "_builder",
+        "_outstanding",
+        "_runs",
+        "_sandbox",
+        "_seen_first",
+        "invoked_arn",
+        "logs_dropped",
+        "runtime_start_ns",
+        "unknown_events",
+    )
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._builder: SpanBuilder | None = None
+        self._attempts = Attempts()
+        self._outstanding: list[Attempt] = []
+        self._runs: list[InitRun] = []
+        self._seen_first = False
+        self.invoked_arn: str | None = None
+        self.logs_dropped = 0
+        self.unknown_events = 0
+        self.runtime_start_ns: int | None = None
+
+    @property
+    def instance_id(self) -> str:
+        """The id of the sandbox: settled when it is first needed, and the same from then on."""
+        return self._built().instance_id
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is expected of the invocations so far."""
+        return not self._outstanding
+
+    def is_done(self, request_id: str) -> bool:
+        """Whether the runtime is done with the latest attempt of this request."""
+        return self._attempts.is_done(request_id)
+
+    def knows(self, request_id: str) -> bool:
+        """Whether telemetry of an invocation under way has come: it does come, then."""
+        return any(a.request_id == request_id and (a.start or a.done) for a in self._outstanding)
+
+    # What happens ----------------------------------------------------------------------------------------------------
+
+    def on_invoke(self, event: r.Invoke, now_ns: int) -> list[Span]:
+        """An INVOKE event was received."""
+        attempt = self._attempts.invoked(event)
+        attempt.invoke = event
+        attempt.invoked_ns = now_ns
+        self.invoked_arn = event.invoked_arn or self.invoked_arn
+        self._expect(attempt)
+        return self._finish(attempt) if attempt.done is not None and not attempt.sent else []
+
+    def on_record(self, record: r.Record) -> list[Span]:
+        """A telemetry record was received."""
+        handler = _HANDLERS.get(type(record))
+        return handler(self, record) if handler is not None else []
+
+    def on_shutdown(self, event: r.Shutdown, received_ns: int, now_ns: int) -> list[Span]:
+        """The sandbox ends: everything that is still open gets the end that is the most likely."""
+        spans: list[Span] = []
+        for attempt in list(self._outstanding):
+            spans += self._close(attempt, event.reason, received_ns)
+        for run in self._runs:
+            spans += self._finish_init(run, None, now_ns)
+        self._runs = []
+        spans.append(self._built().shutdown(event, received_ns, now_ns))
+        return spans
+
+    # Init and restore ------------------------------------------------------------------------------------------------
+
+    def _on_init_start(self, record: r.InitStart) -> list[Span]:
+        self._settle(record)
+        run = InitRun(self._sandbox.initialization_type, restore=record.restore)
+        run.start = record
+        self._runs.append(run)
+        del self._runs[:-_MOST_RUNS]
+        under_way = [a for a in self._outstanding if a.start is not None and a.done is None]
+        if record.phase == "invoke" and under_way:
+            self._meet(under_way[-1], record.time_ns)
+        return []
+
+    def _on_init_runtime_done(self, record: r.InitRuntimeDone) -> list[Span]:
+        run = self._run_of(record)
+        run.done = record
+        return []
+
+    def _on_init_report(self, record: r.InitReport) -> list[Span]:
+        run = self._run_of(record)
+        run.report = record
+        for attempt in self._outstanding:
+            if run in attempt.runs:
+                return self._finish_init(run, attempt, record.time_ns)
+        return []
+
+    def _run_of(self, record: r.InitRuntimeDone | r.InitReport) -> InitRun:
+        """The run that a record is about: the latest of its kind, or a new one whose start was lost."""
+        known = [*(run for attempt in self._outstanding for run in attempt.runs), *self._runs]
+        for run in reversed(known):
+            if run.restore == record.restore and run.report is None:
+                return run
+        run = InitRun(self._sandbox.initialization_type, restore=record.restore)
+        self._runs.append(run)
+        return run
+
+    def _meet(self, attempt: Attempt, start_ns: int) -> None:
+        """The inits so far are those of this attempt: did it wait for one of them?"""
+        for run in self._runs:
+            run.waited = run.is_waited_for(start_ns)
+            attempt.proactive = attempt.proactive or run.is_proactive_for(start_ns)
+            attempt.waited = bool(attempt.waited) or run.waited
+        if attempt.waited is None and self._seen_first:
+            attempt.waited = False  # not the sandbox's first; of a first one without an init nothing is known
+        attempt.runs += self._runs
+        self._runs = []
+        self._seen_first = True
+
+    def _finish_inits(self, attempt: Attempt, now_ns: int) -> list[Span]:
+        return [span for run in attempt.runs for span in self._finish_init(run, attempt, now_ns)]
+
+    def _finish_init(self, run: InitRun, attempt: Attempt | None, now_ns: int) -> list[Span]:
+        if run.sent or run.of_snapshot:
+            return []
+        run.sent = True
+        border_ns = run.runtime_border_ns(self.runtime_start_ns, self._sandbox.registered_ns)
+        return list(self._built().init(run, attempt if run.waited else None, now_ns, border_ns))
+
+    # Invocations -----------------------------------------------------------------------------------------------------
+
+    def _on_start(self, record: r.Start) -> list[Span]:
+        attempt = self._attempts.started(record)
+        spans: list[Span] = []
+        if self._sandbox.initialization_type != _MANAGED_INSTANCES:  # else: requests run side by side
+            for other in list(self._outstanding):
+                if other is not attempt and (other.start is not None or other.done is not None):
+                    spans += self._supersede(other, record.time_ns)
+        attempt.start = record
+        self._expect(attempt)
+        self._meet(attempt, record.time_ns)
+        for run in attempt.runs:
+            if run.report is not None:
+                spans += self._finish_init(run, attempt, record.time_ns)
+        return spans
+
+    def _on_runtime_done(self, record: r.RuntimeDone) -> list[Span]:
+        attempt = self._attempts.ended(record.request_id)
+        attempt.done = record
+        self._expect(attempt)
+        if attempt.invoke is None:
+            return []  # its INVOKE event is about to be read, and knows the ARN; the report is the latest for it
+        return self._finish(attempt)
+
+    def _on_report(self, record: r.Report) -> list[Span]:
+        attempt = self._attempts.reported(record.request_id)
+        if attempt is None:
+            return []
+        attempt.report = record
+        spans = self._finish(attempt)
+        start_ns = attempt.start_ns
+        if start_ns is not None:
+            end_ns = self._ending(attempt, start_ns).end_ns
+            spans.append(self._built().post_runtime(attempt, start_ns, end_ns, record))
+        self._drop(attempt)
+        return spans
+
+    def _finish(self, attempt: Attempt) -> list[Span]:
+        """The spans of an attempt whose end is known, unless they were made before."""
+        start_ns = attempt.start_ns
+        if attempt.sent or start_ns is None:
+            return []
+        attempt.sent = True
+        if attempt.start is None:
+            self._meet(attempt, start_ns)
+        spans = self._finish_inits(attempt, start_ns)
+        spans += self._built().invoke(attempt, start_ns, self._ending(attempt, start_ns))
+        return spans
+
+    def _ending(self, attempt: Attempt, start_ns: int) -> Ending:
+        """How an attempt ended, by ``runtimeDone`` or else by its report."""
+        done, report = attempt.done, attempt.report
+        if done is not None:
+            end_ns = done.time_ns if done.duration_ms is None else start_ns + round(done.duration_ms * NS_PER_MS)
+            return Ending(end_ns, done.status, done.error_type, estimated=False)
+        assert report is not None
+        end_ns = report.time_ns if report.duration_ms is None else start_ns + round(report.duration_ms * NS_PER_MS)
+        estimated = self._sandbox.initialization_type != _MANAGED_INSTANCES  # there, the report is all there is
+        return Ending(end_ns, report.status, report.error_type, estimated=estimated)
+
+    def _supersede(self, attempt: Attempt, next_start_ns: int) -> list[Span]:
+        """Another invocation began: what is not known of this one by now will not come."""
+        if attempt.done is not None:
+            spans = self._finish(attempt)
+            self._drop(attempt)
+            return spans
+        return self._close(attempt, "", next_start_ns)
+
+    def _close(self, attempt: Attempt, reason: str, at_ns: int) -> list[Span]:
+        """End an attempt of which the platform will say no more."""
+        if attempt.done is not None:
+            spans = self._finish(attempt)
+            self._drop(attempt)
+            return spans
+        self._drop(attempt)
+        start_ns = attempt.start_ns
+        if attempt.sent or start_ns is None:
+            return []
+        attempt.sent = True
+        if attempt.start is None:
+            self._meet(attempt, start_ns)
+        deadline_ms = attempt.invoke.deadline_ms if attempt.invoke else None
+        end_ns = at_ns if deadline_ms is None else min(at_ns, round(deadline_ms * NS_PER_MS))
+        ending = Ending(max(start_ns, end_ns), _ESTIMATED_STATUS.get(reason), None, estimated=True)
+        return [*self._finish_inits(attempt, start_ns), *self._built().invoke(attempt, start_ns, ending)]
+
+    # Parts -----------------------------------------------------------------------------------------------------------
+
+    def _expect(self, attempt: Attempt) -> None:
+        if attempt not in self._outstanding and not attempt.closed and attempt.report is None:
+            self._outstanding.append(attempt)
+            del self._outstanding[:-_MOST_OUTSTANDING]
+
+    def _drop(self, attempt: Attempt) -> None:
+        attempt.closed = True
+        if attempt in self._outstanding:
+            self._outstanding.remove(attempt)
+
+    def _settle(self, record: r.InitStart) -> None:
+        """Take the platform's id for the sandbox, if it gives one before ours was needed."""
+        given = record.instance_id
+        if (
+            self._builder is None
+            and given is not None
+            and given != record.function_version
+            and not given.startswith("$")
+        ):
+            self._builder = SpanBuilder(self._sandbox.function_name or record.function_name or "", given)
+
+    def _built(self) -> SpanBuilder:
+        if self._builder is None:
+            self._builder = SpanBuilder(self._sandbox.function_name, self._sandbox.draw_instance_id())
+        return self._builder
+
+    def _on_logs_dropped(self, record: r.LogsDropped) -> list[Span]:
+        self.logs_dropped += int(record.dropped_records or 0)
+        return []
+
+    def _on_unknown(self, _record: r.UnknownEvent) -> list[Span]:
+        self.unknown_events += 1
+        return []
+
+
+_HANDLERS: dict[type[r.Record], Callable[..., list[Span]]] = {
+    r.InitStart: Lifecycle._on_init_start,  # noqa: SLF001 - the table is a part of the class
+    r.InitRuntimeDone: Lifecycle._on_init_runtime_done,  # noqa: SLF001
+    r.InitReport: Lifecycle._on_init_report,  # noqa: SLF001
+    r.Start: Lifecycle._on_start,  # noqa: SLF001
+    r.RuntimeDone: Lifecycle._on_runtime_done,  # noqa: SLF001
+    r.Report: Lifecycle._on_report,  # noqa: SLF001
+    r.LogsDropped: Lifecycle._on_logs_dropped,  # noqa: SLF001
+    r.UnknownEvent: Lifecycle._on_unknown,  # noqa: SLF001
+}

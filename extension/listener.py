@@ -1,0 +1,147 @@
+"""Where the platform delivers telemetry: a small HTTP server for one thread.
+
+Every delivery is answered before anything is done with it. All connections are read as their bytes come, so that a
+slow or broken sender keeps nobody waiting; what they may hold is bounded, in number and in bytes.
+"""
+
+from __future__ import annotations
+
+from select import POLLIN, poll
+from time import monotonic
+
+from extension.errors import MalformedMessage
+from extension.http_message import MessageReader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+
+MAX_DELIVERY_BYTES = 4 << 20
+"""Twice the subscription's maxBytes and some metadata is what the platform sends at most; this leaves room."""
+_MAX_CONNECTIONS = 32
+_IDLE_S = 60.0
+_RECEIVE_BYTES = 262144
+_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_NOT_ALLOWED = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class _Peer:
+    """One connection to the listener."""
+
+    __slots__ = ("continued", "last_heard", "reader", "sock")
+
+    def __init__(self, sock: _socket.socket) -> None:
+        self.sock = sock
+        self.reader = MessageReader(MAX_DELIVERY_BYTES, answers=False)
+        self.last_heard = monotonic()
+        self.continued = False
+
+
+class Listener:
+    """Serves deliveries on a listening socket and hands their bodies on."""
+
+    __slots__ = ("_on_delivery", "_peers", "_poll", "_sock", "refused")
+
+    def __init__(self, sock: _socket.socket, on_delivery: Callable[[bytes], None]) -> None:
+        """`on_delivery` is called with each body, in the order of arrival, after it has been answered."""
+        self._sock = sock
+        self._on_delivery = on_delivery
+        self._peers: dict[int, _Peer] = {}
+        self._poll = poll()
+        self.refused = 0
+        sock.settimeout(0.0)
+        self._poll.register(sock.fileno(), POLLIN)
+
+    def serve_forever(self) -> None:
+        """Serve until the process ends."""
+        while True:
+            self.serve_once(_IDLE_S)
+
+    def serve_once(self, timeout_s: float) -> None:
+        """Wait for something to happen and deal with it."""
+        bodies: list[bytes] = []
+        for fd, _ in self._poll.poll(int(timeout_s * 1000)):
+            if fd == self._sock.fileno():
+                self._accept()
+            elif fd in self._peers:  # else: closed in this very round, to make room
+                self._read(self._peers[fd], bodies)
+        if len(self._peers) > 1:
+            self._close_idle()
+        for body in bodies:
+            self._on_delivery(body)
+
+    def _accept(self) -> None:
+        try:
+            # accept() itself is added by the socket module, which costs 10 ms to import.
+            fd, _ = self._sock._accept()  # type: ignore[attr-defined]  # noqa: SLF001
+        except OSError:
+            return
+        if len(self._peers) >= _MAX_CONNECTIONS:
+            self._close(min(self._peers.values(), key=_last_heard))
+        sock = type(self._sock)(fileno=fd)
+        sock.settimeout(0.0)
+        self._peers[fd] = _Peer(sock)
+        self._poll.register(fd, POLLIN)
+
+    def _read(self, peer: _Peer, bodies: list[bytes]) -> None:
+        try:
+            data = peer.sock.recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._close(peer)
+            return
+        peer.last_heard = monotonic()
+        peer.reader.feed(data)
+        try:
+            self._take_messages(peer, bodies)
+        except MalformedMessage:
+            self.refused += 1
+            _answer(peer, _BAD_REQUEST)
+            self._close(peer)
+
+    def _take_messages(self, peer: _Peer, bodies: list[bytes]) -> None:
+        while (message := peer.reader.message()) is not None:
+            peer.continued = False
+            if not message.start_line.startswith(("POST ", "PUT ")):
+                self.refused += 1
+                _answer(peer, _NOT_ALLOWED)
+                self._close(peer)
+                return
+            answered = _answer(peer, _OK)
+            bodies.append(message.body)
+            if not answered or not message.keep_alive:
+                self._close(peer)
+                return
+        if peer.reader.expects_continue and not peer.continued:
+            peer.continued = _answer(peer, _CONTINUE)
+
+    def _close_idle(self) -> None:
+        """Close what has been silent in the middle of a message: its sender is gone, and its bytes are held here."""
+        oldest = monotonic() - _IDLE_S
+        for peer in list(self._peers.values()):
+            if peer.last_heard < oldest and not peer.reader.idle:
+                self._close(peer)
+
+    def _close(self, peer: _Peer) -> None:
+        fd = peer.sock.fileno()
+        if self._peers.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+            peer.sock.close()
+
+
+def _last_heard(peer: _Peer) -> float:
+    return peer.last_heard
+
+
+def _answer(peer: _Peer, answer: bytes) -> bool:
+    """Whether the answer went out: it is so short that it does, unless the sender is gone."""
+    try:
+        return peer.sock.send(answer) == len(answer)
+    except OSError:
+        return False

@@ -1,0 +1,134 @@
+"""Records and events in, queued bytes out: the one place where the threads meet.
+
+The listener's thread delivers telemetry, the event loop's thread delivers events; both go through one lock into the
+lifecycle, and out of it into the queue.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from time import monotonic
+
+from extension import otlp
+from extension.parsing import parse_batch
+from extension.records import InitRuntimeDone
+from extension.wakeup import WakeUp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from extension.batches import BatchQueue
+    from extension.diagnostics import Diagnostics
+    from extension.lifecycle import Lifecycle
+    from extension.parsing import Batch
+    from extension.records import Invoke, Shutdown
+    from extension.spans import Span
+
+
+class Pipeline:
+    """The lifecycle of the sandbox, shared by the threads.
+
+    Attributes:
+        deliveries: how many deliveries of telemetry have come.
+        malformed: how many records could not be understood.
+    """
+
+    __slots__ = (
+        "_diagnostics",
+        "_find_runtime",
+        "_lifecycle",
+        "_lock",
+        "_progress",
+        "_searched",
+        "_spans",
+        "deliveries",
+        "malformed",
+    )
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        spans: BatchQueue | None,
+        find_runtime: Callable[[], int | None],
+        diagnostics: Diagnostics,
+    ) -> None:
+        """`find_runtime` says when the runtime's process started; it is called once, when there must be one."""
+        self._lifecycle = lifecycle
+        self._spans = spans
+        self._find_runtime = find_runtime
+        self._diagnostics = diagnostics
+        self._lock = allocate_lock()
+        self._progress = WakeUp()
+        self._searched = False
+        self.deliveries = 0
+        self.malformed = 0
+
+    def on_delivery(self, body: bytes) -> None:
+        """The body of a delivery. For the listener's thread; never raises."""
+        try:
+            self._take(parse_batch(body))
+        except Exception as error:  # noqa: BLE001 - a record that we do not cope with must not end the thread
+            self._diagnostics.say("telemetry-bug", f"telemetry was lost: {type(error).__name__}: {error}")
+        self._progress.call()
+
+    def on_invoke(self, event: Invoke, now_ns: int) -> None:
+        """An INVOKE event."""
+        self._search_runtime()
+        with self._lock:
+            self._queue(self._lifecycle.on_invoke(event, now_ns))
+
+    def on_shutdown(self, event: Shutdown, received_ns: int, now_ns: int) -> None:
+        """The SHUTDOWN event, and the end of the wait for late records."""
+        with self._lock:
+            self._queue(self._lifecycle.on_shutdown(event, received_ns, now_ns))
+
+    def wait_until_done(self, request_id: str, until: float, first_sign_s: float) -> bool:
+        """Wait until the runtime is done with a request.
+
+        Args:
+            request_id: the request.
+            until: on the monotonic clock, in seconds.
+            first_sign_s: how long to wait where nothing at all is heard of the request: telemetry may not come.
+
+        Returns:
+            Whether it is done; False where the time was up.
+        """
+        first_sign = monotonic() + first_sign_s
+        while not self._lifecycle.is_done(request_id):
+            limit = until if self._lifecycle.knows(request_id) else min(until, first_sign)
+            left = limit - monotonic()
+            if left <= 0:
+                return False
+            self._progress.wait(left)
+        return True
+
+    def wait_until_settled(self, until: float) -> None:
+        """Wait for the last records of the invocations so far, until that time on the monotonic clock."""
+        while not self._lifecycle.settled:
+            left = until - monotonic()
+            if left <= 0:
+                return
+            self._progress.wait(left)
+
+    def _take(self, batch: Batch) -> None:
+        if any(isinstance(record, InitRuntimeDone) for record in batch.records):
+            self._search_runtime()
+        with self._lock:
+            self.deliveries += 1
+            self.malformed += batch.malformed
+            for record in batch.records:
+                self._queue(self._lifecycle.on_record(record))
+        if batch.malformed:
+            self._diagnostics.say("malformed", f"{batch.malformed} telemetry records could not be understood")
+
+    def _search_runtime(self) -> None:
+        """Find out when the runtime started, once: before the records that need it are looked at."""
+        if not self._searched:
+            self._searched = True
+            self._lifecycle.runtime_start_ns = self._find_runtime()
+
+    def _queue(self, spans: list[Span]) -> None:
+        if self._spans is not None:
+            for span in spans:
+                self._spans.add(otlp.span(span))

@@ -1,0 +1,310 @@
+"""What the customer can set: rows of data, and the one place that reads the environment.
+
+A value that cannot be used costs one line to standard error and counts as unset: a typing mistake in a setting of ours
+must not be a failure of the customer's function.
+"""
+
+from __future__ import annotations
+
+from extension.url import Endpoint, parse_url, percent_decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Final
+
+    Say = Callable[[str, str], None]
+    """Where a line for the operator goes: kind and text."""
+
+PREFIX: Final = "LAMBDASCOPE_"
+"""Before an OpenTelemetry name: this value is for the layer only, not for the function's own SDK."""
+
+FLUSH_ADAPTIVE, FLUSH_END, FLUSH_PERIODIC = "adaptive", "end", "periodic"
+
+
+class Setting:
+    """One row: a variable of the environment.
+
+    Attributes:
+        env: its name. An ``OTEL_`` name may also be given with :data:`PREFIX`, which then takes precedence.
+        kind: a key of :data:`KINDS`.
+        default: in the form in which it would be set.
+        help: one sentence, for the documentation.
+    """
+
+    __slots__ = ("default", "env", "help", "kind")
+
+    def __init__(self, env: str, kind: str, default: str, help_text: str) -> None:
+        self.env = env
+        self.kind = kind
+        self.default = default
+        self.help = help_text
+
+
+def _per_signal(name: str, kind: str, default: str, help_text: str) -> tuple[Setting, ...]:
+    """A setting of the OTLP exporter for all signals, and its variants for one signal each."""
+    only = "The same for {} only; takes precedence over the general one."
+    return (
+        Setting(f"OTEL_EXPORTER_OTLP_{name}", kind, default, help_text),
+        Setting(f"OTEL_EXPORTER_OTLP_TRACES_{name}", kind, "", only.format("traces")),
+        Setting(f"OTEL_EXPORTER_OTLP_LOGS_{name}", kind, "", only.format("logs")),
+    )
+
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    *_per_signal(
+        "ENDPOINT",
+        "url",
+        "",
+        "The collector. `/v1/traces` and `/v1/logs` are added to the general one; those of a signal are used as given."
+        " Without one nothing is exported.",
+    ),
+    *_per_signal("PROTOCOL", "protocol", "http/protobuf", "How to export."),
+    *_per_signal("HEADERS", "headers", "", "Sent with each export, percent-encoded as in W3C Baggage. Never logged."),
+    *_per_signal("COMPRESSION", "compression", "none", "Of the exports' bodies."),
+    *_per_signal("TIMEOUT", "milliseconds", "10000", "For one export, in milliseconds."),
+    *_per_signal("CERTIFICATE", "path", "", "A PEM file of the authorities to trust; else the system's."),
+    Setting("OTEL_SERVICE_NAME", "text", "", "`service.name`; else the function's name."),
+    Setting("OTEL_RESOURCE_ATTRIBUTES", "pairs", "", "More resource attributes, percent-encoded."),
+    Setting(
+        "LAMBDASCOPE_FLUSH",
+        "flush",
+        "adaptive",
+        "When to export: after each invocation (`end`), at most every so many seconds and beside the next invocation's"
+        " own work (`periodic,SECONDS`), or the one or the other by the traffic (`adaptive`).",
+    ),
+    Setting("LAMBDASCOPE_LOGS", "switch", "on", "Whether the function's logs are sent."),
+    Setting(
+        "LAMBDASCOPE_QUEUE_BYTES",
+        "queue_bytes",
+        "2097152",
+        "How much may wait for the collector, in bytes; the oldest is dropped, and counted, beyond it.",
+    ),
+    Setting("LAMBDASCOPE_LISTENER_PORT", "port", "0", "Where telemetry is delivered to; 0 takes a free port."),
+)
+
+
+class ExportSettings:
+    """Where and how one signal is exported. Its repr leaves the headers' values out: they are secrets."""
+
+    __slots__ = ("certificate", "endpoint", "gzip", "headers", "timeout_s")
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        headers: tuple[tuple[str, str], ...] = (),
+        gzip: bool = False,
+        timeout_s: float = 10.0,
+        certificate: str = "",
+    ) -> None:
+        self.endpoint = endpoint
+        self.headers = headers
+        self.gzip = gzip
+        self.timeout_s = timeout_s
+        self.certificate = certificate
+
+    def __repr__(self) -> str:
+        names = ", ".join(name for name, _ in self.headers)
+        return f"ExportSettings({self.endpoint}, headers=[{names}], gzip={self.gzip}, timeout_s={self.timeout_s})"
+
+
+class Settings:
+    """What :func:`from_environ` found.
+
+    Attributes:
+        traces, logs: where the signal goes; None where it is not exported.
+        service_name: empty where the function's name serves.
+        resource_attributes: as they were given.
+        flush: one of FLUSH_ADAPTIVE, FLUSH_END, FLUSH_PERIODIC.
+        flush_period_s: for FLUSH_PERIODIC.
+        logs_wanted: whether to subscribe to the function's logs.
+        queue_bytes: bound of what waits for the collector.
+        listener_port: 0 for any.
+    """
+
+    __slots__ = (
+        "flush",
+        "flush_period_s",
+        "listener_port",
+        "logs",
+        "logs_wanted",
+        "queue_bytes",
+        "resource_attributes",
+        "service_name",
+        "traces",
+    )
+
+    def __init__(self, values: Values) -> None:
+        self.traces = values.export("TRACES", "v1/traces")
+        self.logs = values.export("LOGS", "v1/logs")
+        self.service_name = values.text("OTEL_SERVICE_NAME")
+        self.resource_attributes = values.pairs("OTEL_RESOURCE_ATTRIBUTES")
+        self.flush, self.flush_period_s = _parse_flush(values.text("LAMBDASCOPE_FLUSH"))
+        self.logs_wanted = values.text("LAMBDASCOPE_LOGS").lower() in _ON and self.logs is not None
+        self.queue_bytes = values.number("LAMBDASCOPE_QUEUE_BYTES")
+        self.listener_port = values.number("LAMBDASCOPE_LISTENER_PORT")
+
+
+def from_environ(environ: Mapping[str, str], say: Say) -> Settings:
+    """Read every setting; tell of each that cannot be used, and take its default."""
+    values = Values({row.env: _chosen(row, environ, say) for row in SETTINGS})
+    settings = Settings(values)
+    if settings.traces is None:
+        say("no-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT is not set: nothing is exported")
+    elif values.export_protocol("TRACES") == "grpc":
+        say(
+            "grpc",
+            "OTEL_EXPORTER_OTLP_PROTOCOL=grpc: this layer exports by http/protobuf, to port 4318 of the same host:"
+            f" {settings.traces.endpoint}",
+        )
+    return settings
+
+
+def _chosen(row: Setting, environ: Mapping[str, str], say: Say) -> str:
+    names = (PREFIX + row.env, row.env) if row.env.startswith("OTEL_") else (row.env,)
+    for name in names:
+        value = environ.get(name, "").strip()
+        if not value:  # OpenTelemetry: an empty value is the same as none
+            continue
+        kind = KINDS[row.kind]
+        try:
+            kind.parse(value)
+        except ValueError:
+            shown = "" if kind.secret else f"={value}"
+            default = row.default or "as if it were unset"
+            say(f"setting {name}", f"{name}{shown} is not {kind.accepts}: going on with {default}")
+            continue
+        return value
+    return row.default
+
+
+class Values:
+    """The rows' values, each of which its parser has accepted."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    def text(self, name: str) -> str:
+        """As it was set."""
+        return self._values[name]
+
+    def number(self, name: str) -> int:
+        """As an integer."""
+        return int(self._values[name])
+
+    def pairs(self, name: str) -> tuple[tuple[str, str], ...]:
+        """As name and value pairs."""
+        return _parse_pairs(self._values[name])
+
+    def of_signal(self, signal: str, name: str) -> str:
+        """The signal's own value, else the general one."""
+        return self._values[f"OTEL_EXPORTER_OTLP_{signal}_{name}"] or self._values[f"OTEL_EXPORTER_OTLP_{name}"]
+
+    def export_protocol(self, signal: str) -> str:
+        """``grpc`` or ``http/protobuf``."""
+        return self.of_signal(signal, "PROTOCOL").lower()
+
+    def export(self, signal: str, path: str) -> ExportSettings | None:
+        """Where and how a signal is exported, by the rules of OpenTelemetry's "OTLP exporter configuration"."""
+        own = self._values[f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"]
+        url = own or self._values["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        if not url:
+            return None
+        endpoint = parse_url(url)
+        if self.export_protocol(signal) == "grpc":
+            endpoint = endpoint.moved_to(4318, "/" + path)
+        elif not own:
+            endpoint = endpoint.below(path)
+        return ExportSettings(
+            endpoint,
+            headers=_parse_pairs(self.of_signal(signal, "HEADERS")),
+            gzip=self.of_signal(signal, "COMPRESSION").lower() == "gzip",
+            timeout_s=int(self.of_signal(signal, "TIMEOUT")) / 1000,
+            certificate=self.of_signal(signal, "CERTIFICATE"),
+        )
+
+
+# Kinds ---------------------------------------------------------------------------------------------------------------
+
+_ON, _OFF = frozenset({"on", "true", "1", "yes"}), frozenset({"off", "false", "0", "no"})
+
+
+class Kind:
+    """What a value may be: a parser that raises ValueError, and the words that say what it accepts."""
+
+    __slots__ = ("accepts", "parse", "secret")
+
+    def __init__(self, accepts: str, parse: Callable[[str], object], *, secret: bool = False) -> None:
+        self.accepts = accepts
+        self.parse = parse
+        self.secret = secret
+
+
+def _one_of(*words: str) -> Callable[[str], object]:
+    def parse(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueError(value)
+        return value
+
+    return parse
+
+
+def _between(least: int, most: int) -> Callable[[str], object]:
+    def parse(value: str) -> int:
+        if not (value.isascii() and value.isdigit()) or not least <= int(value[:12]) <= most:
+            raise ValueError(value)
+        return int(value)
+
+    return parse
+
+
+def _parse_pairs(value: str) -> tuple[tuple[str, str], ...]:
+    """``name=value,name=value``, percent-encoded."""
+    pairs = []
+    for pair in value.split(","):
+        name, equals, text = pair.strip().partition("=")
+        if not pair.strip():
+            continue
+        if not equals or not name.strip():
+            raise ValueError(pair)
+        pairs.append((percent_decode(name.strip()), percent_decode(text.strip())))
+    return tuple(pairs)
+
+
+def _parse_headers(value: str) -> tuple[tuple[str, str], ...]:
+    pairs = _parse_pairs(value)
+    for name, text in pairs:
+        if not name.isascii() or any(ord(c) <= 32 or c == ":" for c in name) or any(c in text for c in "\r\n\0"):
+            raise ValueError(name)
+    return pairs
+
+
+def _parse_flush(value: str) -> tuple[str, float]:
+    mode, comma, seconds = value.lower().partition(",")
+    if mode == FLUSH_PERIODIC and comma:
+        period_s = float(seconds)
+        if not 0 < period_s <= 3600:
+            raise ValueError(value)
+        return mode, period_s
+    if value.lower() not in {FLUSH_ADAPTIVE, FLUSH_END}:
+        raise ValueError(value)
+    return mode, 0.0
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "url": Kind("an http:// or https:// address without a password", parse_url, secret=True),
+    "protocol": Kind("http/protobuf or grpc", _one_of("http/protobuf", "grpc")),
+    "headers": Kind("a list such as name=value,name=value", _parse_headers, secret=True),
+    "compression": Kind("gzip or none", _one_of("gzip", "none")),
+    "milliseconds": Kind("a number of milliseconds from 1 to 900000", _between(1, 900_000)),
+    "path": Kind("a path", str),
+    "text": Kind("text", str),
+    "pairs": Kind("a list such as name=value,name=value", _parse_pairs),
+    "flush": Kind("adaptive, end, or periodic,SECONDS", _parse_flush),
+    "switch": Kind("on or off", _one_of(*_ON, *_OFF)),
+    "queue_bytes": Kind("a number of bytes from 65536 to 67108864", _between(65536, 64 << 20)),
+    "port": Kind("a port number from 0 to 65535", _between(0, 65535)),
+}

@@ -1,0 +1,268 @@
+"""Spans out of what is known of an init, an attempt or a shutdown: docs/span-model.md, line by line. Pure."""
+
+from __future__ import annotations
+
+from extension import ids
+from extension import spans as s
+from extension.timestamps import NS_PER_MS
+from semconv import attributes as a
+from semconv import phases
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from extension.attempts import Attempt
+    from extension.init_runs import InitRun
+    from extension.records import PlatformSpan, Report, Shutdown
+
+_RESPONSE_PHASES = {
+    "responseLatency": phases.RESPONSE_LATENCY,
+    "responseDuration": phases.RESPONSE_DURATION,
+    "runtimeOverhead": phases.RUNTIME_OVERHEAD,
+}
+_SUCCESS = "success"
+_TELEMETRY, _PROC = "telemetry", "proc"
+_SUPPRESSED = "invoke"
+
+
+class Ending:
+    """How an invocation ended, as far as it is known.
+
+    Attributes:
+        end_ns: nanoseconds since the epoch.
+        status: the platform's word; None where it did not say.
+        error_type: None on success, and where nobody knows.
+        estimated: whether `end_ns` is a best guess.
+    """
+
+    __slots__ = ("end_ns", "error_type", "estimated", "status")
+
+    def __init__(self, end_ns: int, status: str | None, error_type: str | None, *, estimated: bool) -> None:
+        self.end_ns = end_ns
+        self.status = status
+        self.error_type = error_type if error_type or status in {None, _SUCCESS} else status
+        self.estimated = estimated
+
+
+class SpanBuilder:
+    """Makes the spans of one sandbox."""
+
+    __slots__ = ("function_name", "instance_id")
+
+    def __init__(self, function_name: str, instance_id: str) -> None:
+        self.function_name = function_name
+        self.instance_id = instance_id
+
+    # Invocations -----------------------------------------------------------------------------------------------------
+
+    def invoke(self, attempt: Attempt, start_ns: int, ending: Ending) -> Iterator[s.Span]:
+        """The span of an attempt and those of its parts."""
+        header = ids.parse_trace_header(attempt.tracing)
+        values = self._of_attempt(phases.INVOKE, attempt)
+        if attempt.waited is not None:
+            values[a.FAAS_COLDSTART] = attempt.waited
+            values[a.PROACTIVE_INIT] = attempt.proactive
+        run = attempt.runs[0] if attempt.runs else None
+        _add(values, a.INITIALIZATION_TYPE, run.initialization_type if run else None)
+        _add(values, a.RUNTIME_VERSION, run.start.runtime_version if run and run.start else None)
+        _add(values, a.INVOKED_ARN, attempt.arn)
+        _add_outcome(values, ending.status, ending.error_type)
+        values[a.BUSY_START_UNIX_NANO] = _busy_start_ns(attempt, start_ns)
+        done = attempt.done
+        if done is not None and done.produced_bytes is not None:
+            values[a.PRODUCED_BYTES] = int(done.produced_bytes)
+        if ending.estimated:
+            values[a.END_ESTIMATED] = True
+        yield _span(
+            self.function_name or phases.INVOKE,
+            self._trace_id(attempt),
+            self._span_id(attempt, phases.INVOKE),
+            header.parent_id if header else b"",
+            (start_ns, ending.end_ns),
+            values,
+            kind=s.KIND_SERVER,
+            outcome=(ending.status, ending.error_type),
+            links=self._links_to_unwaited_inits(attempt),
+        )
+        parts = done.spans if done is not None else attempt.report.spans if attempt.report else ()
+        yield from self._responses(attempt, parts)
+
+    def _responses(self, attempt: Attempt, parts: tuple[PlatformSpan, ...]) -> Iterator[s.Span]:
+        for part in parts:
+            phase = _RESPONSE_PHASES.get(part.name)
+            if phase is not None:
+                yield _span(
+                    phase,
+                    self._trace_id(attempt),
+                    self._span_id(attempt, phase),
+                    self._span_id(attempt, phases.INVOKE),
+                    (part.start_ns, part.start_ns + round(part.duration_ms * NS_PER_MS)),
+                    self._of_attempt(phase, attempt),
+                )
+
+    def post_runtime(self, attempt: Attempt, start_ns: int, invoke_end_ns: int, report: Report) -> s.Span:
+        """From the end of the invocation until its report, with the report's figures."""
+        values = self._of_attempt(phases.POST_RUNTIME, attempt)
+        ending = Ending(0, report.status, report.error_type, estimated=False)
+        _add_outcome(values, ending.status, ending.error_type)
+        for name, figure in (
+            (a.DURATION_MS, report.duration_ms),
+            (a.BILLED_DURATION_MS, report.billed_duration_ms),
+            (a.MEMORY_SIZE_MB, report.memory_size_mb),
+            (a.MAX_MEMORY_USED_MB, report.max_memory_used_mb),
+            (a.INIT_DURATION_MS, report.init_duration_ms),
+            (a.RESTORE_DURATION_MS, report.restore_duration_ms),
+            (a.BILLED_RESTORE_DURATION_MS, report.billed_restore_duration_ms),
+        ):
+            _add(values, name, figure)
+        end_ns = report.time_ns if report.duration_ms is None else start_ns + round(report.duration_ms * NS_PER_MS)
+        return _span(
+            phases.POST_RUNTIME,
+            self._trace_id(attempt),
+            self._span_id(attempt, phases.POST_RUNTIME),
+            self._span_id(attempt, phases.INVOKE),
+            (invoke_end_ns, end_ns),
+            values,
+            outcome=(ending.status, ending.error_type),
+        )
+
+    # Init and restore ------------------------------------------------------------------------------------------------
+
+    def init(self, run: InitRun, attempt: Attempt | None, end_ns: int, border_ns: int | None) -> Iterator[s.Span]:
+        """The spans of an init or restore.
+
+        Args:
+            run: what the platform said; it has a start.
+            attempt: the invocation that waited for it; None makes a trace of its own.
+            end_ns: its end where the platform did not tell one.
+            border_ns: when the runtime's process started, where that is known.
+        """
+        start_ns = run.start_ns
+        if start_ns is None:
+            return
+        phase = phases.RESTORE if run.restore else phases.INIT
+        values = self._of_init(phase, attempt)
+        _add(values, a.INITIALIZATION_TYPE, run.initialization_type)
+        _add(values, a.INIT_PHASE, run.phase)
+        _add(values, a.RUNTIME_VERSION, run.start.runtime_version if run.start else None)
+        _add(values, a.RUNTIME_VERSION_ARN, run.start.runtime_version_arn if run.start else None)
+        ending = Ending(run.end_ns or end_ns, run.status, run.error_type, estimated=run.end_ns is None)
+        _add_outcome(values, ending.status, ending.error_type)
+        if ending.estimated:
+            values[a.END_ESTIMATED] = True
+        trace_id, span_id = self._init_ids(phase, run, attempt)
+        parent_id = self._span_id(attempt, phases.INVOKE) if attempt else b""
+        outcome = (ending.status, ending.error_type)
+        yield _span(phase, trace_id, span_id, parent_id, (start_ns, ending.end_ns), values, outcome=outcome)
+        if border_ns is not None and run.done is not None:
+            for part, bounds in (
+                (phases.EXTENSION_INIT, (start_ns, border_ns)),
+                (phases.RUNTIME_AND_FUNCTION_INIT, (border_ns, run.done.time_ns)),
+            ):
+                part_id = self._init_ids(part, run, attempt)[1]
+                yield _span(part, trace_id, part_id, span_id, bounds, self._of_init(part, attempt, _PROC))
+
+    def _init_ids(self, phase: str, run: InitRun, attempt: Attempt | None) -> tuple[bytes, bytes]:
+        """Trace and span of a phase of an init. A suppressed init may follow one that failed, with the same request."""
+        key = f"{phase}/{_SUPPRESSED}" if run.phase == _SUPPRESSED else phase
+        if attempt is not None:
+            return self._trace_id(attempt), self._span_id(attempt, key)
+        whole = phases.RESTORE if run.restore else phases.INIT
+        return ids.trace_id_of_phase(self.instance_id, whole), ids.span_id_of_phase(self.instance_id, key)
+
+    def _links_to_unwaited_inits(self, attempt: Attempt) -> tuple[s.Link, ...]:
+        links = []
+        for run in attempt.runs:
+            if run.waited is False and not run.of_snapshot:
+                phase = phases.RESTORE if run.restore else phases.INIT
+                trace_id, span_id = self._init_ids(phase, run, None)
+                links.append(s.Link(trace_id=trace_id, span_id=span_id))
+        return tuple(links)
+
+    # Shutdown --------------------------------------------------------------------------------------------------------
+
+    def shutdown(self, event: Shutdown, received_ns: int, done_ns: int) -> s.Span:
+        """From the SHUTDOWN event until now."""
+        status = _SUCCESS if event.reason == "spindown" else event.reason
+        return _span(
+            phases.SHUTDOWN,
+            ids.trace_id_of_phase(self.instance_id, phases.SHUTDOWN),
+            ids.span_id_of_phase(self.instance_id, phases.SHUTDOWN),
+            b"",
+            (received_ns, done_ns),
+            {a.PHASE: phases.SHUTDOWN, a.PHASE_SOURCE: _TELEMETRY, a.SHUTDOWN_REASON: event.reason},
+            outcome=(status, None if status == _SUCCESS else status),
+        )
+
+    # Parts -----------------------------------------------------------------------------------------------------------
+
+    def _trace_id(self, attempt: Attempt) -> bytes:
+        header = ids.parse_trace_header(attempt.tracing)
+        return header.trace_id if header else ids.trace_id_of_request(attempt.request_id)
+
+    def _span_id(self, attempt: Attempt, phase: str) -> bytes:
+        return ids.span_id(attempt.request_id, self.instance_id, attempt.number, phase)
+
+    @staticmethod
+    def _of_attempt(phase: str, attempt: Attempt) -> s.Attributes:
+        return {
+            a.PHASE: phase,
+            a.PHASE_SOURCE: _TELEMETRY,
+            a.FAAS_INVOCATION_ID: attempt.request_id,
+            a.ATTEMPT: attempt.number,
+        }
+
+    def _of_init(self, phase: str, attempt: Attempt | None, source: str = _TELEMETRY) -> s.Attributes:
+        if attempt is None:
+            return {a.PHASE: phase, a.PHASE_SOURCE: source}
+        return {**self._of_attempt(phase, attempt), a.PHASE_SOURCE: source}
+
+
+def _busy_start_ns(attempt: Attempt, start_ns: int) -> int:
+    starts = [run.start_ns for run in attempt.runs if run.waited]
+    return min([start_ns, *(ns for ns in starts if ns is not None)])
+
+
+def _add(values: s.Attributes, name: str, value: s.AttributeValue | None) -> None:
+    """What is unknown is left out."""
+    if value is not None:
+        values[name] = value
+
+
+def _add_outcome(values: s.Attributes, status: str | None, error_type: str | None) -> None:
+    _add(values, a.STATUS, status)
+    _add(values, a.ERROR_TYPE, error_type)
+
+
+def _span(  # noqa: PLR0913 - a span has this many parts
+    name: str,
+    trace_id: bytes,
+    span_id: bytes,
+    parent_id: bytes,
+    bounds: tuple[int, int],
+    attributes: s.Attributes,
+    *,
+    kind: int = s.KIND_INTERNAL,
+    outcome: tuple[str | None, str | None] = (None, None),
+    links: tuple[s.Link, ...] = (),
+) -> s.Span:
+    start_ns, end_ns = bounds
+    status, error_type = outcome
+    if status is None:
+        code = s.STATUS_UNSET if error_type is None else s.STATUS_ERROR
+    else:
+        code = s.STATUS_OK if status == _SUCCESS else s.STATUS_ERROR
+    return s.Span(
+        name=name,
+        kind=kind,
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_id=parent_id,
+        start_ns=start_ns,
+        end_ns=max(start_ns, end_ns),
+        attributes=attributes,
+        status_code=code,
+        status_message=error_type or "" if code == s.STATUS_ERROR else "",
+        links=links,
+    )

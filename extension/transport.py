@@ -1,0 +1,109 @@
+"""One connection to the collector, kept alive between exports and renewed after a thaw.
+
+Lambda stops a sandbox between invocations, also in the middle of an export. When it goes on, minutes later, the other
+side may have closed the connection, or a machine between them may have forgotten it without a word.
+"""
+
+from __future__ import annotations
+
+from _socket import SHUT_RDWR, socket
+from time import monotonic, time
+
+from extension.errors import ConnectionLost, HttpError
+from extension.http_client import Connection, connect, request_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from extension.http_message import Message
+    from extension.settings import ExportSettings
+
+_CONNECT_TIMEOUT_S = 1.0
+"""A function in a VPC without a way out never gets an answer to its SYN; where there is one, it comes much sooner."""
+_REUSE_WITHIN_S = 25.0
+"""Load balancers close what is idle for 30 s and more."""
+_FROZEN_S = 2.0
+"""A wait that took this much longer than it was allowed to was not a wait: the sandbox stood still."""
+
+
+class Transport:
+    """Sends requests to one endpoint. For one thread, but for :meth:`interrupt`."""
+
+    __slots__ = ("_connection", "_interrupted", "_last_used", "_settings", "_since", "_sock")
+
+    def __init__(self, settings: ExportSettings) -> None:
+        self._settings = settings
+        self._connection: Connection | None = None
+        self._sock: socket | None = None
+        self._interrupted = False
+        self._last_used = 0.0
+        self._since = 0.0
+
+    def post(self, body: bytes, headers: tuple[tuple[str, str], ...]) -> Message:
+        """Send one export, a second time over a new connection where the first try met a stale one.
+
+        Raises:
+            HttpError: there was no answer.
+        """
+        endpoint = self._settings.endpoint
+        request = request_bytes("POST", endpoint.path, endpoint.authority, headers, body)
+        if time() - self._last_used > _REUSE_WITHIN_S:
+            self.close()
+        reused = self._connection is not None
+        self._since = time()
+        try:
+            return self._exchange(request)
+        except HttpError as error:
+            self.close()
+            stale = reused and isinstance(error, ConnectionLost)
+            frozen = time() - self._since > self._settings.timeout_s + _CONNECT_TIMEOUT_S + _FROZEN_S
+            if not (stale or frozen or self._interrupted):
+                raise
+        finally:
+            self._since = 0.0
+            self._interrupted = False
+        return self._exchange(request)
+
+    def interrupt(self, older_than_s: float) -> None:
+        """Break off an exchange that has been going on for longer than this: it was frozen, and is sent anew.
+
+        May be called by another thread.
+        """
+        sock, since = self._sock, self._since
+        if sock is not None and since and time() - since > older_than_s:
+            self._interrupted = True
+            try:
+                socket.shutdown(sock, SHUT_RDWR)  # not a TLS socket's own, which would touch what the other thread uses
+            except OSError:
+                return
+
+    def close(self) -> None:
+        """Close the connection; the next export opens a new one."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._sock = None
+
+    def _exchange(self, request: bytes) -> Message:
+        deadline = monotonic() + self._settings.timeout_s
+        connection = self._connection or self._connect(deadline)
+        try:
+            answer = connection.exchange(request, deadline)
+        except HttpError:
+            self.close()
+            raise
+        self._last_used = time()
+        if not answer.keep_alive:
+            self.close()
+        return answer
+
+    def _connect(self, deadline: float) -> Connection:
+        settings, endpoint = self._settings, self._settings.endpoint
+        timeout_s = min(_CONNECT_TIMEOUT_S, settings.timeout_s)
+        sock = connect(endpoint.host, endpoint.port, timeout_s)
+        self._sock = sock
+        stream: socket = sock
+        if endpoint.scheme == "https":
+            from extension.tls import wrap  # noqa: PLC0415 - 18 ms of imports, for those who need them
+
+            self._sock = stream = wrap(sock, endpoint.host, settings.certificate, deadline - monotonic())
+        self._connection = Connection(stream)
+        return self._connection
