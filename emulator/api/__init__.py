@@ -1,0 +1,1 @@
+"""The HTTP APIs: to callers of functions, and to the processes inside a sandbox."""

@@ -1,0 +1,150 @@
+"""The invoke API, as AWS's SDKs call it, and the emulator's own pages beside it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from emulator import wire
+from emulator.errors import InvokeError
+from emulator.service import InvokeInput, LambdaService, unknown_function
+
+_ARN: Final = re.compile(
+    r"(arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?([0-9]{12}:)?(function:)?"
+    r"(?P<name>[A-Za-z0-9_-]+)(:(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
+)
+_TYPES: Final = ("RequestResponse", "Event", "DryRun")
+
+
+def make(service: LambdaService) -> web.Application:
+    """The application at the emulator's port."""
+    api = _LambdaApi(service)
+    application = web.Application(client_max_size=0, middlewares=[_errors_as_json])
+    application.add_routes(
+        [
+            web.post(wire.INVOKE_PATH.replace("{name}", r"{name:[^/]+}"), api.invoke),
+            web.get("/_lambdascope/summary", api.summary),
+            web.get("/_lambdascope/state", api.state),
+            web.get("/healthz", api.health),
+        ]
+    )
+    return application
+
+
+def trace_header(given: str | None = None) -> str:
+    """The caller's X-Ray header, or a new one that is not sampled."""
+    if given and "Root=" in given:
+        return given
+    root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
+
+
+@web.middleware
+async def _errors_as_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except InvokeError as error:
+        headers = {"x-amzn-ErrorType": error.error_type, "x-amzn-RequestId": str(uuid.uuid4())}
+        if error.status == 429:
+            headers["Retry-After"] = "1"
+        return web.json_response(error.body, status=error.status, headers=headers)
+
+
+class _LambdaApi:
+    def __init__(self, service: LambdaService) -> None:
+        self._service = service
+
+    async def invoke(self, request: web.Request) -> web.Response:
+        function, qualifier = self._function(request)
+        kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        if kind not in _TYPES:
+            message = f"Invocation type must be one of {', '.join(_TYPES)}, not {kind}"
+            raise InvokeError(400, "InvalidParameterValueException", message, Type="User")
+        payload = await _payload(request, kind)
+        arn = self._service.deployments[function].arn
+        asked = InvokeInput(
+            function=function,
+            payload=payload,
+            invoked_arn=arn if qualifier is None else f"{arn}:{qualifier}",
+            trace_header=trace_header(request.headers.get(wire.TRACE_HEADER)),
+            client_context=_client_context(request),
+        )
+        if kind == "DryRun":
+            return web.Response(status=204, headers={"x-amzn-RequestId": str(uuid.uuid4())})
+        if kind == "Event":
+            return web.Response(status=202, headers={"x-amzn-RequestId": self._service.invoke_event(asked)})
+        return await self._answer(asked, tail=request.headers.get("X-Amz-Log-Type") == "Tail")
+
+    def _function(self, request: web.Request) -> tuple[str, str | None]:
+        asked = unquote(request.match_info["name"])
+        match = _ARN.fullmatch(asked)
+        name = asked if match is None else match["name"]
+        if name not in self._service.deployments:
+            deployed = next(iter(self._service.deployments.values()))
+            raise unknown_function(f"arn:aws:lambda:{deployed.region}:{deployed.account_id}:function:{name}")
+        qualifier = request.query.get("Qualifier") or (match["qualifier"] if match else None)
+        return name, qualifier
+
+    async def _answer(self, asked: InvokeInput, *, tail: bool) -> web.Response:
+        running = await self._service.invoke(asked)
+        answer = await running.answered
+        headers = {
+            "x-amzn-RequestId": running.invocation.request_id,
+            "X-Amz-Executed-Version": self._service.deployments[asked.function].config.version,
+            wire.TRACE_HEADER: asked.trace_header,
+        }
+        if answer.is_error:
+            headers["X-Amz-Function-Error"] = "Unhandled"
+        if tail:
+            await running.done  # the tail ends with the report, which is there when the extensions are done too
+            headers["X-Amz-Log-Result"] = base64.b64encode(running.log_tail).decode()
+        return web.Response(body=answer.payload, content_type="application/json", headers=headers)
+
+    async def summary(self, _: web.Request) -> web.Response:
+        return web.json_response(self._service.ledger.summary())
+
+    async def state(self, _: web.Request) -> web.Response:
+        return web.json_response({"sandboxes": self._service.state()})
+
+    async def health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+
+async def _payload(request: web.Request, kind: str) -> bytes:
+    most = wire.MAX_EVENT_PAYLOAD_BYTES if kind == "Event" else wire.MAX_PAYLOAD_BYTES
+    announced = request.content_length or 0
+    payload = b"" if announced > most else await request.read()
+    size = max(announced, len(payload))
+    if size > most:
+        message = f"Request must be smaller than {most} bytes for the {kind} invocation type, not {size}"
+        raise InvokeError(413, "RequestTooLargeException", message, Type="User")
+    if not payload:
+        return b"{}"
+    try:
+        json.loads(payload)
+    except ValueError as error:
+        message = f"Could not parse request body into json: {error}"
+        raise InvokeError(400, "InvalidRequestContentException", message, Type="User") from error
+    return payload
+
+
+def _client_context(request: web.Request) -> str | None:
+    encoded = request.headers.get("X-Amz-Client-Context")
+    if encoded is None:
+        return None
+    try:
+        return base64.b64decode(encoded, validate=True).decode()
+    except ValueError as error:
+        message = "Client context must be a valid Base64-encoded JSON object."
+        raise InvokeError(400, "InvalidRequestContentException", message, Type="User") from error

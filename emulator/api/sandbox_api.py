@@ -1,0 +1,170 @@
+"""The Runtime, Extensions and Telemetry APIs of one sandbox, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from emulator import wire
+from emulator.errors import SandboxApiError
+from emulator.lifecycle.extensions import Extension
+from emulator.sandbox import Sandbox
+from emulator.telemetry import subscription
+from emulator.telemetry.records import ResponseTimes
+
+_ERROR_TYPE: Final = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
+_UNKNOWN_ERROR: Final = "Runtime.Unknown"
+
+
+def make(sandbox: Sandbox, account_id: str) -> web.Application:
+    """The application that a sandbox's processes talk to."""
+    api = _SandboxApi(sandbox, account_id)
+    application = web.Application(client_max_size=0, middlewares=[_errors_as_json])
+    application.add_routes(
+        [
+            web.get(f"{wire.RUNTIME_PATH}/invocation/next", api.next_invocation),
+            web.post(f"{wire.RUNTIME_PATH}/invocation/{{request_id}}/response", api.response),
+            web.post(f"{wire.RUNTIME_PATH}/invocation/{{request_id}}/error", api.error),
+            web.post(f"{wire.RUNTIME_PATH}/init/error", api.init_error),
+            web.post(f"{wire.EXTENSION_PATH}/register", api.register),
+            web.get(f"{wire.EXTENSION_PATH}/event/next", api.next_event),
+            web.post(f"{wire.EXTENSION_PATH}/init/error", api.extension_error),
+            web.post(f"{wire.EXTENSION_PATH}/exit/error", api.extension_error),
+            web.put(wire.TELEMETRY_PATH, api.subscribe),
+        ]
+    )
+    return application
+
+
+@web.middleware
+async def _errors_as_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except SandboxApiError as error:
+        return web.json_response(error.body, status=error.status)
+    except web.HTTPNotFound:
+        return web.Response(status=404, text="404 page not found")
+
+
+class _SandboxApi:
+    def __init__(self, sandbox: Sandbox, account_id: str) -> None:
+        self._sandbox = sandbox
+        self._account_id = account_id
+
+    # Runtime API ------------------------------------------------------------------------------------------------------
+
+    async def next_invocation(self, _: web.Request) -> web.Response:
+        given = await self._sandbox.next_invocation()
+        invocation = given.invocation
+        headers = {
+            wire.REQUEST_ID: invocation.request_id,
+            wire.DEADLINE: str(given.deadline_ms),
+            wire.INVOKED_ARN: invocation.invoked_arn,
+            wire.TRACE_ID: invocation.trace_header,
+        }
+        if invocation.client_context is not None:
+            headers[wire.CLIENT_CONTEXT] = invocation.client_context
+        return web.Response(body=invocation.payload, content_type="application/json", headers=headers)
+
+    async def response(self, request: web.Request) -> web.Response:
+        times, body = await self._read_answer(request)
+        if len(body) > wire.MAX_PAYLOAD_BYTES:
+            return self._too_large(body, times)
+        self._sandbox.runtime_answered(body, times, None)
+        return _accepted()
+
+    async def error(self, request: web.Request) -> web.Response:
+        times, body = await self._read_answer(request)
+        self._sandbox.runtime_answered(body, times, _error_type(request))
+        return _accepted()
+
+    async def init_error(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self._sandbox.runtime_init_failed(body, _error_type(request))
+        return _accepted()
+
+    async def _read_answer(self, request: web.Request) -> tuple[ResponseTimes, bytes]:
+        first_byte_ns = self._sandbox.now_ns()
+        if request.match_info["request_id"] != self._sandbox.machine.current_request_id:
+            raise SandboxApiError(400, "InvalidRequestID", "Invalid request ID")
+        body = await request.read()
+        return ResponseTimes(first_byte_ns, self._sandbox.now_ns(), len(body)), body
+
+    def _too_large(self, body: bytes, times: ResponseTimes) -> web.Response:
+        error_type = "Function.ResponseSizeTooLarge"
+        message = (
+            f"Response payload size ({len(body)} bytes) exceeded maximum allowed payload size "
+            f"({wire.MAX_PAYLOAD_BYTES} bytes)."
+        )
+        payload = {"errorType": error_type, "errorMessage": message}
+        self._sandbox.runtime_answered(json.dumps(payload).encode(), times, error_type)
+        return web.json_response({"errorType": "RequestEntityTooLarge", "errorMessage": message}, status=413)
+
+    # Extensions API ---------------------------------------------------------------------------------------------------
+
+    async def register(self, request: web.Request) -> web.Response:
+        name = request.headers.get(wire.EXTENSION_NAME, "")
+        extension = self._sandbox.register(name, await _events(request))
+        config = self._sandbox.deployment.config
+        body = {"functionName": config.name, "functionVersion": config.version, "handler": config.handler}
+        features = [feature.strip() for feature in request.headers.get(wire.EXTENSION_FEATURES, "").split(",")]
+        if "accountId" in features:
+            body["accountId"] = self._account_id
+        return web.json_response(body, headers={wire.EXTENSION_ID: extension.identifier or ""})
+
+    async def next_event(self, request: web.Request) -> web.Response:
+        event = await self._sandbox.next_event(self._extension(request))
+        return web.json_response(event, headers={wire.EXTENSION_EVENT_ID: str(uuid.uuid4())})
+
+    async def extension_error(self, request: web.Request) -> web.Response:
+        extension = self._extension(request)
+        error_type = request.headers.get(wire.EXTENSION_ERROR_TYPE)
+        if not error_type:
+            message = f"Missing {wire.EXTENSION_ERROR_TYPE} header"
+            raise SandboxApiError(403, "Extension.MissingHeader", message)
+        extension.error_type = error_type
+        return _accepted()
+
+    def _extension(self, request: web.Request) -> Extension:
+        return self._sandbox.machine.extensions.identified(request.headers.get(wire.EXTENSION_ID))
+
+    # Telemetry API ----------------------------------------------------------------------------------------------------
+
+    async def subscribe(self, request: web.Request) -> web.Response:
+        extension = self._extension(request)
+        try:
+            body: Any = json.loads(await request.read())
+        except ValueError as error:
+            raise SandboxApiError(400, "ValidationError", f"failed to parse JSON: {error}") from error
+        self._sandbox.subscribe(extension, subscription.parse(body))
+        return web.Response(text='"OK"', content_type="application/json")
+
+
+async def _events(request: web.Request) -> list[str]:
+    try:
+        body = json.loads(await request.read() or b"{}")
+        events = body.get("events") or []
+    except (ValueError, AttributeError) as error:
+        raise SandboxApiError(403, "InvalidRequestFormat", f"the body is not a JSON object: {error}") from error
+    if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
+        raise SandboxApiError(403, "InvalidRequestFormat", "events must be a list of texts")
+    return events
+
+
+def _error_type(request: web.Request) -> str:
+    """The error type that the platform tells: the runtime's where it has a known form, else unknown."""
+    told = request.headers.get(wire.FUNCTION_ERROR_TYPE, "")
+    if _ERROR_TYPE.match(told):
+        return told
+    return "Function.Unknown" if told.startswith("Function.") else _UNKNOWN_ERROR
+
+
+def _accepted() -> web.Response:
+    return web.json_response({"status": "OK"}, status=202)

@@ -1,0 +1,215 @@
+"""The parent of all processes of one sandbox, and process 1 of its PID namespace where it has one.
+
+It starts processes, reports their end, freezes and thaws them, and takes them all with it when it ends: the kernel
+kills a PID namespace with its process 1, and without namespaces the holder kills its descendants itself. It ends when
+the emulator closes the channel or disappears.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from emulator.isolation import linux, messages, root
+
+_EXEC_FAILED = 127
+
+
+@dataclass(frozen=True, slots=True)
+class HolderSettings:
+    """What the emulator asks of a holder. Sent as JSON."""
+
+    namespaces: bool
+    addresses: list[str]
+    """Addresses of the loopback interface beside 127.0.0.1."""
+    hostname: str
+    view: dict[str, Any]
+    """:class:`root.View` as a mapping; empty without namespaces."""
+
+
+def run(settings: HolderSettings, channel: socket.socket, parent_pid: int) -> NoReturn:
+    """Be the holder. Called in a freshly forked process, which this ends."""
+    status = 1
+    try:
+        linux.die_with_parent()
+        if not settings.namespaces and os.getppid() != parent_pid:
+            os._exit(1)
+        os.setsid()
+        _prepare(settings, channel)
+        _Holder(settings.namespaces, channel).serve()
+        status = 0
+    except OSError as error:
+        _try_send(channel, {"event": "failed", "message": str(error)})
+    finally:
+        os._exit(status)
+
+
+def _prepare(settings: HolderSettings, channel: socket.socket) -> None:
+    descriptors: list[int] = []
+    if settings.namespaces:
+        linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
+        socket.sethostname(settings.hostname)
+        linux.bring_up_loopback(settings.addresses)
+        descriptors.append(os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+        view = dict(settings.view)
+        view["visible"] = tuple(view["visible"])
+        root.enter(root.View(**view))
+    else:
+        linux.adopt_orphans()
+    messages.send(channel, {"event": "ready"}, descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _try_send(channel: socket.socket, message: dict[str, Any]) -> None:
+    try:
+        messages.send(channel, message)
+    except OSError:
+        pass  # the emulator is gone, and so is whoever would read this
+
+
+class _Holder:
+    def __init__(self, namespaces: bool, channel: socket.socket) -> None:  # noqa: FBT001 - one caller, just above
+        self._namespaces = namespaces
+        self._channel = channel
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def serve(self) -> None:
+        """Answer commands until the emulator closes the channel; then kill what is left."""
+        poll = select.poll()
+        poll.register(self._channel, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        try:
+            while True:
+                ready = dict(poll.poll())
+                if self._wake_read in ready:
+                    os.read(self._wake_read, 4096)
+                    self._reap()
+                if self._channel.fileno() in ready and not self._command():
+                    return
+        finally:
+            self._signal_all(signal.SIGKILL)
+
+    def _command(self) -> bool:
+        try:
+            message, descriptors = messages.receive(self._channel)
+        except OSError:
+            return False
+        if message is None:
+            return False
+        match message["do"]:
+            case "spawn":
+                self._spawn(message, descriptors)
+            case "signal":
+                self._signal_one(message["pid"], message["signal"])
+            case "signal_all":
+                self._signal_all(message["signal"])
+        return True
+
+    def _spawn(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        try:
+            pid = _start(message["argv"], message["environment"], message["folder"], descriptors)
+        except OSError as error:
+            self._tell({"event": "spawn_failed", "name": message["name"], "message": str(error)})
+        else:
+            self._tell({"event": "spawned", "name": message["name"], "pid": pid})
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._tell({"event": "exited", "pid": pid, "status": os.waitstatus_to_exitcode(status)})
+
+    def _signal_one(self, pid: int, number: int) -> None:
+        """Signal a process and its group. What has ended already needs no signal."""
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            pass
+
+    def _signal_all(self, number: int) -> None:
+        """Signal every process of the sandbox but this one."""
+        try:
+            if self._namespaces:
+                os.kill(-1, number)
+            else:
+                _signal_descendants(number)
+        except ProcessLookupError:
+            pass
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        _try_send(self._channel, message)
+
+
+def _signal_descendants(number: int) -> None:
+    """Signal all descendants, again until no new ones turn up: a stopped or dead process starts no more."""
+    seen: set[int] = set()
+    while found := _descendants(os.getpid()) - seen:
+        for pid in found:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+        seen |= found
+
+
+def _descendants(pid: int) -> set[int]:
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        parent = waiting.pop()
+        try:
+            below = {int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text("ascii").split()}
+        except OSError:
+            continue
+        waiting.extend(below - found)
+        found |= below
+    return found
+
+
+def _start(argv: list[str], environment: dict[str, str], folder: str, output: list[int]) -> int:
+    """Fork and execute, as leader of a session of its own. Raises OSError where the program cannot be executed."""
+    read_end, write_end = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        _execute(argv, environment, folder, output, write_end)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as failure:
+        text = failure.read()
+    if text:
+        number, _, message = text.decode().partition(" ")
+        raise OSError(int(number), message)
+    return pid
+
+
+def _execute(argv: list[str], environment: dict[str, str], folder: str, output: list[int], failure: int) -> NoReturn:
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.setsid()
+        linux.die_with_parent()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(output[0], 1)
+        os.dup2(output[1], 2)
+        os.chdir(folder)
+        os.execve(argv[0], argv, environment)  # noqa: S606 - executing what a layer or function holds is the task
+    except OSError as error:
+        os.write(failure, f"{error.errno} {argv[0]}: {error.strerror}".encode())
+    finally:
+        os._exit(_EXEC_FAILED)

@@ -1,0 +1,181 @@
+"""The emulator as a process: start, readiness, signals, end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from aiohttp import web
+
+from emulator import relay
+from emulator import scenario as scenarios
+from emulator.api import lambda_api
+from emulator.cli import Options
+from emulator.clock import Clock
+from emulator.concurrency import Limiter
+from emulator.deployment import Deployment
+from emulator.errors import ScenarioError, StartupError
+from emulator.generator import Generator
+from emulator.isolation.client import Zygote
+from emulator.layers import external_extensions
+from emulator.runtimes import find_runtime
+from emulator.sandbox import SandboxSettings
+from emulator.scenario import FunctionConfig, Scenario
+from emulator.service import LambdaService
+from emulator.truth import Ledger
+from emulator.workspace import Workspace
+
+Say = Callable[[str], None]
+
+
+def run(options: Options, say: Say) -> None:
+    """Run until SIGTERM or SIGINT. ``say`` gets lines for people. Raises StartupError."""
+    scenario = scenarios.load(options.scenario)
+    with contextlib.ExitStack() as at_end:
+        listener = at_end.enter_context(_listen(options.host, options.port))
+        record = at_end.enter_context(_open_record(options.record))
+        zygote = Zygote.start()
+        at_end.callback(zygote.stop)
+        has_namespaces = _choose_isolation(options.isolation, zygote, say)
+        workspace = Workspace()
+        at_end.callback(workspace.remove)
+        deployments = {
+            name: _deploy(function, scenario, options, workspace, has_namespaces=has_namespaces)
+            for name, function in scenario.functions.items()
+        }
+        settings = SandboxSettings(
+            clock=Clock(),
+            zygote=zygote,
+            has_namespaces=has_namespaces,
+            relays=options.relays,
+            folder=workspace.sandboxes,
+            mount_point=workspace.mount_point,
+            show_log=_show_log if options.logs else _ignore_log,
+        )
+        reserved = {
+            name: function.reserved_concurrency
+            for name, function in scenario.functions.items()
+            if function.reserved_concurrency is not None
+        }
+        limiter = Limiter(scenario.limits.account_concurrency, reserved)
+        service = LambdaService(deployments, limiter, scenario.limits.idle_timeout_s, Ledger(record))
+        service.open(settings)
+        generator = Generator(service, scenario.traffic, scenario.seed)
+        asyncio.run(_serve(service, generator, listener, say))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise StartupError(f"port {port} on {host} is taken") from error
+        raise StartupError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return listener
+
+
+@contextlib.contextmanager
+def _open_record(path: Path | None) -> Iterator[TextIO | None]:
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise StartupError(f"--record {path}: {error.strerror}") from error
+    with file:
+        yield file
+
+
+def _choose_isolation(asked: str, zygote: Zygote, say: Say) -> bool:
+    if asked == "none":
+        return False
+    missing = zygote.what_is_missing()
+    if missing is None:
+        return True
+    if asked == "namespaces":
+        raise StartupError(f"--isolation namespaces: {missing} (root can)")
+    say(
+        f"no namespaces here ({missing}; root can): each sandbox has ports of its own on 127.0.0.1, "
+        "and its layers and code where they lie"
+    )
+    return False
+
+
+def _deploy(
+    function: FunctionConfig, scenario: Scenario, options: Options, workspace: Workspace, *, has_namespaces: bool
+) -> Deployment:
+    layer = workspace.merged_layer(options.layers if function.layers is None else function.layers)
+    runtime_name, runtime = find_runtime(function.runtime)
+    try:
+        environment = {
+            name: relay.resolve(value, options.relays, inside=has_namespaces)
+            for name, value in function.environment.items()
+        }
+    except ScenarioError as error:
+        raise ScenarioError(f"{options.scenario}: environment of {function.name}: {error}") from error
+    return Deployment(
+        config=function,
+        account_id=scenario.account_id,
+        region=scenario.region,
+        arn=scenario.function_arn(function.name),
+        runtime_name=runtime_name,
+        runtime=runtime,
+        layer=layer,
+        extensions=external_extensions(layer),
+        environment=environment,
+    )
+
+
+def _show_log(function: str, source: str, line: str) -> None:
+    sys.stderr.write(f"[{function}/{source}] {line}\n")
+
+
+def _ignore_log(_function: str, _source: str, _line: str) -> None:
+    pass
+
+
+async def _serve(service: LambdaService, generator: Generator, listener: socket.socket, say: Say) -> None:
+    asked_to_stop, asked_again = _stop_signals()
+    runner = web.AppRunner(lambda_api.make(service), access_log=None, handler_cancellation=False, shutdown_timeout=0.5)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    host, port = listener.getsockname()[:2]
+    say(f"ready on http://{f'[{host}]' if ':' in host else host}:{port}")
+    generator.start()
+    await asked_to_stop.wait()
+    await generator.stop()
+    stopping = asyncio.create_task(service.stop())
+    killing = asyncio.create_task(asked_again.wait())
+    await asyncio.wait({stopping, killing}, return_when=asyncio.FIRST_COMPLETED)
+    if not stopping.done():
+        stopping.cancel()
+        await service.kill()
+    killing.cancel()
+    await asyncio.gather(stopping, killing, return_exceptions=True)
+    await runner.cleanup()
+
+
+def _stop_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set by the first and by the second SIGTERM or SIGINT."""
+    first, second = asyncio.Event(), asyncio.Event()
+
+    def received() -> None:
+        (second if first.is_set() else first).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received)
+    return first, second

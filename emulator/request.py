@@ -1,0 +1,56 @@
+"""An invocation under way, as its caller sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from emulator import wire
+from emulator.lifecycle.actions import Invocation, InvocationDone
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionAnswer:
+    """What the function answered, or what went wrong in its place."""
+
+    payload: bytes
+    is_error: bool
+
+
+class Request:
+    """An invocation with what its caller waits for."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        loop = asyncio.get_running_loop()
+        self.invocation = invocation
+        self.answered: asyncio.Future[FunctionAnswer] = loop.create_future()
+        self.done: asyncio.Future[InvocationDone] = loop.create_future()
+        self._log = b""
+
+    def add_log(self, line: str) -> None:
+        """A line for the answer's log tail."""
+        self._log = (self._log + line.encode() + b"\n")[-wire.LOG_TAIL_BYTES :]
+
+    @property
+    def log_tail(self) -> bytes:
+        """The last 4 KB of the log."""
+        return self._log
+
+    def answer(self, payload: bytes, *, is_error: bool) -> None:
+        """Answer the caller."""
+        if not self.answered.done():
+            self.answered.set_result(FunctionAnswer(payload, is_error))
+
+    def finish(self, outcome: InvocationDone, version: str) -> None:
+        """The invocation is over: complete the log tail."""
+        identity = f"RequestId: {outcome.request_id}"
+        start = f"START {identity} Version: {version}\n".encode()
+        report = (
+            f"REPORT {identity}\tDuration: {outcome.duration_ms:.2f} ms\tBilled Duration: {outcome.billed_ms} ms\t"
+            f"Memory Size: {outcome.memory_mb} MB\tMax Memory Used: {outcome.max_memory_used_mb} MB\t"
+        )
+        if outcome.init_ms is not None:
+            report += f"Init Duration: {outcome.init_ms:.2f} ms\t"
+        self._log = (start + self._log + f"END {identity}\n{report}\n".encode())[-wire.LOG_TAIL_BYTES :]
+        if not self.done.done():
+            self.done.set_result(outcome)

@@ -1,0 +1,206 @@
+"""A scenario file: which functions there are, which limits, which traffic. docs/emulator.md describes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from emulator import wire
+from emulator.errors import ScenarioError
+from emulator.fields import Fields
+from emulator.runtimes import runtime_names
+from emulator.traffic import Bursts, Constant, Pattern, Poisson, Wave
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_VERSION: Final = re.compile(r"\$LATEST|[1-9][0-9]*")
+ARCHITECTURES: Final = ("x86_64", "arm64")
+LOG_FORMATS: Final = ("Text", "JSON")
+_MANY: Final = 10_000_000
+_RESERVED_VARIABLES: Final = frozenset({"_HANDLER", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"})
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionConfig:
+    """One function, as the user describes it."""
+
+    name: str
+    runtime: str
+    handler: str
+    code: Path
+    memory_mb: int
+    timeout_s: float
+    environment: dict[str, str]
+    layers: tuple[Path, ...] | None
+    """None: those of the command line."""
+    architecture: str
+    version: str
+    log_format: str
+    reserved_concurrency: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """Limits of the account."""
+
+    account_concurrency: int
+    idle_timeout_s: float
+    """How long a sandbox stays without an invocation before it is shut down."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficConfig:
+    """A stream of requests for one function."""
+
+    function: str
+    pattern: Pattern
+    start_s: float
+    for_s: float | None
+    """None: endless."""
+    payload: bytes
+    invocation_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A whole file."""
+
+    account_id: str
+    region: str
+    seed: int
+    functions: dict[str, FunctionConfig]
+    limits: LimitsConfig
+    traffic: tuple[TrafficConfig, ...]
+
+    def function_arn(self, name: str) -> str:
+        """The function's ARN without version or alias."""
+        return f"arn:aws:lambda:{self.region}:{self.account_id}:function:{name}"
+
+
+def load(path: Path) -> Scenario:
+    """Read and check a file. Raises ScenarioError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"scenario {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"scenario {path}: is not UTF-8 text") from error
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"scenario {path}: is not YAML: {' '.join(str(error).split())}") from error
+    return parse(value, path)
+
+
+def parse(value: Any, path: Path) -> Scenario:
+    """Check a parsed file. ``path`` is what complaints name and what paths in it are relative to."""
+    fields = Fields(value, str(path))
+    account_id = fields.text("account_id", "123456789012")
+    if not re.fullmatch(r"[0-9]{12}", account_id):
+        raise ScenarioError(f"{fields.path('account_id')}: must be twelve digits in quotes, not {account_id!r}")
+    functions = {name: _function(name, item, path.parent) for name, item in fields.sections("functions").items()}
+    if not functions:
+        raise ScenarioError(f"{fields.path('functions')}: must describe at least one function")
+    scenario = Scenario(
+        account_id=account_id,
+        region=fields.text("region", "eu-west-1"),
+        seed=fields.integer("seed", 0, 2**63, 1),
+        functions=functions,
+        limits=_limits(fields.section("limits")),
+        traffic=tuple(_traffic(item, functions) for item in fields.items("traffic")),
+    )
+    fields.finish()
+    _check_reservations(scenario, fields)
+    return scenario
+
+
+def _function(name: str, fields: Fields, folder: Path) -> FunctionConfig:
+    if not _NAME.fullmatch(name):
+        raise ScenarioError(f"{fields.path('')[:-1]}: a function's name is 1 to 64 letters, digits, - and _")
+    layers = fields.texts("layers")
+    config = FunctionConfig(
+        name=name,
+        runtime=fields.choice("runtime", runtime_names(), runtime_names()[0]),
+        handler=fields.text("handler", "app.handler"),
+        code=folder / fields.text("code", name),
+        memory_mb=fields.integer("memory_mb", 128, 10_240, 128),
+        timeout_s=fields.number("timeout_s", 0.1, 900, 3),
+        environment=fields.text_mapping("environment"),
+        layers=None if layers is None else tuple(folder / layer for layer in layers),
+        architecture=fields.choice("architecture", ARCHITECTURES, ARCHITECTURES[0]),
+        version=fields.text("version", "$LATEST"),
+        log_format=fields.choice("log_format", LOG_FORMATS, LOG_FORMATS[0]),
+        reserved_concurrency=fields.optional_integer("reserved_concurrency", 0, _MANY),
+    )
+    fields.finish()
+    _check_function(config, fields)
+    return config
+
+
+def _check_function(config: FunctionConfig, fields: Fields) -> None:
+    if not config.code.is_dir():
+        raise ScenarioError(f"{fields.path('code')}: folder {config.code} does not exist")
+    if not _VERSION.fullmatch(config.version):
+        raise ScenarioError(f"{fields.path('version')}: must be $LATEST or a number in quotes, not {config.version!r}")
+    for variable in config.environment:
+        if variable in _RESERVED_VARIABLES:
+            raise ScenarioError(f"{fields.path('environment')}.{variable}: is reserved by Lambda")
+
+
+def _limits(fields: Fields) -> LimitsConfig:
+    limits = LimitsConfig(
+        account_concurrency=fields.integer("account_concurrency", 1, _MANY, 1000),
+        idle_timeout_s=fields.number("idle_timeout_s", 0.05, 86_400, 300),
+    )
+    fields.finish()
+    return limits
+
+
+def _check_reservations(scenario: Scenario, fields: Fields) -> None:
+    reserved = sum(function.reserved_concurrency or 0 for function in scenario.functions.values())
+    if reserved > scenario.limits.account_concurrency:
+        raise ScenarioError(
+            f"{fields.path('functions')}: together they reserve a concurrency of {reserved}, more than the account's "
+            f"{scenario.limits.account_concurrency}"
+        )
+
+
+def _traffic(fields: Fields, functions: dict[str, FunctionConfig]) -> TrafficConfig:
+    function = fields.choice("function", tuple(functions))
+    pattern = _pattern(fields)
+    payload = json.dumps(fields.anything("payload", {})).encode()
+    if len(payload) > wire.MAX_PAYLOAD_BYTES:
+        raise ScenarioError(f"{fields.path('payload')}: {len(payload)} bytes; at most {wire.MAX_PAYLOAD_BYTES} fit")
+    config = TrafficConfig(
+        function=function,
+        pattern=pattern,
+        start_s=fields.number("start_s", 0, _MANY, 0),
+        for_s=fields.optional_number("for_s", 0, _MANY),
+        payload=payload,
+        invocation_type=fields.choice("invocation_type", ("RequestResponse", "Event"), "RequestResponse"),
+    )
+    fields.finish()
+    return config
+
+
+def _pattern(fields: Fields) -> Pattern:
+    match fields.choice("pattern", ("constant", "poisson", "bursts", "wave")):
+        case "constant":
+            return Constant(fields.number("rate_per_s", 0.0001, 10_000))
+        case "poisson":
+            return Poisson(fields.number("rate_per_s", 0.0001, 10_000))
+        case "bursts":
+            return Bursts(fields.integer("size", 1, 10_000), fields.number("every_s", 0.01, _MANY))
+        case _:
+            wave = Wave(
+                fields.number("least_per_s", 0, 10_000),
+                fields.number("most_per_s", 0.0001, 10_000),
+                fields.number("period_s", 0.1, _MANY),
+            )
+            if wave.least_per_s > wave.most_per_s:
+                raise ScenarioError(f"{fields.path('least_per_s')}: must not be above most_per_s")
+            return wave
