@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,19 @@ TARGETS: Final = {"x86_64": "x86_64-linux-none", "arm64": "aarch64-linux-none"}
 WARNINGS: Final = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Wshadow", "-Werror")
 
 _FREESTANDING: Final = ("-ffreestanding", "-nostdlib", "-static", "-fno-stack-protector", "-fno-sanitize=all")
+
+
+def host_architecture() -> str:
+    """Lambda's name of this machine's architecture.
+
+    Raises:
+        CompilerError: Lambda has no such machines.
+    """
+    machine = platform.machine()
+    for architecture, target in TARGETS.items():
+        if target.startswith(f"{machine}-"):
+            return architecture
+    raise CompilerError(f"Lambda runs on {' and '.join(TARGETS)}, and this machine is {machine}")
 
 
 def compile_launcher(target: Path, architecture: str, cache: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 from dataclasses import dataclass
@@ -109,8 +110,13 @@ def compile_modules(interpreter: Interpreter, modules: Iterable[Module], folder:
 class Node(Protocol):
     """A node of PyInstaller's module graph."""
 
-    identifier: str
-    filename: str | None
+    @property
+    def identifier(self) -> str:
+        """The module's dotted name."""
+
+    @property
+    def filename(self) -> str | None:
+        """Its file, where it has one."""
 
 
 class Graph(Protocol):
@@ -148,7 +154,7 @@ def reachable(graph: Graph) -> tuple[Module, ...]:
             continue
         seen.add(name)
         imported = [other for other in graph.outgoing(name) if other is not None]
-        _refuse_excluded(name, imported)
+        _refuse_excluded(node, imported)
         module = _module_of(node)
         if module is not None and wanted(module):
             found[name] = module
@@ -156,14 +162,40 @@ def reachable(graph: Graph) -> tuple[Module, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def _refuse_excluded(name: str, imported: list[Node]) -> None:
-    if name.partition(".")[0] not in OWN_PACKAGES:
+def _refuse_excluded(node: Node, imported: list[Node]) -> None:
+    if node.identifier.partition(".")[0] not in OWN_PACKAGES or node.filename is None:
         return
-    for other in imported:
-        if type(other).__name__ in {"ExcludedModule", "MissingModule"}:
-            raise ModulesError(
-                f"{name} imports {other.identifier}, which the layer leaves out (deploy/layer/modules.py)"
-            )
+    absent = {other.identifier for other in imported if type(other).__name__ in {"ExcludedModule", "MissingModule"}}
+    for name in sorted(absent & needed_imports(Path(node.filename).read_text(encoding="utf-8"))):
+        message = f"{node.identifier} imports {name}, which the layer leaves out (deploy/layer/modules.py)"
+        raise ModulesError(message)
+
+
+def needed_imports(source: str) -> set[str]:
+    """The modules without which a source does not run.
+
+    Those are all that it imports, but for what stands under ``if TYPE_CHECKING:`` or in a ``try`` that goes on without
+    it. ``from a import b`` counts as both ``a`` and ``a.b``, since b may be a module.
+    """
+    found: set[str] = set()
+    todo: list[ast.AST] = [ast.parse(source)]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
+        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            todo += node.orelse
+        elif isinstance(node, ast.Try) and any(map(_catches_import_error, node.handlers)):
+            todo += [*node.handlers, *node.orelse, *node.finalbody]
+        else:
+            todo += ast.iter_child_nodes(node)
+    return found
+
+
+def _catches_import_error(handler: ast.ExceptHandler) -> bool:
+    return handler.type is not None and "ImportError" in ast.unparse(handler.type)
 
 
 def _module_of(node: Node) -> Module | None:
