@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from extension.bootstrap import Bootstrapped
     from extension.diagnostics import Diagnostics
-    from extension.settings import Settings
+    from extension.settings import ExportSettings, Settings
 
 _MARGIN_S = 0.2
 """What is left of a deadline when we stop whatever we do, and answer."""
@@ -60,12 +60,17 @@ class Agent:
                 lambda: posix.urandom(16).hex(),
             )
         )
-        channels = self._channels()
-        spans = channels[0].queue if channels else None
+        spans = self._channel("spans", settings.traces)
+        logs = self._channel("log records", settings.logs if settings.logs_wanted else None)
+        channels = [channel for channel in (spans, logs) if channel is not None]
         self._exporter = Exporter(channels, lambda: self._lifecycle.instance_id, diagnostics)
         self._planner = FlushPlanner(settings.flush, settings.flush_period_s, self._exporter.health)
         self._pipeline = Pipeline(
-            self._lifecycle, spans, lambda: proc.runtime_start_ns(sandbox.runtime_api), diagnostics
+            self._lifecycle,
+            spans.queue if spans else None,
+            logs.queue if logs else None,
+            lambda: proc.runtime_start_ns(sandbox.runtime_api),
+            diagnostics,
         )
         self._deliveries_when_silent = -1
 
@@ -89,12 +94,11 @@ class Agent:
             if event is not None:
                 self._on_invoke(event)
 
-    def _channels(self) -> list[Channel]:
-        settings = self._settings
-        if settings.traces is None:
-            return []
-        agent = f"lambdascope/{__version__}"
-        return [Channel("spans", settings.traces, BatchQueue(settings.queue_bytes), self._encode, agent)]
+    def _channel(self, name: str, settings: ExportSettings | None) -> Channel | None:
+        if settings is None:
+            return None
+        queue = BatchQueue(self._settings.queue_bytes)
+        return Channel(name, settings, queue, self._encode, f"lambdascope/{__version__}")
 
     def _encode(self, items: list[bytes]) -> bytes:
         attributes = resource_attributes(
@@ -143,7 +147,7 @@ class Agent:
         plan = self._planner.on_invoke(time(), self._exporter.queued_bytes)
         if plan.now:
             self._exporter.request()
-        if plan.at_end and self._listener_sock is not None and self._settings.traces is not None:
+        if plan.at_end and self._listener_sock is not None and self._exporter.active:
             self._flush_at_end(event, plan.patience_s)
 
     def _flush_at_end(self, event: Invoke, patience_s: float) -> None:

@@ -101,14 +101,14 @@ class Attempts:
 
     def invoked(self, invoke: Invoke) -> Attempt:
         """The attempt that an INVOKE event begins."""
-        last = self._last(invoke.request_id)
+        last = self.latest(invoke.request_id)
         if last is not None and last.invoke is None and not last.closed:
             return last
         return self._add(invoke.request_id)
 
     def started(self, start: Start) -> Attempt:
         """The attempt that a ``platform.start`` begins."""
-        last = self._last(start.request_id)
+        last = self.latest(start.request_id)
         if last is not None and last.start is None and last.done is None and not last.closed:
             return last
         return self._add(start.request_id)
@@ -131,10 +131,11 @@ class Attempts:
 
     def is_done(self, request_id: str) -> bool:
         """Whether the last attempt of this request has ended."""
-        last = self._last(request_id)
+        last = self.latest(request_id)
         return last is not None and (last.done is not None or last.closed)
 
-    def _last(self, request_id: str) -> Attempt | None:
+    def latest(self, request_id: str) -> Attempt | None:
+        """The latest attempt of a request; None where it is not known."""
         attempts = self._by_request.get(request_id)
         return attempts[-1] if attempts else None
 

@@ -75,15 +75,15 @@ class BatchQueue:
             self.bytes += _cost(item)
             self._make_room()
 
-    def seal(self, instance_id: str, encode: Callable[[list[bytes]], bytes]) -> None:
-        """Make batches of what was added since. `encode` makes the body of an export out of items."""
+    def seal(self, instance_id: Callable[[], str], encode: Callable[[list[bytes]], bytes]) -> None:
+        """Make batches of what was added since, if anything was. `encode` makes the body of an export out of items."""
         with self._lock:
             while self._items:
                 items = self._take_items()
                 self._total += len(items)
                 self._sequence += 1
                 headers = (
-                    (EXPORT_INSTANCE_HEADER, instance_id),
+                    (EXPORT_INSTANCE_HEADER, instance_id()),
                     (EXPORT_SEQUENCE_HEADER, str(self._sequence)),
                     (EXPORT_TOTAL_HEADER, str(self._total)),
                     (EXPORT_DROPPED_HEADER, str(self.dropped)),

@@ -97,7 +97,7 @@ class Exporter:
     )
 
     def __init__(self, channels: list[Channel], instance_id: Callable[[], str], diagnostics: Diagnostics) -> None:
-        """`instance_id` is asked when a batch is sealed."""
+        """`instance_id` is asked when a batch is sealed: not before there is anything that carries it."""
         self._channels = channels
         self._instance_id = instance_id
         self._diagnostics = diagnostics
@@ -106,6 +106,11 @@ class Exporter:
         self._requested = 0
         self._finished = 0
         self.health = ExportHealth()
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is exported at all."""
+        return bool(self._channels)
 
     @property
     def queued_bytes(self) -> int:
@@ -148,7 +153,7 @@ class Exporter:
     def flush(self) -> None:
         """Send all that is queued, until the first failure."""
         for channel in self._channels:
-            channel.queue.seal(self._instance_id(), channel.body)
+            channel.queue.seal(self._instance_id, channel.body)
         for channel in self._channels:
             while (batch := channel.queue.take()) is not None:
                 if not self._send(channel, batch):

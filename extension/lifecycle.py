@@ -9,6 +9,7 @@ from __future__ import annotations
 from extension import records as r
 from extension.attempts import Attempt, Attempts
 from extension.init_runs import InitRun
+from extension.logs import read_line
 from extension.span_builder import Ending, SpanBuilder
 from extension.timestamps import NS_PER_MS
 
@@ -16,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from extension.logs import LogRecord
     from extension.spans import Span
 
 _MANAGED_INSTANCES = "lambda-managed-instances"
@@ -64,6 +66,7 @@ class Lifecycle:
     __slots__ = (
         "_attempts",
         "_builder",
+        "_current",
         "_outstanding",
         "_runs",
         "_sandbox",
@@ -78,6 +81,7 @@ class Lifecycle:
         self._sandbox = sandbox
         self._builder: SpanBuilder | None = None
         self._attempts = Attempts()
+        self._current: Attempt | None = None
         self._outstanding: list[Attempt] = []
         self._runs: list[InitRun] = []
         self._seen_first = False
@@ -120,6 +124,18 @@ class Lifecycle:
         handler = _HANDLERS.get(type(record))
         return handler(self, record) if handler is not None else []
 
+    def on_log(self, record: r.FunctionLog, now_ns: int) -> LogRecord:
+        """A log line of the function: it belongs to the request that it names, else to the one that is under way.
+
+        The platform sends ``platform.start`` before the lines of that request. Where requests run side by side, a line
+        that names none belongs to none.
+        """
+        line = read_line(record)
+        attempt = self._attempts.latest(line.request_id) if line.request_id else None
+        if attempt is None and self._sandbox.initialization_type != _MANAGED_INSTANCES:
+            attempt = self._current
+        return self._built().log_record(line, attempt, now_ns)
+
     def on_shutdown(self, event: r.Shutdown, received_ns: int, now_ns: int) -> list[Span]:
         """The sandbox ends: everything that is still open gets the end that is the most likely."""
         spans: list[Span] = []
@@ -139,6 +155,8 @@ class Lifecycle:
         run.start = record
         self._runs.append(run)
         del self._runs[:-_MOST_RUNS]
+        if record.phase != "invoke":
+            self._current = None
         under_way = [a for a in self._outstanding if a.start is not None and a.done is None]
         if record.phase == "invoke" and under_way:
             self._meet(under_way[-1], record.time_ns)
@@ -199,6 +217,7 @@ class Lifecycle:
                 if other is not attempt and (other.start is not None or other.done is not None):
                     spans += self._supersede(other, record.time_ns)
         attempt.start = record
+        self._current = attempt
         self._expect(attempt)
         self._meet(attempt, record.time_ns)
         for run in attempt.runs:

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from extension.logs import LogRecord
     from extension.spans import Link, Span
 
 SCOPE_NAME = "lambdascope"
@@ -77,6 +78,22 @@ def span(value: Span) -> bytes:
 
 def _link(link: Link) -> bytes:
     return nested(1, link.trace_id) + nested(2, link.span_id)
+
+
+def log_record(value: LogRecord) -> bytes:
+    """A LogRecord."""
+    return b"".join(
+        (
+            fixed64(1, value.time_ns),
+            integer(2, value.severity_number) if value.severity_number else b"",
+            string(3, value.severity_text) if value.severity_text else b"",
+            nested(5, any_value(value.body)),
+            attributes(6, value.attributes),
+            nested(9, value.trace_id) if value.trace_id else b"",
+            nested(10, value.span_id) if value.span_id else b"",
+            fixed64(11, value.observed_ns),
+        )
+    )
 
 
 def export_request(encoded_resource: bytes, items: Iterable[bytes]) -> bytes:

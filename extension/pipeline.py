@@ -7,11 +7,11 @@ lifecycle, and out of it into the queue.
 from __future__ import annotations
 
 from _thread import allocate_lock
-from time import monotonic
+from time import monotonic, time_ns
 
 from extension import otlp
 from extension.parsing import parse_batch
-from extension.records import InitRuntimeDone
+from extension.records import FunctionLog, InitRuntimeDone
 from extension.wakeup import WakeUp
 
 TYPE_CHECKING = False
@@ -39,6 +39,7 @@ class Pipeline:
         "_find_runtime",
         "_lifecycle",
         "_lock",
+        "_logs",
         "_progress",
         "_searched",
         "_spans",
@@ -50,12 +51,17 @@ class Pipeline:
         self,
         lifecycle: Lifecycle,
         spans: BatchQueue | None,
+        logs: BatchQueue | None,
         find_runtime: Callable[[], int | None],
         diagnostics: Diagnostics,
     ) -> None:
-        """`find_runtime` says when the runtime's process started; it is called once, when there must be one."""
+        """A signal without a queue is not kept.
+
+        `find_runtime` says when the runtime's process started; it is called once, when there must be one.
+        """
         self._lifecycle = lifecycle
         self._spans = spans
+        self._logs = logs
         self._find_runtime = find_runtime
         self._diagnostics = diagnostics
         self._lock = allocate_lock()
@@ -118,7 +124,10 @@ class Pipeline:
             self.deliveries += 1
             self.malformed += batch.malformed
             for record in batch.records:
-                self._queue(self._lifecycle.on_record(record))
+                if isinstance(record, FunctionLog):
+                    self._queue_log(record)
+                else:
+                    self._queue(self._lifecycle.on_record(record))
         if batch.malformed:
             self._diagnostics.say("malformed", f"{batch.malformed} telemetry records could not be understood")
 
@@ -127,6 +136,10 @@ class Pipeline:
         if not self._searched:
             self._searched = True
             self._lifecycle.runtime_start_ns = self._find_runtime()
+
+    def _queue_log(self, record: FunctionLog) -> None:
+        if self._logs is not None:
+            self._logs.add(otlp.log_record(self._lifecycle.on_log(record, time_ns())))
 
     def _queue(self, spans: list[Span]) -> None:
         if self._spans is not None:

@@ -141,7 +141,7 @@ class Settings:
         self.service_name = values.text("OTEL_SERVICE_NAME")
         self.resource_attributes = values.pairs("OTEL_RESOURCE_ATTRIBUTES")
         self.flush, self.flush_period_s = _parse_flush(values.text("LAMBDASCOPE_FLUSH"))
-        self.logs_wanted = values.text("LAMBDASCOPE_LOGS").lower() in _ON and self.logs is not None
+        self.logs_wanted = values.text("LAMBDASCOPE_LOGS").lower() == _ON and self.logs is not None
         self.queue_bytes = values.number("LAMBDASCOPE_QUEUE_BYTES")
         self.listener_port = values.number("LAMBDASCOPE_LISTENER_PORT")
 
@@ -229,7 +229,7 @@ class Values:
 
 # Kinds ---------------------------------------------------------------------------------------------------------------
 
-_ON, _OFF = frozenset({"on", "true", "1", "yes"}), frozenset({"off", "false", "0", "no"})
+_ON, _OFF = "on", "off"
 
 
 class Kind:
@@ -304,7 +304,7 @@ KINDS: Final[dict[str, Kind]] = {
     "text": Kind("text", str),
     "pairs": Kind("a list such as name=value,name=value", _parse_pairs),
     "flush": Kind("adaptive, end, or periodic,SECONDS", _parse_flush),
-    "switch": Kind("on or off", _one_of(*_ON, *_OFF)),
+    "switch": Kind("on or off", _one_of(_ON, _OFF)),
     "queue_bytes": Kind("a number of bytes from 65536 to 67108864", _between(65536, 64 << 20)),
     "port": Kind("a port number from 0 to 65535", _between(0, 65535)),
 }

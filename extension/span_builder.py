@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from extension import ids
 from extension import spans as s
+from extension.logs import LogRecord
 from extension.timestamps import NS_PER_MS
 from semconv import attributes as a
 from semconv import phases
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from extension.attempts import Attempt
     from extension.init_runs import InitRun
+    from extension.logs import Line
     from extension.records import PlatformSpan, Report, Shutdown
 
 _RESPONSE_PHASES = {
@@ -108,12 +110,12 @@ class SpanBuilder:
         _add_outcome(values, ending.status, ending.error_type)
         for name, figure in (
             (a.DURATION_MS, report.duration_ms),
-            (a.BILLED_DURATION_MS, report.billed_duration_ms),
-            (a.MEMORY_SIZE_MB, report.memory_size_mb),
-            (a.MAX_MEMORY_USED_MB, report.max_memory_used_mb),
+            (a.BILLED_DURATION_MS, _whole(report.billed_duration_ms)),
+            (a.MEMORY_SIZE_MB, _whole(report.memory_size_mb)),
+            (a.MAX_MEMORY_USED_MB, _whole(report.max_memory_used_mb)),
             (a.INIT_DURATION_MS, report.init_duration_ms),
             (a.RESTORE_DURATION_MS, report.restore_duration_ms),
-            (a.BILLED_RESTORE_DURATION_MS, report.billed_restore_duration_ms),
+            (a.BILLED_RESTORE_DURATION_MS, _whole(report.billed_restore_duration_ms)),
         ):
             _add(values, name, figure)
         end_ns = report.time_ns if report.duration_ms is None else start_ns + round(report.duration_ms * NS_PER_MS)
@@ -195,6 +197,25 @@ class SpanBuilder:
             outcome=(status, None if status == _SUCCESS else status),
         )
 
+    # Logs ------------------------------------------------------------------------------------------------------------
+
+    def log_record(self, line: Line, attempt: Attempt | None, observed_ns: int) -> LogRecord:
+        """A log line, joined to the invocation that wrote it."""
+        values: dict[str, object] = dict(line.fields)
+        if attempt is not None:
+            values[a.FAAS_INVOCATION_ID] = attempt.request_id
+            values[a.ATTEMPT] = attempt.number
+        return LogRecord(
+            time_ns=line.time_ns,
+            observed_ns=observed_ns,
+            severity_number=line.severity_number,
+            severity_text=line.level,
+            body=line.body,
+            attributes=values,
+            trace_id=self._trace_id(attempt) if attempt else b"",
+            span_id=self._span_id(attempt, phases.INVOKE) if attempt else b"",
+        )
+
     # Parts -----------------------------------------------------------------------------------------------------------
 
     def _trace_id(self, attempt: Attempt) -> bytes:
@@ -222,6 +243,11 @@ class SpanBuilder:
 def _busy_start_ns(attempt: Attempt, start_ns: int) -> int:
     starts = [run.start_ns for run in attempt.runs if run.waited]
     return min([start_ns, *(ns for ns in starts if ns is not None)])
+
+
+def _whole(value: float | None) -> float | int | None:
+    """An integer where the platform means one: it writes 694 as well as 694.0."""
+    return int(value) if value is not None and value.is_integer() else value
 
 
 def _add(values: s.Attributes, name: str, value: s.AttributeValue | None) -> None:
