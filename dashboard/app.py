@@ -4,15 +4,14 @@ import sys
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 # `streamlit run` puts this folder on the path, not the one above it, in which the packages are.
 ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from dashboard.ui.navigation import main  # noqa: E402 - the path comes first
+from dashboard.pages import PAGES  # noqa: E402 - the path comes first
+from dashboard.server import TellBase  # noqa: E402 - likewise
 
-st.set_page_config(
-    page_title="Lambdascope", page_icon=":material/troubleshoot:", layout="wide", initial_sidebar_state=220
-)
-main()
+app = st.App("main.py", middleware=[Middleware(TellBase, url_paths=[page.url_path for page in PAGES])])

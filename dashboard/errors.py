@@ -5,10 +5,10 @@
     DashboardError
     ├── ConfigError           an environment variable has no usable value
     └── QueryError            a query gave no result
-        ├── EndpointUnreachable   nobody answers at the SQL endpoint, or not in time
-        ├── AccessDenied          it answers and refuses the credentials
-        ├── SchemaMissing         it answers and has not the tables of Lambdascope
-        └── QueryRejected         it answers that the statement is wrong or not allowed
+        ├── UnreachableError      nobody answers at the SQL endpoint, or not in time
+        ├── AccessDeniedError     it answers and refuses the credentials
+        ├── SchemaMissingError    it answers and has not the tables of Lambdascope
+        └── QueryRejectedError    it answers that the statement is wrong or not allowed
 
 Each message is one sentence for the person at the screen: what is wrong, and what to do. None holds a password.
 """
@@ -28,17 +28,17 @@ class QueryError(DashboardError):
     """A query gave no result."""
 
 
-class EndpointUnreachable(QueryError):
+class UnreachableError(QueryError):
     """Nobody answers at the SQL endpoint, or not in time."""
 
 
-class AccessDenied(QueryError):
+class AccessDeniedError(QueryError):
     """The SQL endpoint refuses the credentials."""
 
 
-class SchemaMissing(QueryError):
+class SchemaMissingError(QueryError):
     """The SQL endpoint has not the tables of Lambdascope."""
 
 
-class QueryRejected(QueryError):
+class QueryRejectedError(QueryError):
     """The SQL endpoint says that the statement is wrong or not allowed."""

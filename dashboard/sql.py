@@ -20,7 +20,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from dashboard.config import Config, SqlEndpoint
-from dashboard.errors import AccessDenied, EndpointUnreachable, QueryError, QueryRejected, SchemaMissing
+from dashboard.errors import AccessDeniedError, QueryError, QueryRejectedError, SchemaMissingError, UnreachableError
 from dashboard.filters import Filters, InvocationFilters
 from dashboard.timeaxis import Window
 
@@ -180,19 +180,19 @@ def explain(error: Exception, endpoint: SqlEndpoint) -> QueryError:
     why = reason(str(error), endpoint)
     at = endpoint.shown
     if code in DENIED_CODES:
-        return AccessDenied(
+        return AccessDeniedError(
             f"{at} refuses the user '{endpoint.user}'. Check the user and password in LAMBDASCOPE_SQL_URL."
         )
     if code in MISSING_CODES:
-        return SchemaMissing(
+        return SchemaMissingError(
             f"{at} answers, but lacks what is asked for: {why} Check the statement, and that this is the collector, or "
             "the database that the collector writes to."
         )
     if code in TIMEOUT_CODES or "timed out" in str(error):
-        return EndpointUnreachable(f"{at} did not answer in time. Choose a shorter time range, or try again.")
+        return UnreachableError(f"{at} did not answer in time. Choose a shorter time range, or try again.")
     if code is not None:
-        return QueryRejected(f"{at} rejects the query: {why}")
-    return EndpointUnreachable(
+        return QueryRejectedError(f"{at} rejects the query: {why}")
+    return UnreachableError(
         f"The SQL endpoint {at} cannot be reached: {why} "
         "Start the collector (python -m collector), or set LAMBDASCOPE_SQL_URL to where it is."
     )

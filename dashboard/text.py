@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-UNKNOWN: Final = "–"
+UNKNOWN: Final = "\u2013"
+"""An en dash."""
 
 
 def known(value: float | None) -> bool:

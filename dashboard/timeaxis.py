@@ -115,7 +115,7 @@ def between(begin: datetime, end: datetime, viewer: ZoneInfo) -> str:
     def shown(where: ZoneInfo) -> str:
         first, last = begin.astimezone(where), end.astimezone(where)
         tail = "%H:%M:%S" if first.date() == last.date() else "%Y-%m-%d %H:%M:%S"
-        return f"{first:%Y-%m-%d %H:%M:%S} – {last:{tail}} {first.tzname()}"
+        return f"{first:%Y-%m-%d %H:%M:%S} to {last:{tail}} {first.tzname()}"
 
     utc = shown(ZoneInfo("UTC"))
     return utc if begin.astimezone(viewer).utcoffset() == timedelta(0) else f"{shown(viewer)} · {utc}"

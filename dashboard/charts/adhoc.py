@@ -27,7 +27,7 @@ def simple_chart(frame: pd.DataFrame) -> alt.Chart | None:
 def _lines(frame: pd.DataFrame, time: str, numbers: list[str]) -> alt.Chart:
     long = frame.melt(id_vars=[time], value_vars=numbers, var_name="Name", value_name="Value")
     long = long.rename(columns={time: "Time"})
-    return (
+    chart: alt.Chart = (
         alt.Chart(long)
         .mark_line(point=alt.OverlayMarkDef(size=14))
         .encode(
@@ -38,11 +38,12 @@ def _lines(frame: pd.DataFrame, time: str, numbers: list[str]) -> alt.Chart:
         )
         .properties(height=320)
     )
+    return chart
 
 
 def _bars(frame: pd.DataFrame, text: str, number: str) -> alt.Chart:
     data = pd.DataFrame({"Name": frame[text].astype(str), "Value": frame[number]})
-    return (
+    chart: alt.Chart = (
         alt.Chart(data)
         .mark_bar(color=colours.SERIES[0])
         .encode(
@@ -50,5 +51,6 @@ def _bars(frame: pd.DataFrame, text: str, number: str) -> alt.Chart:
             x=alt.X("Value:Q", title=number),
             tooltip=["Name:N", "Value:Q"],
         )
-        .properties(height=alt.Step(22))
+        .properties(height=22 * len(data) + 40)
     )
+    return chart

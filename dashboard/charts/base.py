@@ -12,7 +12,6 @@ import pandas as pd
 from dashboard.timeaxis import Window
 
 HEIGHT: Final = 240
-PROVISIONAL_NOTE: Final = "Shaded: provisional, may still grow"
 
 
 def epoch_ms(at: datetime) -> float:
@@ -20,23 +19,14 @@ def epoch_ms(at: datetime) -> float:
     return at.timestamp() * 1000
 
 
-def time_axis(window: Window, field: str = "Bucket") -> alt.X:
-    """The window as the x axis, in the viewer's zone."""
-    return alt.X(
-        f"{field}:T",
-        title=None,
-        scale=alt.Scale(domain=[epoch_ms(window.begin), epoch_ms(window.end)], nice=False),
-        axis=alt.Axis(labelOverlap="greedy", tickCount=8, grid=False, labelFlush=True),
-    )
+def time_x(field: str = "Bucket") -> alt.X:
+    """Time on the x axis. Its extent is the window's, which :func:`layered` sets once for all layers."""
+    return alt.X(f"{field}:T", title=None, axis=alt.Axis(labelOverlap="greedy", tickCount=8, grid=False))
 
 
-def value_axis(title: str, field: str = "Value", **axis: object) -> alt.Y:
-    """The y axis with its unit."""
-    return alt.Y(
-        f"{field}:Q",
-        title=title,
-        axis=alt.Axis(tickCount=5, titleAnchor="end", titleAngle=0, titleAlign="left", titleY=-10, titleX=0, **axis),
-    )
+def value_y(field: str = "Value") -> alt.Y:
+    """A figure on the y axis. Its unit stands in the title of the panel."""
+    return alt.Y(f"{field}:Q", title=None, axis=alt.Axis(tickCount=5))
 
 
 def when() -> list[alt.Tooltip]:
@@ -44,34 +34,45 @@ def when() -> list[alt.Tooltip]:
     return [alt.Tooltip("Bucket:T", title="from", format="%Y-%m-%d %H:%M:%S"), alt.Tooltip("Utc:N", title="UTC")]
 
 
-def colour(colours: Mapping[str, str], field: str, *, legend: bool = True) -> alt.Color:
+def colour(colours: Mapping[str, str], field: str, symbol: str = "square") -> alt.Color:
     """A fixed colour per name, with the legend on top where it takes no width."""
     return alt.Color(
         f"{field}:N",
         scale=alt.Scale(domain=list(colours), range=list(colours.values())),
-        legend=alt.Legend(title=None, orient="top", columns=4, symbolType="square", labelLimit=260) if legend else None,
+        legend=alt.Legend(
+            title=None,
+            orient="top",
+            columns=4,
+            symbolType=symbol,
+            symbolSize=90,
+            labelLimit=200,
+            offset=6,
+            rowPadding=2,
+        ),
     )
 
 
-def shaded(window: Window) -> alt.LayerChart | alt.Chart | None:
-    """The part of the window whose figures may still change; None where all of it is final."""
-    begin = max(window.provisional_from, window.begin)
-    if begin >= window.end:
-        return None
-    data = pd.DataFrame({"Begin": [pd.Timestamp(begin)], "Finish": [pd.Timestamp(window.end)]})
+def extent(window: Window) -> alt.Chart:
+    """An unseen layer that gives the axis the extent of the window, whatever data there is.
+
+    A layer of its own, because Vega-Lite knows the domain of x2 only as bare numbers and would warn of a conflict.
+    """
     domain = alt.Scale(domain=[epoch_ms(window.begin), epoch_ms(window.end)], nice=False)
-    return (
-        alt.Chart(data)
-        .mark_rect(color="#8a94a0", opacity=0.16)
-        .encode(
-            x=alt.X("Begin:T", scale=domain, title=None),
-            x2="Finish:T",
-            tooltip=alt.value(PROVISIONAL_NOTE),
-        )
+    data = pd.DataFrame({"Edge": [pd.Timestamp(window.begin), pd.Timestamp(window.end)]})
+    chart: alt.Chart = alt.Chart(data).mark_point(opacity=0, tooltip=None).encode(x=time_x("Edge").scale(domain))
+    return chart
+
+
+def shade(window: Window) -> alt.Chart:
+    """The part of the window whose figures may still change."""
+    fresh = min(max(window.provisional_from, window.begin), window.end)
+    data = pd.DataFrame({"Begin": [pd.Timestamp(fresh)], "Finish": [pd.Timestamp(window.end)]})
+    chart: alt.Chart = (
+        alt.Chart(data).mark_rect(color="#8a94a0", opacity=0.14, tooltip=None).encode(x=time_x("Begin"), x2="Finish:T")
     )
+    return chart
 
 
 def layered(window: Window, layers: Sequence[alt.Chart], height: int = HEIGHT) -> alt.LayerChart:
-    """Layers over one time axis, with the provisional part shaded behind them."""
-    shade = shaded(window)
-    return alt.layer(*([shade] if shade is not None else []), *layers).properties(height=height)
+    """Layers over one time axis that shows the whole window, its provisional end shaded."""
+    return alt.LayerChart(layer=[extent(window), shade(window), *layers], height=height)

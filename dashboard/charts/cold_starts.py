@@ -9,6 +9,8 @@ import pandas as pd
 
 from dashboard.charts import base, colours
 from dashboard.charts.colours import REST_OF_INIT
+from dashboard.charts.series import DURATION_LABEL
+from dashboard.text import milliseconds
 from semconv import phases
 
 PARTS: Final = (
@@ -75,8 +77,10 @@ def stacked_phases(parts: pd.DataFrame) -> alt.LayerChart:
     present = [name for name in PARTS if name in set(parts["Phase"])]
     palette = {PHASE_TITLES[name]: colours.PHASES[name] for name in present}
     totals = parts.groupby("FunctionName", as_index=False)["MeanMs"].sum()
-    order = list(totals.sort_values("MeanMs", ascending=False)["FunctionName"])
-    totals["Label"] = [f"{value:,.0f} ms" for value in totals["MeanMs"]]
+    order = [
+        name for name, _ in sorted(zip(totals["FunctionName"], totals["MeanMs"], strict=True), key=lambda x: -x[1])
+    ]
+    totals["Label"] = [milliseconds(value) for value in totals["MeanMs"]]
     y = alt.Y("FunctionName:N", sort=order, title=None, axis=alt.Axis(labelLimit=180, ticks=False, domain=False))
     bars = (
         alt.Chart(parts)
@@ -85,9 +89,9 @@ def stacked_phases(parts: pd.DataFrame) -> alt.LayerChart:
             y=y,
             x=alt.X(
                 "MeanMs:Q",
-                title="mean per cold start, ms",
+                title=None,
                 stack="zero",
-                axis=alt.Axis(tickCount=6),
+                axis=alt.Axis(tickCount=5, labelExpr=DURATION_LABEL),
                 scale=alt.Scale(domain=[0, float(totals["MeanMs"].max()) * 1.12], nice=False),
             ),
             color=base.colour(palette, "Title"),
@@ -105,4 +109,4 @@ def stacked_phases(parts: pd.DataFrame) -> alt.LayerChart:
     labels = (
         alt.Chart(totals).mark_text(align="left", dx=5, color=colours.NEUTRAL).encode(y=y, x="MeanMs:Q", text="Label:N")
     )
-    return alt.layer(bars, labels).properties(height=alt.Step(30))
+    return alt.LayerChart(layer=[bars, labels], height=30 * len(totals) + 70)

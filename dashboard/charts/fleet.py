@@ -22,8 +22,8 @@ SIGNALS: Final = {
     "slower": "#9c8b00",
     "busier": "#2374b8",
 }
-"""What is pointed out, with its colour. The first four and memory are the thresholds that Datadog's Lambda warnings use;
-``slower`` and ``busier`` compare with the window before."""
+"""What is pointed out, with its colour. ``slower`` and ``busier`` compare with the window before; the other thresholds
+are those of Datadog's Lambda warnings."""
 
 ENOUGH: Final = 30
 """With fewer invocations on either side no change is pointed out: it would be chance."""
@@ -66,7 +66,7 @@ def signals(row: Mapping[Any, Any]) -> list[str]:
 
 
 def _enough(row: Mapping[Any, Any]) -> bool:
-    return min(row["Invocations"], row["PreviousInvocations"]) >= ENOUGH
+    return bool(min(row["Invocations"], row["PreviousInvocations"]) >= ENOUGH)
 
 
 def _number(value: float | None) -> float:

@@ -28,7 +28,12 @@ def coverage(frame: pd.DataFrame) -> Coverage | None:
     """What coverage.sql says; None where the window holds nothing."""
     if frame.empty or int(frame["Invocations"].iloc[0]) == 0:
         return None
-    return Coverage(frame["FirstStart"].iloc[0].to_pydatetime(), frame["LastEnd"].iloc[0].to_pydatetime())
+    return Coverage(moment(frame["FirstStart"].iloc[0]), moment(frame["LastEnd"].iloc[0]))
+
+
+def moment(at: pd.Timestamp) -> datetime:
+    """An instant of a frame, to the microsecond."""
+    return at.to_pydatetime(warn=False)
 
 
 def fill(
@@ -50,8 +55,18 @@ def fill(
 
 def with_ends(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
     """Add the end of each bucket, cut at the end of the window, and its start in UTC for reading."""
-    ends = (frame["Bucket"] + pd.Timedelta(seconds=window.bucket_s)).clip(upper=pd.Timestamp(window.end))
+    ends = not_after(frame["Bucket"] + pd.Timedelta(seconds=window.bucket_s), window.end)
     return frame.assign(BucketEnd=ends, Utc=frame["Bucket"].dt.strftime("%Y-%m-%d %H:%M:%S UTC"))
+
+
+def not_before(instants: pd.Series, begin: datetime) -> pd.Series:
+    """The same instants, the earlier ones moved to a begin."""
+    return instants.where(instants >= pd.Timestamp(begin), pd.Timestamp(begin))
+
+
+def not_after(instants: pd.Series, end: datetime) -> pd.Series:
+    """The same instants, the later ones moved to an end."""
+    return instants.where(instants <= pd.Timestamp(end), pd.Timestamp(end))
 
 
 def top(frame: pd.DataFrame, value: str, keep: int, series: str = "FunctionName") -> list[str]:

@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard.charts import base, colours
+from dashboard.charts.frames import not_after, not_before
 from dashboard.timeaxis import Window
 
 ROW_HEIGHT = 20
@@ -22,8 +23,8 @@ def lives(sandboxes: pd.DataFrame, window: Window) -> pd.DataFrame:
     last = sandboxes["ShutdownAt"].fillna(pd.Timestamp(min(window.end, window.now)))
     return sandboxes.assign(
         Label=[_label(row) for _, row in sandboxes.iterrows()],
-        Begin=born.clip(lower=pd.Timestamp(window.begin)),
-        Finish=last.clip(upper=pd.Timestamp(window.end)),
+        Begin=not_before(born, window.begin),
+        Finish=not_after(last, window.end),
         Ended=sandboxes["ShutdownAt"].notna().map({True: "shut down", False: "not seen to end"}),
     )
 
@@ -36,13 +37,16 @@ def _label(row: pd.Series) -> str:
 def activity(rows: pd.DataFrame, alive: pd.DataFrame, window: Window) -> pd.DataFrame:
     """What happened in each sandbox, cut at the window, with the row it belongs to."""
     if rows.empty:
-        return pd.DataFrame(columns=["Label", "Kind", "Begin", "Finish", "Count", "BusyMs", "RequestId", "Utc"])
+        return pd.DataFrame(
+            columns=["Label", "Kind", "Begin", "Finish", "Count", "BusyMs", "RequestId", "Colour", "Utc"]
+        )
     labels = dict(zip(alive["InstanceId"], alive["Label"], strict=True))
-    begin = rows["Start"].clip(lower=pd.Timestamp(window.begin))
+    begin = not_before(rows["Start"], window.begin)
     return rows.assign(
         Label=rows["InstanceId"].map(labels),
         Begin=begin,
-        Finish=rows["End"].clip(upper=pd.Timestamp(window.end)),
+        Finish=not_after(rows["End"], window.end),
+        Colour=rows["Kind"].map(colours.ACTIVITIES),
         Utc=begin.dt.strftime("%Y-%m-%d %H:%M:%S UTC"),
     ).drop(columns=["Start", "End"])
 
@@ -56,7 +60,7 @@ def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> alt.Lay
         .mark_bar(height=3, color=colours.IDLE, opacity=0.55)
         .encode(
             y=y,
-            x=base.time_axis(window, "Begin"),
+            x=base.time_x("Begin"),
             x2="Finish:T",
             tooltip=[
                 alt.Tooltip("Label:N", title="sandbox"),
@@ -71,14 +75,10 @@ def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> alt.Lay
         .mark_bar(height=ROW_HEIGHT - 8, strokeWidth=1)
         .encode(
             y=y,
-            x=base.time_axis(window, "Begin"),
+            x=base.time_x("Begin"),
             x2="Finish:T",
             color=base.colour(colours.ACTIVITIES, "Kind"),
-            stroke=alt.Stroke(
-                "Kind:N",
-                scale=alt.Scale(domain=list(colours.ACTIVITIES), range=list(colours.ACTIVITIES.values())),
-                legend=None,
-            ),
+            stroke=alt.Stroke("Colour:N", scale=None),
             tooltip=[
                 alt.Tooltip("Label:N", title="sandbox"),
                 alt.Tooltip("Kind:N", title="what"),
@@ -89,7 +89,7 @@ def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> alt.Lay
             ],
         )
     )
-    return base.layered(window, [idle, blocks]).properties(height=alt.Step(ROW_HEIGHT))
+    return base.layered(window, [idle, blocks], height=ROW_HEIGHT * len(alive) + 60)
 
 
 def quantum_ms(window: Window) -> int:

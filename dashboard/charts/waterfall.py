@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,8 +10,9 @@ from typing import Final
 import altair as alt
 import pandas as pd
 
-from dashboard.charts import base, colours
+from dashboard.charts import colours
 from dashboard.charts.cold_starts import PHASE_TITLES
+from dashboard.charts.series import DURATION_LABEL
 from dashboard.text import milliseconds
 from semconv import phases
 
@@ -148,9 +149,9 @@ def waterfall(drawn: list[Bar]) -> alt.LayerChart:
     )
     x = alt.X(
         "Begin:Q",
-        title="milliseconds since the first span began",
+        title=None,
         scale=alt.Scale(domain=[0, total_ms * 1.14], nice=False),
-        axis=alt.Axis(tickCount=8),
+        axis=alt.Axis(tickCount=8, labelExpr=DURATION_LABEL),
     )
     tooltip = [
         alt.Tooltip("Kind:N", title="phase"),
@@ -184,7 +185,7 @@ def waterfall(drawn: list[Bar]) -> alt.LayerChart:
             color=alt.condition("datum.Outcome == 'failed'", alt.value(colours.FAILED), alt.value(colours.NEUTRAL)),
         )
     )
-    return alt.layer(blocks, texts).properties(height=alt.Step(ROW_HEIGHT))
+    return alt.LayerChart(layer=[blocks, texts], height=ROW_HEIGHT * len(drawn) + 40)
 
 
 def _text(bar: Bar) -> str:
@@ -196,9 +197,6 @@ def _text(bar: Bar) -> str:
     return " · ".join(marks)
 
 
-def _label_width(labels: Mapping[int, str] | object) -> int:
-    longest = max((len(str(label)) for label in labels), default=10)  # type: ignore[attr-defined]  # any iterable
+def _label_width(labels: Iterable[str]) -> int:
+    longest = max((len(label) for label in labels), default=10)
     return min(260, 7 * longest)
-
-
-__all__ = ["Bar", "bars", "base", "waterfall"]

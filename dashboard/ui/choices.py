@@ -1,8 +1,8 @@
 """The query string as the one place of all choices.
 
-Streamlit can bind a widget to the query string by itself (``bind="query-params"``), but then no link within the app may
-set it ("Cannot directly set query parameter"), and links that set filters are what this dashboard lives from: from a
-peak to what ran then. So the widgets here are drawn from the query string and write to it, and nothing else holds state.
+Streamlit can bind a widget to the query string by itself (``bind="query-params"``), but then no link within the app
+may set it ("Cannot directly set query parameter"), and links that set filters are what this dashboard lives from: from
+a peak to what ran then. So the widgets are drawn from the query string and write to it, and nothing else holds state.
 """
 
 from __future__ import annotations

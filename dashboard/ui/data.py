@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import sql
 from dashboard.config import Config, from_environ
-from dashboard.errors import EndpointUnreachable
+from dashboard.errors import UnreachableError
 from dashboard.sql import Params, QueryRows, SqlSource, Value
 
 CACHE_FOR: Final = timedelta(seconds=15)
@@ -56,7 +56,7 @@ def _cached(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...
     del shown_endpoint  # only part of the key: another endpoint, another result
     try:
         return source().frame(text, dict(params))
-    except EndpointUnreachable:
+    except UnreachableError:
         _connected.clear()
         raise
 

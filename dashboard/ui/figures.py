@@ -24,13 +24,8 @@ class Figure:
 COLOURS: dict[str, Literal["normal", "inverse", "off"]] = {"up": "normal", "down": "inverse", "neither": "off"}
 
 
-def row(figures: Sequence[Figure], *, since: str = "") -> None:
-    """Draw figures side by side; on a narrow screen they wrap.
-
-    Args:
-        figures: what to show.
-        since: what a change is measured against, such as ``vs the hour before``.
-    """
+def row(figures: Sequence[Figure]) -> None:
+    """Draw figures side by side; on a narrow screen they wrap."""
     with st.container(horizontal=True, key="figures"):
         for one in figures:
             st.metric(
@@ -38,8 +33,6 @@ def row(figures: Sequence[Figure], *, since: str = "") -> None:
                 one.value,
                 one.delta,
                 delta_color=COLOURS[one.good],
-                delta_description=since if one.delta and since else None,
                 help=one.about or None,
                 border=True,
-                width=170,
             )

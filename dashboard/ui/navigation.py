@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 import streamlit as st
 
 from dashboard.errors import DashboardError
 from dashboard.pages import PAGES
 from dashboard.ui import choices, data
 
+STYLE: Final = Path(__file__).parent / "style.css"
+ICON: Final = Path(__file__).parent / "icon.svg"
+
 
 def main() -> None:
     """Draw the menu and the page that the address names."""
+    st.set_page_config(page_title="Lambdascope", page_icon=ICON, layout="wide", initial_sidebar_state=220)
     pages = {
         one: st.Page(one.file, title=one.title, icon=one.icon, url_path=one.url_path, default=not one.url_path)
         for one in PAGES
     }
+    st.html(STYLE)
     current = st.navigation(list(pages.values()), position="hidden")
     carried = choices.read().filters.query()
     with st.sidebar:

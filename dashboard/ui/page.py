@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from typing import Final
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import altair as alt
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.charts.frames import Coverage, coverage
 from dashboard.errors import ConfigError, DashboardError, QueryError
@@ -41,7 +42,8 @@ class Run:
     viewer: ZoneInfo
     panels: int = 0
     errors: int = 0
-    downloads: int = field(default=0)
+    head: DeltaGenerator | None = None
+    """The title line of the panel that is being drawn."""
 
     @property
     def filters(self) -> Filters:
@@ -74,7 +76,8 @@ class Run:
         """A titled box. Whatever fails inside is one sentence in it, and the rest of the page stays."""
         self.panels += 1
         with st.container(border=True):
-            st.markdown(f"##### {title}", help=about or None)
+            self.head = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+            self.head.markdown(f"##### {title}", help=about or None, width="content")
             with self.contained():
                 yield
 
@@ -98,8 +101,8 @@ class Run:
 
     def download(self, frame: pd.DataFrame, name: str) -> None:
         """A quiet button that saves what is shown as CSV. Times in it are UTC."""
-        self.downloads += 1
-        st.download_button(
+        where = self.head if self.head is not None else st
+        where.download_button(
             "CSV",
             data=lambda: frame.to_csv(index=False).encode(),
             file_name=f"lambdascope-{self.name}-{name}.csv",

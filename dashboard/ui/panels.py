@@ -98,18 +98,19 @@ def concurrency_over_time(run: Run, *, by_function: bool) -> None:
     key = f"chart-{run.name}-concurrency"
 
     def clicked() -> None:
-        chosen = getattr(st.session_state[key].selection, "bucket", None) or []
+        chosen = getattr(st.session_state[key].selection, series.CLICKED, None) or []
         if chosen:
             begin = pd.Timestamp(chosen[0]["Bucket"], unit="ms", tz="UTC").to_pydatetime()
             end = begin + timedelta(seconds=run.window.bucket_s)
             choices.plan("invocations", run.filters.at(begin, end).query())
 
-    highest = account.loc[account["Peak"].idxmax()]
+    highest = account.iloc[int(account["Peak"].to_numpy().argmax())]
+    chart, parameter = series.concurrency(shown, line, run.window, palette(shown))
     st.altair_chart(
-        series.concurrency(shown, line, run.window, palette(shown)),
+        chart,
         key=key,
         on_select=clicked,
-        selection_mode="bucket",
+        selection_mode=parameter,
         alt=f"Concurrency over time. Highest peak {int(highest['Peak'])} at {run.shown(highest['Bucket'])}.",
     )
     st.caption(

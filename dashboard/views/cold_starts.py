@@ -9,13 +9,13 @@ from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
 
-def body(run: Run) -> None:
+def _body(run: Run) -> None:
     over_time = run.query("cold_starts_over_time")
     functions = run.query("cold_start_functions")
     if over_time.empty:
         nothing()
         return
-    figures(over_time, functions)
+    _figures(over_time, functions)
     if functions.empty:
         nothing("No invocation waited for an init in this time: every one found a sandbox ready.")
         return
@@ -26,12 +26,12 @@ def body(run: Run) -> None:
     with right:
         panels.phases(run)
     with run.panel("By function", "Init duration as the platform reports it. Click a row to see the function alone."):
-        by_function(run, functions)
+        _by_function(run, functions)
     with run.panel("Latest cold starts", "Click a row to see its phases on one time axis."):
         panels.invocations_table(run, run.query("cold_starts_latest", limit=50), "cold-latest")
 
 
-def figures(over_time: pd.DataFrame, functions: pd.DataFrame) -> None:
+def _figures(over_time: pd.DataFrame, functions: pd.DataFrame) -> None:
     cold, invocations = float(over_time["ColdStarts"].sum()), float(over_time["Invocations"].sum())
     waited = float(functions["WaitedS"].sum()) if not functions.empty else 0.0
     row(
@@ -44,7 +44,7 @@ def figures(over_time: pd.DataFrame, functions: pd.DataFrame) -> None:
     )
 
 
-def by_function(run: Run, functions: pd.DataFrame) -> None:
+def _by_function(run: Run, functions: pd.DataFrame) -> None:
     shown = functions.assign(Share=functions["ColdStarts"] / functions["Invocations"])
     tables.linked(
         shown,
@@ -65,4 +65,4 @@ def by_function(run: Run, functions: pd.DataFrame) -> None:
     )
 
 
-show("cold_starts", body)
+show("cold_starts", _body)

@@ -7,7 +7,7 @@ from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
 
-def body(run: Run) -> None:
+def _body(run: Run) -> None:
     peaks = run.query("concurrency_peaks")
     if peaks.empty:
         nothing()
@@ -17,9 +17,7 @@ def body(run: Run) -> None:
         top = accounts.iloc[0]
         row(
             [
-                Figure(
-                    "Peak, account", count(top["Peak"]), about="Most sandboxes busy at once, exact to a millisecond"
-                ),
+                Figure("Peak, account", count(top["Peak"]), about="Most sandboxes busy at once, exact"),
                 Figure("Average, account", f"{top['Avg']:.2f}", about="Busy time divided by the time chosen"),
                 Figure("Sandboxes", count(top["Sandboxes"]), about="Different ones that worked in this time"),
                 Figure("Functions", count(len(peaks) - len(accounts))),
@@ -44,4 +42,4 @@ def body(run: Run) -> None:
         run.chart(chart, f"Peak concurrency of {len(largest)} functions over time.", shown, "peaks")
 
 
-show("concurrency", body)
+show("concurrency", _body)

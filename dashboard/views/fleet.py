@@ -27,13 +27,13 @@ COLUMNS = {
         format="percent",
         min_value=0,
         max_value=1,
-        help="Highest use of any invocation, of what is configured",
+        help="Highest use, of what is configured",
     ),
     "LastStart": st.column_config.DatetimeColumn("Last invocation", format="distance"),
 }
 
 
-def body(run: Run) -> None:
+def _body(run: Run) -> None:
     span_s = int(run.window.span_s)
     totals = run.query("fleet_totals", span_s=span_s)
     peaks = run.query("concurrency_peaks")
@@ -41,7 +41,9 @@ def body(run: Run) -> None:
     if functions.empty:
         nothing()
         return
-    row(figures(run, totals, peaks), since=f"vs the {seconds(span_s)} before")
+    row(_figures(run, totals, peaks))
+    if shaping.comparable(totals, run.window) is not None:
+        st.caption(f"Arrows: against the {seconds(span_s)} before.")
     with run.panel(
         f"{plural(len(functions), 'function')}, what stands out first",
         "Click a function to see it alone. The columns sort by a click on their heads.",
@@ -57,7 +59,7 @@ def body(run: Run) -> None:
     panels.invocations_over_time(run)
 
 
-def figures(run: Run, totals: pd.DataFrame, peaks: pd.DataFrame) -> list[Figure]:
+def _figures(run: Run, totals: pd.DataFrame, peaks: pd.DataFrame) -> list[Figure]:
     now = totals[totals["Current"] == 1]
     current = now.iloc[0] if not now.empty else None
     before = shaping.comparable(totals, run.window)
@@ -92,4 +94,4 @@ def figures(run: Run, totals: pd.DataFrame, peaks: pd.DataFrame) -> list[Figure]
     return out
 
 
-show("fleet", body)
+show("fleet", _body)

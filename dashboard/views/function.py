@@ -15,9 +15,9 @@ from dashboard.ui.page import Run, nothing, show
 LATEST = 20
 
 
-def body(run: Run) -> None:
+def _body(run: Run) -> None:
     if len(run.filters.functions) != 1:
-        pick(run)
+        _pick(run)
         return
     name = run.filters.functions[0]
     st.markdown(f"## {name}")
@@ -52,12 +52,12 @@ def body(run: Run) -> None:
         panels.peaks_table(run, own if not own.empty else peaks[peaks["FunctionName"] != frames.ACCOUNT])
     failed = replace(InvocationFilters(), status="failed")
     with run.panel("Latest failures", "Click a row to see every phase of it."):
-        latest(run, failed, "function-failed", f"No invocation of {name} failed in this time.")
+        _latest(run, failed, "function-failed", f"No invocation of {name} failed in this time.")
     with run.panel("Latest invocations", "Click a row to see every phase of it."):
-        latest(run, InvocationFilters(), "function-latest", "")
+        _latest(run, InvocationFilters(), "function-latest", "")
 
 
-def latest(run: Run, chosen: InvocationFilters, key: str, otherwise: str) -> None:
+def _latest(run: Run, chosen: InvocationFilters, key: str, otherwise: str) -> None:
     rows = run.query("invocations_latest", limit=LATEST, **invocation_params(chosen))
     if rows.empty:
         nothing(otherwise)
@@ -65,7 +65,7 @@ def latest(run: Run, chosen: InvocationFilters, key: str, otherwise: str) -> Non
     panels.invocations_table(run, rows, key)
 
 
-def pick(run: Run) -> None:
+def _pick(run: Run) -> None:
     options = sorted(set(names(bar.known_functions(), "FunctionName")))
     if not options:
         nothing()
@@ -78,4 +78,4 @@ def pick(run: Run) -> None:
     st.selectbox("Function", options, index=None, key="pick", placeholder="Choose a function", on_change=chosen)
 
 
-show("function", body)
+show("function", _body)

@@ -10,11 +10,11 @@ from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
 
-def body(run: Run) -> None:
+def _body(run: Run) -> None:
     functions = run.query("ingest_functions")
-    figures(run, functions)
+    _figures(run, functions)
     with run.panel("Sources", "Rows in the chosen time, and how old the newest is."):
-        sources(run)
+        _sources(run)
     rows = run.query("ingest_over_time")
     with run.panel(
         f"Spans received per {panels.width(run)}", "By the time at which they began, not at which they came."
@@ -27,10 +27,10 @@ def body(run: Run) -> None:
             panels.stacked(run, rows, covered, "Rows", "spans")
     if not functions.empty:
         with run.panel("Functions, the one heard from last on top"):
-            by_function(run, functions)
+            _by_function(run, functions)
 
 
-def figures(run: Run, functions: pd.DataFrame) -> None:
+def _figures(run: Run, functions: pd.DataFrame) -> None:
     if functions.empty:
         nothing()
         return
@@ -38,7 +38,7 @@ def figures(run: Run, functions: pd.DataFrame) -> None:
     waiting = float(functions["WithoutReport"].sum())
     row(
         [
-            Figure("Newest invocation", f"{seconds(age_s(run, newest))} ago", about=run.shown(newest)),
+            Figure("Newest invocation", f"{seconds(_age_s(run, newest))} ago", about=run.shown(newest)),
             Figure("Functions", count(len(functions))),
             Figure("Sandboxes", count(functions["Sandboxes"].sum())),
             Figure(
@@ -51,14 +51,14 @@ def figures(run: Run, functions: pd.DataFrame) -> None:
     )
 
 
-def age_s(run: Run, moment: pd.Timestamp) -> float:
+def _age_s(run: Run, moment: pd.Timestamp) -> float:
     return max(0.0, (pd.Timestamp(run.window.now) - moment).total_seconds())
 
 
-def sources(run: Run) -> None:
+def _sources(run: Run) -> None:
     rows = run.query("ingest_tables")
     ages = [
-        seconds(age_s(run, row["Newest"])) + " ago" if row["Rows"] else "nothing in this time"
+        seconds(_age_s(run, row["Newest"])) + " ago" if row["Rows"] else "nothing in this time"
         for _, row in rows.iterrows()
     ]
     minutes = run.window.span_s / 60
@@ -78,8 +78,8 @@ def sources(run: Run) -> None:
     )
 
 
-def by_function(run: Run, functions: pd.DataFrame) -> None:
-    shown = functions.assign(Age=[seconds(age_s(run, at)) + " ago" for at in functions["LastStart"]])
+def _by_function(run: Run, functions: pd.DataFrame) -> None:
+    shown = functions.assign(Age=[seconds(_age_s(run, at)) + " ago" for at in functions["LastStart"]])
     st.dataframe(
         shown,
         hide_index=True,
@@ -96,4 +96,4 @@ def by_function(run: Run, functions: pd.DataFrame) -> None:
     )
 
 
-show("ingest", body, use_functions=True)
+show("ingest", _body, use_functions=True)

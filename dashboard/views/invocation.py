@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.charts.waterfall import bars, waterfall
 from dashboard.filters import parse_invocation_key
 from dashboard.sql import instant
-from dashboard.text import UNKNOWN, known, megabytes, milliseconds, share
+from dashboard.text import UNKNOWN, known, megabytes, milliseconds
 from dashboard.timeaxis import format_instant
 from dashboard.ui import panels
 from dashboard.ui.figures import Figure, row
@@ -18,7 +18,7 @@ AROUND = timedelta(seconds=900)
 """Spans of a trace may lie this far from the invocation: callers before it, an init that it waited for."""
 
 
-def body(run: Run) -> None:
+def _body(run: Run) -> None:
     key = parse_invocation_key(run.choices.query)
     if key is None:
         nothing("No invocation is named. Choose one on the page Invocations.")
@@ -31,18 +31,18 @@ def body(run: Run) -> None:
         )
         return
     only = found.iloc[0]
-    head(run, only)
-    figures(only)
+    _head(run, only)
+    _figures(only)
     near = {"from": instant(only["Start"] - AROUND), "to": instant(only["End"] + AROUND)}
     with run.panel("Where the time went", "Every span of the trace, the layer's and the function's own."):
-        spans(run, only, near)
+        _spans(run, only, near)
     with run.panel("Logs", "Lines with this request id or trace id."):
-        logs(run, only, near)
+        _logs(run, only, near)
     with run.panel("Everything that is stored about it"):
-        everything(run, only)
+        _everything(run, only)
 
 
-def head(run: Run, only: pd.Series) -> None:
+def _head(run: Run, only: pd.Series) -> None:
     version = "" if only["FunctionVersion"] in ("", "$LATEST") else f":{only['FunctionVersion']}"
     st.markdown(f"## {only['FunctionName']}{version} · {panels.outcome(only.to_dict())}")
     st.caption(f"Request {only['RequestId']} · attempt {only['Attempt']} · started {run.shown(only['Start'])}")
@@ -50,47 +50,49 @@ def head(run: Run, only: pd.Series) -> None:
     around = run.filters.at(start - timedelta(minutes=5), end + timedelta(minutes=5)).query()
     name = str(only["FunctionName"])
     with st.container(horizontal=True):
-        link("views/function.py", f"All about {name}", {**run.filters.query(), "function": [name]})
+        _link("views/function.py", f"All about {name}", {**run.filters.query(), "function": [name]})
         at = {**around, "function": [], "at": [format_instant(start)]}
-        link("views/invocations.py", "What else ran at its start", {name: v for name, v in at.items() if v})
-        link("views/sandboxes.py", "Its sandbox", {**around, "function": [name], "instance": [str(only["InstanceId"])]})
+        _link("views/invocations.py", "What else ran at its start", {name: v for name, v in at.items() if v})
+        _link(
+            "views/sandboxes.py", "Its sandbox", {**around, "function": [name], "instance": [str(only["InstanceId"])]}
+        )
 
 
-def link(file: str, label: str, query: dict[str, list[str]]) -> None:
+def _link(file: str, label: str, query: dict[str, list[str]]) -> None:
     st.page_link(file, label=label, query_params=query, icon=":material/arrow_forward:")
 
 
-def figures(only: pd.Series) -> None:
+def _figures(only: pd.Series) -> None:
     used, size = only["MaxMemoryUsedMB"], only["MemorySizeMB"]
     init = only["RestoreDurationMs"] if pd.notna(only["RestoreDurationMs"]) else only["InitDurationMs"]
     row(
         [
-            Figure("Duration", milliseconds(number(only["DurationMs"])), about="As reported, init not included"),
-            Figure("Init", milliseconds(number(init)) if only["ColdStart"] else "warm", about="That it waited for"),
-            Figure("Billed", milliseconds(number(only["BilledDurationMs"]))),
-            Figure("After the runtime", milliseconds(number(only["PostRuntimeMs"])), about="Extensions still at work"),
+            Figure("Duration", milliseconds(_number(only["DurationMs"])), about="As reported, init not included"),
+            Figure("Init", milliseconds(_number(init)) if only["ColdStart"] else "warm", about="That it waited for"),
+            Figure("Billed", milliseconds(_number(only["BilledDurationMs"]))),
+            Figure("After the runtime", milliseconds(_number(only["PostRuntimeMs"])), about="Extensions still at work"),
             Figure(
                 "Memory",
-                megabytes(number(used)),
-                about=f"{share(number(used), number(size))} of {megabytes(number(size))}",
+                megabytes(_number(used)),
+                about=f"Of {megabytes(_number(size))}",
             ),
-            Figure("Billed", gigabyte_seconds(only), about="Billed duration times configured memory"),
+            Figure("Billed", _gigabyte_seconds(only), about="Billed duration times configured memory"),
         ]
     )
 
 
-def number(value: object) -> float | None:
+def _number(value: object) -> float | None:
     return None if pd.isna(value) else float(value)  # type: ignore[call-overload,arg-type]  # a cell of a frame
 
 
-def gigabyte_seconds(only: pd.Series) -> str:
-    billed, size = number(only["BilledDurationMs"]), number(only["MemorySizeMB"])
+def _gigabyte_seconds(only: pd.Series) -> str:
+    billed, size = _number(only["BilledDurationMs"]), _number(only["MemorySizeMB"])
     if billed is None or size is None or not known(billed):
         return UNKNOWN
     return f"{billed * size / 1_024_000:.4f} GB-s"
 
 
-def spans(run: Run, only: pd.Series, near: dict[str, str]) -> None:
+def _spans(run: Run, only: pd.Series, near: dict[str, str]) -> None:
     rows = run.query("invocation_spans", trace=str(only["TraceId"]), **near)
     drawn = bars(rows, instance_id=str(only["InstanceId"]), attempt=int(only["Attempt"])) if not rows.empty else []
     if not drawn:
@@ -102,12 +104,12 @@ def spans(run: Run, only: pd.Series, near: dict[str, str]) -> None:
     run.chart(waterfall(drawn), text, rows, "spans")
 
 
-def logs(run: Run, only: pd.Series, near: dict[str, str]) -> None:
+def _logs(run: Run, only: pd.Series, near: dict[str, str]) -> None:
     rows = run.query("invocation_logs", request=str(only["RequestId"]), trace=str(only["TraceId"]), **near)
     if rows.empty:
         nothing(
-            "No log lines of this invocation. The layer sends platform events; to have function logs here, send them to "
-            "the collector as OTLP logs with faas.invocation_id or the trace id."
+            "No log lines of this invocation. The layer sends platform events; to have the function's logs here, send "
+            "them to the collector as OTLP logs with faas.invocation_id or the trace id."
         )
         return
     st.dataframe(
@@ -123,7 +125,7 @@ def logs(run: Run, only: pd.Series, near: dict[str, str]) -> None:
     )
 
 
-def everything(run: Run, only: pd.Series) -> None:
+def _everything(run: Run, only: pd.Series) -> None:
     with st.expander("Columns of lambda_invocations", icon=":material/table_rows:"):
         stored = only.dropna()
         table = pd.DataFrame({"Column": stored.index, "Value": [str(value) for value in stored]})
@@ -131,4 +133,4 @@ def everything(run: Run, only: pd.Series) -> None:
     run.download(pd.DataFrame([only]), "row")
 
 
-show("invocation", body)
+show("invocation", _body)

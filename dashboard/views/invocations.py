@@ -20,13 +20,13 @@ STATUS_TITLES = {"": "Any outcome", "success": "Succeeded", "failed": "Failed (a
 }
 
 
-def body(run: Run) -> None:
+def _body(run: Run) -> None:
     chosen = parse_invocation_filters(run.choices.query)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        narrow(chosen)
+        _narrow(chosen)
     if chosen.at is not None:
         st.info(f"Only what was busy at {run.shown(chosen.at)}, init included.", icon=":material/my_location:")
-        st.button("Show all of the time", on_click=changed, args=("at",), type="tertiary", icon=":material/close:")
+        st.button("Show all of the time", on_click=_changed, args=("at",), type="tertiary", icon=":material/close:")
     params = invocation_params(chosen)
     summary = run.query("invocations_summary", **params)
     if summary.empty or not summary["Invocations"].iloc[0]:
@@ -62,7 +62,7 @@ def body(run: Run) -> None:
         panels.invocations_table(run, rows, "invocations-table")
 
 
-def narrow(chosen: InvocationFilters) -> None:
+def _narrow(chosen: InvocationFilters) -> None:
     state = st.session_state
     state["inv-status"], state["inv-cold"] = chosen.status, chosen.cold_only
     state["inv-min"], state["inv-request"] = chosen.min_ms, chosen.request
@@ -71,17 +71,17 @@ def narrow(chosen: InvocationFilters) -> None:
         ("", *STATUSES),
         key="inv-status",
         format_func=STATUS_TITLES.__getitem__,
-        on_change=changed,
+        on_change=_changed,
         width=160,
     )
     st.number_input(
-        "At least, ms", min_value=0.0, step=100.0, format="%.0f", key="inv-min", on_change=changed, width=150
+        "At least, ms", min_value=0.0, step=100.0, format="%.0f", key="inv-min", on_change=_changed, width=150
     )
-    st.text_input("Request id", key="inv-request", placeholder="its first characters", on_change=changed, width=300)
-    st.toggle("Cold starts only", key="inv-cold", on_change=changed)
+    st.text_input("Request id", key="inv-request", placeholder="its first characters", on_change=_changed, width=300)
+    st.toggle("Cold starts only", key="inv-cold", on_change=_changed)
 
 
-def changed(drop: str = "") -> None:
+def _changed(drop: str = "") -> None:
     state = st.session_state
     before = parse_invocation_filters(choices.read().query)
     chosen = replace(
@@ -94,4 +94,4 @@ def changed(drop: str = "") -> None:
     choices.write_own(NAMES, (replace(chosen, at=None) if drop == "at" else chosen).query())
 
 
-show("invocations", body)
+show("invocations", _body)

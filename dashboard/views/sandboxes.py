@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard.charts import sandboxes as shaping
 from dashboard.sql import names
-from dashboard.text import count, milliseconds, seconds
+from dashboard.text import UNKNOWN, count, milliseconds, seconds
 from dashboard.ui import choices
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
@@ -13,11 +13,11 @@ from dashboard.ui.page import Run, nothing, show
 LIMIT = 40
 
 
-def body(run: Run) -> None:
+def _body(run: Run) -> None:
     found = run.query("sandboxes", limit=LIMIT + 1)
     wanted = run.choices.query.get("instance", [""])[-1]
     if wanted:
-        found = only(found, wanted)
+        found = _only(found, wanted)
     if found.empty:
         nothing()
         return
@@ -25,7 +25,7 @@ def body(run: Run) -> None:
     quantum = shaping.quantum_ms(run.window)
     rows = run.query("sandbox_activity", instances=tuple(names(alive, "InstanceId")), quantum_ms=quantum)
     done = shaping.activity(rows, alive, run.window)
-    figures(alive, done)
+    _figures(alive, done)
     title = f"The latest {LIMIT} sandboxes" if len(found) > LIMIT else f"All {len(found)} sandboxes"
     with run.panel(
         f"{title}: init, invokes, idle",
@@ -38,7 +38,18 @@ def body(run: Run) -> None:
             found.head(LIMIT),
             hide_index=True,
             key="sandboxes-table",
-            column_order=["FunctionName", "FunctionVersion", "InitType", "InitStart", "FirstInvoke", "LastInvoke", "ShutdownAt", "ShutdownReason", "Invocations", "InstanceId"],
+            column_order=[
+                "FunctionName",
+                "FunctionVersion",
+                "InitType",
+                "InitStart",
+                "FirstInvoke",
+                "LastInvoke",
+                "ShutdownAt",
+                "ShutdownReason",
+                "Invocations",
+                "InstanceId",
+            ],
             column_config={
                 "FunctionName": "Function",
                 "FunctionVersion": "Version",
@@ -54,7 +65,7 @@ def body(run: Run) -> None:
         )
 
 
-def only(found: pd.DataFrame, wanted: str) -> pd.DataFrame:
+def _only(found: pd.DataFrame, wanted: str) -> pd.DataFrame:
     st.info(f"Only the sandbox {wanted}.", icon=":material/my_location:")
     st.button(
         "Show all", on_click=choices.write_own, args=(("instance",), {}), type="tertiary", icon=":material/close:"
@@ -62,18 +73,20 @@ def only(found: pd.DataFrame, wanted: str) -> pd.DataFrame:
     return found[found["InstanceId"] == wanted] if not found.empty else found
 
 
-def figures(alive: pd.DataFrame, done: pd.DataFrame) -> None:
+def _figures(alive: pd.DataFrame, done: pd.DataFrame) -> None:
     lived_s = float((alive["Finish"] - alive["Begin"]).dt.total_seconds().clip(lower=0).sum())
     busy_s = float(done["BusyMs"].sum()) / 1000 if not done.empty else 0.0
     unused = int((alive["Invocations"] == 0).sum())
     row(
         [
             Figure("Sandboxes", count(len(alive))),
-            Figure("Busy", f"{100 * busy_s / lived_s:.1f} %" if lived_s else "–", about="Of the time they were there"),
+            Figure(
+                "Busy", f"{100 * busy_s / lived_s:.1f} %" if lived_s else UNKNOWN, about="Of the time they were there"
+            ),
             Figure("Lived", seconds(lived_s), about="All of them together, within the time chosen"),
             Figure("Never used", count(unused), about="Started, and not one invocation"),
         ]
     )
 
 
-show("sandboxes", body)
+show("sandboxes", _body)

@@ -14,35 +14,37 @@ MAX_ROWS = 10_000
 NAMES = ("q",)
 
 
-def body(run: Run) -> None:
+def _body(run: Run) -> None:
     asked = run.choices.query.get("q", [""])[-1]
     left, right = st.columns([3, 1])
     with left:
-        editor(run, asked or cookbook.RECIPES[0].sql)
+        _editor(asked or cookbook.RECIPES[0].sql)
         if asked:
             with run.panel("Result"):
-                result(run, asked)
+                _result(run, asked)
         else:
             nothing("Choose a recipe or write a statement, then press Run. Nothing you run here can change data.")
     with right:
         with run.panel("Recipes"):
             for recipe in cookbook.RECIPES:
-                st.button(recipe.title, key=f"recipe-{recipe.title}", on_click=ask, args=(recipe.sql,), type="tertiary")
+                st.button(
+                    recipe.title, key=f"recipe-{recipe.title}", on_click=_ask, args=(recipe.sql,), type="tertiary"
+                )
         with run.panel("Tables and columns"):
-            schema(run)
+            _schema(run)
 
 
-def editor(run: Run, text: str) -> None:
+def _editor(text: str) -> None:
     st.session_state["sql-text"] = text
     st.text_area("Statement", key="sql-text", height=220, label_visibility="collapsed")
-    st.button("Run", type="primary", icon=":material/play_arrow:", on_click=lambda: ask(st.session_state["sql-text"]))
+    st.button("Run", type="primary", icon=":material/play_arrow:", on_click=lambda: _ask(st.session_state["sql-text"]))
 
 
-def ask(text: str) -> None:
+def _ask(text: str) -> None:
     choices.write_own(NAMES, {"q": [text.strip()]} if text.strip() else {})
 
 
-def result(run: Run, asked: str) -> None:
+def _result(run: Run, asked: str) -> None:
     rows: QueryRows = data.ask(asked, MAX_ROWS)
     cut = f", cut off at {count(MAX_ROWS)}" if rows.cut else ""
     st.caption(f"{plural(len(rows.frame), 'row')}{cut} in {milliseconds(rows.took_ms)}")
@@ -61,7 +63,7 @@ def result(run: Run, asked: str) -> None:
     run.download(rows.frame, "result")
 
 
-def schema(run: Run) -> None:
+def _schema(run: Run) -> None:
     columns = run.query("schema")
     if columns.empty:
         nothing("The database has no tables yet.")
@@ -76,4 +78,4 @@ def schema(run: Run) -> None:
             )
 
 
-show("sql", body, use_time=False, use_functions=False)
+show("sql", _body, use_time=False, use_functions=False)

@@ -119,7 +119,7 @@ def browser(
         shutil.rmtree(profile, ignore_errors=True)
 
 
-def open_page(  # noqa: PLR0913 - the tab, where, what, and three options by name
+def open_page(
     tab: Page,
     base_url: str,
     page: Described,
@@ -168,7 +168,8 @@ def settle(tab: Page, timeout_s: float) -> None:
     """Wait until Streamlit runs nothing, and every chart that is announced is drawn."""
     tab.wait_for_function(
         """() => document.querySelector('[data-testid="stApp"]')?.getAttribute('data-test-script-state') !== 'running'
-            && [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')].every(c => c.querySelector('canvas, svg'))
+            && [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')]
+                .every(chart => chart.querySelector('canvas, svg'))
             && !document.querySelector('[data-testid="stSkeleton"]')""",
         timeout=timeout_s * 1000,
     )
@@ -177,10 +178,12 @@ def settle(tab: Page, timeout_s: float) -> None:
 def picture(tab: Page, file: Path) -> None:
     """Save the whole page. Streamlit scrolls inside of it, so the window grows to the page's height for the moment."""
     before = tab.viewport_size or {"width": DESKTOP[0], "height": DESKTOP[1]}
-    height = int(tab.evaluate("""() => {
+    height = int(
+        tab.evaluate("""() => {
         const main = document.querySelector('[data-testid="stMain"]');
         return main ? main.scrollHeight : document.documentElement.scrollHeight;
-    }"""))
+    }""")
+    )
     tab.set_viewport_size({"width": before["width"], "height": max(before["height"], min(height, 6000))})
     tab.wait_for_timeout(400)  # charts follow the window's size in an animation frame; there is no event for its end
     file.parent.mkdir(parents=True, exist_ok=True)

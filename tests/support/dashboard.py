@@ -272,7 +272,8 @@ def spans(one: Invocation) -> list[Span]:
 
     def span(phase: str, begin_ns: int, end_ns: int, parent: str, more: Attributes | None = None) -> Span:
         about: Attributes = {attr.PHASE: phase, attr.PHASE_SOURCE: SOURCES.get(phase, "telemetry")}
-        about |= {attr.FAAS_INVOCATION_ID: one.request_id, attr.ATTEMPT: 1} | (more or {})
+        about[attr.FAAS_INVOCATION_ID], about[attr.ATTEMPT] = one.request_id, 1
+        about |= more or {}
         failed = one.status != "success" and phase in (phases.INVOKE, phases.POST_RUNTIME)
         if failed:
             about[attr.ERROR_TYPE] = one.error_type

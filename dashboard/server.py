@@ -1,0 +1,73 @@
+"""What the browser must know before Streamlit's own script runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MARK: Final = b"<head>"
+
+SCRIPT: Final = """<script>
+(function () {
+  const pages = %s;
+  const path = window.location.pathname.replace(/\\/+$/, "");
+  const cut = path.lastIndexOf("/");
+  const base = pages.includes(path.slice(cut + 1)) ? path.slice(0, cut) : path;
+  const url = window.location.origin + base + "/";
+  window.__streamlit = { BACKEND_BASE_URL: url, MAIN_PAGE_BASE_URL: url };
+})();
+</script>"""
+"""Says where the server is. Without it the browser asks, for a link such as /invocations, first for
+/invocations/_stcore/health, gets 404, and asks again one level up: two errors in its console and a round trip lost."""
+
+
+class TellBase:
+    """ASGI middleware that puts :data:`SCRIPT` into the one HTML page there is."""
+
+    def __init__(self, app: ASGIApp, url_paths: Iterable[str]) -> None:
+        self._app = app
+        self._script = (SCRIPT % json.dumps([path for path in url_paths if path])).encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything through but answers in HTML."""
+        if scope["type"] != "http" or "text/html" not in Headers(scope=scope).get("accept", ""):
+            await self._app(scope, receive, send)
+            return
+        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        await self._app({**scope, "headers": plain}, receive, _Inserting(send, self._script))
+
+
+class _Inserting:
+    """Holds an HTML answer back until it is whole, and sends it with the script in it."""
+
+    def __init__(self, send: Send, script: bytes) -> None:
+        self._send = send
+        self._script = script
+        self._start: Message | None = None
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if Headers(raw=message["headers"]).get("content-type", "").startswith("text/html"):
+                self._start = message
+                return
+        elif message["type"] == "http.response.body" and self._start is not None:
+            self._body += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._finish(self._start)
+            return
+        await self._send(message)
+
+    async def _finish(self, start: Message) -> None:
+        body = self._body.replace(MARK, MARK + self._script, 1)
+        headers = MutableHeaders(raw=list(start["headers"]))
+        if "content-length" in headers:
+            headers["content-length"] = str(len(body))
+        await self._send({**start, "headers": headers.raw})
+        await self._send({"type": "http.response.body", "body": body})
