@@ -1,0 +1,81 @@
+"""``python -m collector [serve|migrate]``: the only place that prints, reads the environment and ends the process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from collector.config import SETTINGS, argument_parser, from_environ, with_default_command
+from collector.errors import CollectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from collector.config import CollectorConfig
+
+_FAILURE = 2
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command; returns the exit code."""
+    parsed = argument_parser().parse_args(with_default_command(arguments))
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="collector: %(message)s")
+    try:
+        config = from_environ(os.environ, {setting.name: getattr(parsed, setting.name) for setting in SETTINGS})
+        if parsed.command == "migrate":
+            _migrate(config, print_only=parsed.print_only)
+        else:
+            asyncio.run(_serve(config))
+    except CollectorError as error:
+        _say(str(error))
+        return _FAILURE
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"collector: {text}\n")
+    sys.stderr.flush()
+
+
+def _migrate(config: CollectorConfig, *, print_only: bool) -> None:
+    from collector.store import client, migrate  # noqa: PLC0415  # `serve` shows its faults faster without
+
+    if print_only:
+        sys.stdout.write("\n".join(migration.text for migration in migrate.migrations()))
+        return
+    connection = client.connect(config.store)
+    try:
+        migrate.migrate(connection)
+    finally:
+        connection.close()
+    _say(f"{config.store.shown} has {len(migrate.migrations())} migrations applied")
+
+
+async def _serve(config: CollectorConfig) -> None:
+    from collector.service import Service  # noqa: PLC0415  # as above
+
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    service = Service(config)
+    try:
+        addresses = await service.start()
+        _say(f"ready grpc={addresses.grpc} http={addresses.http} sql={addresses.sql or '-'} store={config.store.shown}")
+        working = asyncio.create_task(service.wait())
+        stop = asyncio.create_task(stopping.wait())
+        await asyncio.wait((working, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if working.done():
+            await working
+        working.cancel()
+    finally:
+        await service.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,251 @@
+"""Settings: rows of data, and the one place that turns flags and environment into a :class:`CollectorConfig`.
+
+A flag wins over its environment variable, which wins over the default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from collector.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+ENVIRONMENT_PREFIX: Final = "LAMBDASCOPE_COLLECTOR_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row: how a value is given, what it is if it is not, and what it means.
+
+    Attributes:
+        name: key of the parsed value; the flag is ``--name`` with dashes, the variable its upper case with the prefix.
+        default: the text that stands where nothing is given.
+        help: one sentence for ``--help`` and docs/collector.md, with the unit.
+        parse: text to value; raises ValueError with what it wants.
+    """
+
+    name: str
+    default: str
+    help: str
+    parse: Callable[[str], object]
+
+    @property
+    def flag(self) -> str:
+        """``--grpc-port`` and the like."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """``LAMBDASCOPE_COLLECTOR_GRPC_PORT`` and the like."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
+        raise ValueError("a port from 0 (any free one) to 65535")
+    return int(text)
+
+
+def _milliseconds(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
+        raise ValueError("a whole number of milliseconds above 0")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) == 0:
+        raise ValueError("a whole number above 0")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) == 0:
+        raise ValueError("a number of seconds above 0")
+    return float(text)
+
+
+_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def _size_bytes(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,15})(?:([kmgt])i?b?)?", text.strip().lower())
+    if match is None or int(match[1]) == 0:
+        raise ValueError("a size above 0 such as 4194304, 64MiB or 10GiB")
+    return int(match[1]) * _UNITS[match[2] or ""]
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise ValueError("a folder")
+    return Path(text).absolute()
+
+
+def _host(text: str) -> str:
+    if not text or re.search(r"[\s/]", text):
+        raise ValueError("an address such as 127.0.0.1")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUrl:
+    """Where ClickHouse is. ``repr`` and ``str`` never show the password.
+
+    Attributes:
+        dsn: what clickhouse-connect is given; empty for the embedded store in the data folder.
+    """
+
+    dsn: str
+
+    @property
+    def embedded(self) -> bool:
+        """Whether ClickHouse runs inside the collector."""
+        return self.dsn.startswith("chdb:")
+
+    @property
+    def path(self) -> Path:
+        """Folder of the embedded store."""
+        return Path(self.dsn.removeprefix("chdb://"))
+
+    @property
+    def shown(self) -> str:
+        """For people: without the password."""
+        if self.embedded:
+            return self.dsn
+        parts = urlsplit(self.dsn)
+        user = f"{parts.username}:***@" if parts.password else f"{parts.username}@" if parts.username else ""
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{user}{parts.hostname}{port}{parts.path}"
+
+    def __repr__(self) -> str:
+        return f"StoreUrl({self.shown!r})"
+
+    __str__ = __repr__
+
+
+_STORE_FORMS: Final = "chdb:///folder, http://user:password@host:8123/database or https://…"
+
+
+def _store(text: str) -> StoreUrl | None:
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(_STORE_FORMS) from None
+    if parts.scheme == "chdb" and not parts.netloc and len(parts.path) > 1 and not (parts.query or parts.fragment):
+        return StoreUrl(f"chdb://{Path(parts.path).absolute()}")
+    if parts.scheme in {"http", "https"} and parts.hostname:
+        return StoreUrl(text)
+    raise ValueError(_STORE_FORMS)
+
+
+SETTINGS: Final = (
+    Setting(
+        "store",
+        "",
+        f"where ClickHouse is: {_STORE_FORMS}; default: the folder store of the data folder, embedded",
+        _store,
+    ),
+    Setting("data", "lambdascope-data", "folder that holds the spool and the embedded store", _folder),
+    Setting("host", "127.0.0.1", "address to listen on", _host),
+    Setting("grpc_port", "4317", "port of OTLP/gRPC; 0 takes a free one", _port),
+    Setting("http_port", "4318", "port of OTLP/HTTP and of /healthz, /readyz, /metrics; 0 takes a free one", _port),
+    Setting("sql_port", "8123", "port of SQL over the embedded store; 0 takes a free one", _port),
+    Setting("max_request_bytes", "16MiB", "largest request as it arrives", _size_bytes),
+    Setting("max_decompressed_bytes", "64MiB", "largest request after decompression", _size_bytes),
+    Setting("max_in_flight_bytes", "128MiB", "requests that are held in memory before their answer", _size_bytes),
+    Setting("spool_max_bytes", "10GiB", "spool on disk; when it is full, clients are told to retry", _size_bytes),
+    Setting("spool_min_free_bytes", "256MiB", "free disk space that the spool leaves", _size_bytes),
+    Setting("segment_bytes", "16MiB", "size at which a segment of the spool is closed", _size_bytes),
+    Setting("segment_items", "50000", "spans, records and points at which a segment is closed", _count),
+    Setting("linger_ms", "200", "age at which a segment is closed when the store is waiting for one", _milliseconds),
+    Setting("drain_s", "10", "seconds that a stop may spend on storing what is in the spool", _seconds),
+    Setting("sql_threads", "4", "queries that run at once", _count),
+    Setting("sql_max_seconds", "30", "longest query", _seconds),
+    Setting("sql_max_memory_bytes", "1GiB", "memory of one query", _size_bytes),
+    Setting("sql_max_rows", "1000000", "rows of one result", _count),
+    Setting("sql_max_result_bytes", "256MiB", "size of one result", _size_bytes),
+)
+"""Every setting, in the order of docs/collector.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorConfig:
+    """What the user set. Fields are the rows of :data:`SETTINGS`."""
+
+    store: StoreUrl
+    data: Path
+    host: str
+    grpc_port: int
+    http_port: int
+    sql_port: int
+    max_request_bytes: int
+    max_decompressed_bytes: int
+    max_in_flight_bytes: int
+    spool_max_bytes: int
+    spool_min_free_bytes: int
+    segment_bytes: int
+    segment_items: int
+    linger_ms: int
+    drain_s: float
+    sql_threads: int
+    sql_max_seconds: float
+    sql_max_memory_bytes: int
+    sql_max_rows: int
+    sql_max_result_bytes: int
+
+    @property
+    def spool(self) -> Path:
+        """Folder of the spool."""
+        return self.data / "spool"
+
+
+def from_environ(environ: Mapping[str, str], flags: Mapping[str, str | None] | None = None) -> CollectorConfig:
+    """Settings from flags, environment and defaults, in this order.
+
+    Raises:
+        SetupError: naming the setting, the value and what is wanted.
+    """
+    given = flags or {}
+    values: dict[str, object] = {}
+    for setting in SETTINGS:
+        text, source = given.get(setting.name), setting.flag
+        if text is None:
+            text, source = environ.get(setting.variable, setting.default), setting.variable
+        try:
+            values[setting.name] = setting.parse(text)
+        except ValueError as error:
+            shown = "its value" if setting.name == "store" else repr(text)  # a store's URL may hold a password
+            raise SetupError(f"{source}: {shown} is not {error}") from None
+    if values["store"] is None:
+        values["store"] = StoreUrl(f"chdb://{Path(str(values['data'])) / 'store'}")
+    return CollectorConfig(**values)  # type: ignore[arg-type]  # each parser returns its field's type
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The command line. Values stay text here: :func:`from_environ` parses them."""
+    parser = argparse.ArgumentParser(prog="python -m collector", description="Lambdascope's collector.")
+    settings = argparse.ArgumentParser(add_help=False)
+    for setting in SETTINGS:
+        shown = f"{setting.help} [{setting.variable}, default {setting.default or 'none'}]"
+        settings.add_argument(setting.flag, dest=setting.name, metavar="VALUE", help=shown.replace("%", "%%"))
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", parents=[settings], help="receive, store and answer queries (the default)")
+    migrate = commands.add_parser("migrate", parents=[settings], help="create or update the tables")
+    migrate.add_argument("--print", dest="print_only", action="store_true", help="print the SQL and change nothing")
+    return parser
+
+
+def with_default_command(arguments: Sequence[str]) -> list[str]:
+    """``serve`` where no command is named."""
+    if arguments and arguments[0] in {"serve", "migrate", "-h", "--help"}:
+        return list(arguments)
+    return ["serve", *arguments]

@@ -1,0 +1,65 @@
+"""Every exception of the collector.
+
+::
+
+    CollectorError
+    ├── SetupError                 a setting, file, port or store is not usable: one line, exit code 2
+    ├── RequestError               what a request is refused with; the type decides the gRPC code and the HTTP status
+    │   ├── MalformedError         INVALID_ARGUMENT, 400: sending it again cannot help
+    │   ├── UnsupportedTypeError   UNIMPLEMENTED, 415
+    │   ├── TooLargeError          RESOURCE_EXHAUSTED without RetryInfo, 413
+    │   └── UnavailableError       UNAVAILABLE with RetryInfo, 503 with Retry-After: send it again later
+    └── StoreError                 ClickHouse did not take what it was given
+        ├── StoreUnavailableError  transient: the same again, later
+        └── StoreRefusedError      permanent: the same again would be refused again
+"""
+
+from __future__ import annotations
+
+
+class CollectorError(Exception):
+    """Base of all of them."""
+
+
+class SetupError(CollectorError):
+    """The process cannot start as it was told to. The message names the thing."""
+
+
+class RequestError(CollectorError):
+    """A request that is not accepted. The message is sent to the client."""
+
+
+class MalformedError(RequestError):
+    """The bytes are not what their type says."""
+
+
+class UnsupportedTypeError(RequestError):
+    """A content type or encoding that the collector does not read."""
+
+
+class TooLargeError(RequestError):
+    """Larger than the limit, before or after decompression."""
+
+
+class UnavailableError(RequestError):
+    """The collector cannot take it now.
+
+    Attributes:
+        retry_after_s: seconds after which to send the same request again.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StoreError(CollectorError):
+    """ClickHouse did not take what it was given."""
+
+
+class StoreUnavailableError(StoreError):
+    """It may take the same later: not reachable, out of memory or disk, time out."""
+
+
+class StoreRefusedError(StoreError):
+    """It would refuse the same again: a value or a statement that it cannot take."""

@@ -1,0 +1,152 @@
+"""OTLP/gRPC, with health and reflection.
+
+Messages are left compressed by the gRPC core and decompressed here: the core has no limit on what comes out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
+from collector.errors import (
+    MalformedError,
+    RequestError,
+    SetupError,
+    TooLargeError,
+    UnavailableError,
+    UnsupportedTypeError,
+)
+from collector.otlp.signals import PROTOCOLS, Signal
+from collector.receiver.compression import gunzip_if_gzip
+from collector.receiver.status import status
+from collector.spool.record import ExportId
+from semconv import attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from collector.receiver.intake import Intake
+
+    Handler = Callable[[bytes, aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]
+
+CODES: Final = {
+    MalformedError: grpc.StatusCode.INVALID_ARGUMENT,
+    UnsupportedTypeError: grpc.StatusCode.UNIMPLEMENTED,
+    TooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    UnavailableError: grpc.StatusCode.UNAVAILABLE,
+}
+"""What each refusal is called in gRPC (OTLP specification, "Failures")."""
+
+_IDENTITY_AND_GZIP: Final = 1 << 0 | 1 << 2
+_FRAME_BYTES: Final = 1 << 14
+_DESCRIPTORS: Final = (trace_service_pb2, logs_service_pb2, metrics_service_pb2)
+
+
+class GrpcReceiver:
+    """The server on 4317."""
+
+    def __init__(self, intake: Intake, host: str, port: int) -> None:
+        self._intake = intake
+        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._health = health_aio.HealthServicer()
+        self._server = aio.server(
+            options=[
+                # A little above our own limit, so that it is ours, with its message, that is hit by most.
+                ("grpc.max_receive_message_length", intake.settings.max_request_bytes + _FRAME_BYTES),
+                ("grpc.per_message_decompression", 0),
+                ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+
+    async def start(self) -> int:
+        """Listen and serve; returns the port.
+
+        Raises:
+            SetupError: the port is taken, or the address is not ours.
+        """
+        handlers = [self._service(signal) for signal in Signal]
+        self._server.add_generic_rpc_handlers((*handlers, _health_handlers(self._health)))
+        names = [PROTOCOLS[signal].service for signal in Signal]
+        described = [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
+        reflection.enable_server_reflection([*described, reflection.SERVICE_NAME], self._server)
+        try:
+            port: int = self._server.add_insecure_port(self._address)
+        except RuntimeError:
+            raise SetupError(f"grpc port: cannot listen on {self._address}: in use, or not an address here") from None
+        await self._server.start()
+        for name in ("", *names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return port
+
+    async def stop(self, grace_s: float) -> None:
+        """Accept no new call, and wait for those that run."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+
+    def _service(self, signal: Signal) -> grpc.GenericRpcHandler:
+        method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._export(signal))
+        return grpc.method_handlers_generic_handler(PROTOCOLS[signal].service, {"Export": method})
+
+    def _export(self, signal: Signal) -> Handler:
+        async def export(body: bytes, context: aio.ServicerContext[bytes, bytes]) -> bytes:
+            try:
+                await self._accept(signal, body, context)
+            except RequestError as error:
+                self._intake.refused(error)
+                await _abort(context, error)
+            return b""  # an Export…ServiceResponse without partial_success: all is accepted
+
+        return export
+
+    async def _accept(self, signal: Signal, body: bytes, context: aio.ServicerContext[bytes, bytes]) -> None:
+        with self._intake.admit(len(body)) as admission:
+            plain = gunzip_if_gzip(body, self._intake.settings.max_decompressed_bytes)
+            if plain is not body:
+                admission.grow(len(plain))
+            await self._intake.accept(signal, plain, _export_id(context))
+
+
+def _export_id(context: aio.ServicerContext[bytes, bytes]) -> ExportId | None:
+    metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    return ExportId.from_headers(
+        metadata.get(attributes.EXPORT_INSTANCE_HEADER), metadata.get(attributes.EXPORT_SEQUENCE_HEADER)
+    )
+
+
+async def _abort(context: aio.ServicerContext[bytes, bytes], error: RequestError) -> None:
+    code = CODES[type(error)]
+    retry_after_s = error.retry_after_s if isinstance(error, UnavailableError) else None
+    details = status(code.value[0], str(error), retry_after_s)
+    await context.abort(code, str(error), (("grpc-status-details-bin", details),))
+
+
+def _health_handlers(servicer: health_aio.HealthServicer) -> grpc.GenericRpcHandler:
+    """The health service with requests that may be gzip, as any message on this server may."""
+
+    def read(body: bytes) -> health_pb2.HealthCheckRequest:
+        return health_pb2.HealthCheckRequest.FromString(gunzip_if_gzip(body, _FRAME_BYTES))
+
+    def write(response: health_pb2.HealthCheckResponse) -> bytes:
+        return bytes(response.SerializeToString())
+
+    name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+    return grpc.method_handlers_generic_handler(
+        name,
+        {
+            "Check": grpc.unary_unary_rpc_method_handler(
+                servicer.Check, request_deserializer=read, response_serializer=write
+            ),
+            "Watch": grpc.unary_stream_rpc_method_handler(
+                servicer.Watch, request_deserializer=read, response_serializer=write
+            ),
+        },
+    )

@@ -1,0 +1,217 @@
+"""The parts put together: start in the order of the data's way, stop in the same order.
+
+What is accepted before the store is open goes to the spool; the store opens beside, and is tried again while it is
+merely unreachable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from collector.errors import SetupError, StoreUnavailableError
+from collector.otlp.signals import Signal
+from collector.receiver import http
+from collector.receiver.grpc import GrpcReceiver
+from collector.receiver.intake import Intake, IntakeSettings
+from collector.spool.repeats import Journal, Repeats
+from collector.spool.spool import Spool, SpoolSettings, check_writable
+from collector.sql.engine import Engine
+from collector.sql.server import SqlServer
+from collector.sql.settings import SqlLimits
+from collector.store.inserter import ClickHouseStore, Inserter
+from collector.telemetry import Counters, Gauges, prometheus_text
+
+if TYPE_CHECKING:
+    from collector.config import CollectorConfig
+    from collector.spool.record import Record
+
+log = logging.getLogger(__name__)
+
+_GRACE_S: Final = 3.0
+_KEEPALIVE_S: Final = 75.0
+_REOPEN_S: Final = (0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the collector listens; ``sql`` is empty where the store is a server."""
+
+    grpc: str
+    http: str
+    sql: str
+
+
+class Service:
+    """A collector. :meth:`start` once, :meth:`stop` once (also after a failed start)."""
+
+    def __init__(self, config: CollectorConfig) -> None:
+        self._config = config
+        self._counters = Counters()
+        self._exits = contextlib.AsyncExitStack()
+        self._inserting: asyncio.Task[None] | None = None
+
+    async def start(self) -> Addresses:
+        """Bring everything up; returns once requests and, with the embedded store, queries are answered.
+
+        Raises:
+            SetupError: it cannot be done as configured.
+        """
+        config = self._config
+        check_writable(config.data)
+        spool, repeats, journal = self._open_spool()
+        self._spool = spool
+        self._store = ClickHouseStore(config.store)
+        self._inserter = Inserter(spool, self._store, repeats, journal, self._counters, config.data / "quarantine")
+        self._exits.push_async_callback(self._close_store)
+        self._intake = Intake(
+            IntakeSettings(config.max_request_bytes, config.max_decompressed_bytes, config.max_in_flight_bytes),
+            spool,
+            repeats,
+            self._counters,
+            time.time_ns,
+        )
+        if config.store.embedded:
+            # Two collectors in one folder would spoil each other's spool: the store's lock comes before the ports.
+            await self._inserter.call(self._store.open)
+            self._inserter.recovered()
+        grpc_port = await self._start_grpc()
+        pages = http.Pages(self._not_ready, self._metrics)
+        http_port = await self._listen("http", config.http_port, http.application(self._intake, pages), raw=True)
+        sql_address = await self._start_sql() if config.store.embedded else ""
+        self._inserting = asyncio.create_task(self._run_inserter())
+        return Addresses(self._shown(grpc_port), self._shown(http_port), sql_address)
+
+    def _open_spool(self) -> tuple[Spool, Repeats, Journal]:
+        config = self._config
+        repeats = Repeats()
+        journal = Journal(config.data / "exports.journal")
+        try:
+            journal.load(repeats)
+        except OSError as error:
+            raise SetupError(f"data folder {config.data}: {error.strerror or error}") from None
+
+        def seen(record: Record) -> None:
+            self._counters.received[record.signal] += record.items
+            if record.export_id is not None:
+                repeats.add(record.signal, record.export_id)
+
+        found = Spool.recover(config.spool, seen)
+        self._counters.torn_bytes, self._counters.damaged_bytes = found.torn_bytes, found.damaged_bytes
+        if found.segments:
+            items = sum(self._counters.received.values())
+            log.warning("spool: %d items in %d segments are stored now", items, len(found.segments))
+        if found.damaged_bytes:
+            log.error("spool: %d damaged bytes were moved to %s", found.damaged_bytes, config.spool / "damaged")
+        settings = SpoolSettings(
+            config.spool_max_bytes,
+            config.spool_min_free_bytes,
+            config.segment_bytes,
+            config.segment_items,
+            config.linger_ms / 1000,
+        )
+        return Spool(config.spool, settings, found), repeats, journal
+
+    async def _start_grpc(self) -> int:
+        receiver = GrpcReceiver(self._intake, self._config.host, self._config.grpc_port)
+        port = await receiver.start()
+        self._exits.push_async_callback(receiver.stop, _GRACE_S)
+        return port
+
+    async def _start_sql(self) -> str:
+        config = self._config
+        limits = SqlLimits(
+            config.sql_max_seconds,
+            config.sql_max_memory_bytes,
+            config.sql_max_rows,
+            config.sql_max_result_bytes,
+            config.sql_threads,
+        )
+        engine = Engine(config.store.path, limits)
+        self._exits.callback(engine.close)
+        await engine.start()
+        port = await self._listen("sql", config.sql_port, SqlServer(engine, limits).application(), raw=True)
+        return self._shown(port)
+
+    async def _listen(self, name: str, port: int, app: web.Application, *, raw: bool) -> int:
+        """Serve an application; ``raw`` leaves the decompression of bodies to it."""
+        runner = web.AppRunner(
+            app, access_log=None, auto_decompress=not raw, shutdown_timeout=_GRACE_S, keepalive_timeout=_KEEPALIVE_S
+        )
+        await runner.setup()
+        self._exits.push_async_callback(runner.cleanup)
+        try:
+            await web.TCPSite(runner, self._config.host, port).start()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise SetupError(f"{name} port: cannot listen on {self._shown(port)}: {reason}") from None
+        return int(runner.addresses[0][1])
+
+    def _shown(self, port: int) -> str:
+        host = self._config.host
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    async def _run_inserter(self) -> None:
+        if not self._config.store.embedded:
+            await self._open_server()
+        await self._inserter.run()
+
+    async def _open_server(self) -> None:
+        """Until the server is there. Its absence is said once, not at every attempt."""
+        for attempt in range(1 << 62):
+            try:
+                await self._inserter.call(self._store.open)
+            except (StoreUnavailableError, SetupError) as error:
+                if self._inserter.trouble != str(error):
+                    log.warning("%s; requests go to the spool, and the store is tried again", error)
+                self._inserter.trouble = str(error)
+                await asyncio.sleep(_REOPEN_S[min(attempt, len(_REOPEN_S) - 1)])
+            else:
+                self._inserter.recovered()
+                return
+
+    def _not_ready(self) -> str:
+        return self._inserter.trouble
+
+    def _metrics(self) -> str:
+        gauges = Gauges(self._spool.queued, self._spool.stored_bytes, self._intake.in_flight_bytes, self._inserter.up)
+        return prometheus_text(self._counters, gauges)
+
+    async def _close_store(self) -> None:
+        """Last but for nothing: the receivers have stopped, so the spool only shrinks."""
+        await self._spool.finish()
+        if self._inserting is not None:
+            await self._drain(self._inserting)
+        await self._spool.close()
+        await self._inserter.close()
+
+    async def _drain(self, inserting: asyncio.Task[None]) -> None:
+        deadline = time.monotonic() + self._config.drain_s
+        # Polled: nothing else runs any more, and what ends the wait is spread over three parts.
+        while self._inserter.up and not (self._spool.empty or inserting.done()):  # see above
+            if time.monotonic() >= deadline:
+                break
+            await asyncio.sleep(0.02)
+        left = sum(self._spool.queued[signal] for signal in Signal)
+        if left:
+            log.warning("stop: %d items stay in the spool; the next start stores them", left)
+        inserting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await inserting
+
+    async def wait(self) -> None:
+        """Until the inserter ends, which it does only by a fault of ours: its exception is raised."""
+        assert self._inserting is not None
+        await self._inserting
+
+    async def stop(self) -> None:
+        """Accept nothing more, answer what is being worked on, store what is in the spool, release everything."""
+        if hasattr(self, "_intake"):
+            self._intake.stop()
+        await self._exits.aclose()

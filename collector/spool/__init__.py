@@ -1,0 +1,1 @@
+"""The spool: acknowledged requests on disk, until ClickHouse has them."""

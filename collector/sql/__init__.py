@@ -1,0 +1,1 @@
+"""SQL over the embedded store: ClickHouse's HTTP interface, read-only."""

@@ -1,0 +1,107 @@
+"""What a query may say. The engine's readonly mode is the first lock, this is the second.
+
+Readonly mode 1 stops writes, settings and most table functions, but not all that reaches outside the store: not the
+function ``file``, ``INTO OUTFILE``, ``DESCRIBE`` of a table function (which connects to what it names), nor ``KILL``.
+So a query is one statement of a known kind, and what it calls is looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from collector.sql.errors import FUNCTION_NOT_ALLOWED, READONLY, SYNTAX_ERROR, QueryError
+from collector.sql.lexer import STRING, WORD, Token, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STATEMENTS: Final = ("SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS")
+"""First words of the statements that are allowed (or an opening parenthesis)."""
+
+TABLE_FUNCTIONS: Final = frozenset({
+    "format", "fuzzjson", "generate_series", "generaterandom", "generateseries", "merge", "null", "numbers",
+    "numbers_mt", "primes", "sqlstandardvalues", "values", "view", "viewexplain", "viewifpermitted",
+    "zeros", "zeros_mt",
+})  # fmt: skip
+"""Table functions that read nothing but the store or their own arguments. All others are refused."""
+
+FUNCTIONS_REFUSED: Final = re.compile(
+    r"file|catboostevaluate|addressto\w+|demangle|evalmlmethod|getclienthttpheader|showcertificate"
+    r"|ai(classify|embed|extract|filter|generate\w*|redact|similarity|translate)|sleepeachrow",
+    re.IGNORECASE,
+)
+"""Functions that read files, the network or the process. Refused wherever the name stands: ``APPLY(file)`` calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query that may be given to the engine.
+
+    Attributes:
+        text: without the semicolon at its end.
+        format: what its FORMAT clause names; empty where it has none.
+    """
+
+    text: str
+    format: str
+
+
+def check(text: str, engine_table_functions: frozenset[str]) -> Query:
+    """The query, if it may run.
+
+    Args:
+        text: SQL.
+        engine_table_functions: lower-case names of all table functions that the engine has.
+
+    Raises:
+        QueryError: it may not; worded as ClickHouse would.
+    """
+    found = list(tokens(text))
+    end = _end(text, found)
+    while found and found[-1].text == ";":
+        found.pop()
+    if not found:
+        raise QueryError.worded(SYNTAX_ERROR, "Syntax error: failed at position 1 (end of query): Empty query")
+    first = found[0]
+    if not (first.is_word(*STATEMENTS) or first.text == "("):
+        raise QueryError.worded(
+            READONLY, f"{first.text[:64]}: Cannot execute query in readonly mode; allowed are {', '.join(STATEMENTS)}"
+        )
+    _check_calls(found, frozenset(engine_table_functions) - TABLE_FUNCTIONS)
+    return Query(text[:end], _format(found))
+
+
+def _end(text: str, found: Sequence[Token]) -> int:
+    """Where the statement ends: at a semicolon with nothing but blanks, comments and semicolons after it."""
+    for index, token in enumerate(found):
+        if token.text == ";" and token.kind != STRING:
+            rest = [other for other in found[index:] if other.text != ";" or other.kind == STRING]
+            if rest:
+                raise QueryError.worded(
+                    SYNTAX_ERROR, f"Syntax error (Multi-statements are not allowed) at position {token.start + 1}"
+                )
+            return token.start
+    return len(text)
+
+
+def _check_calls(found: Sequence[Token], refused_tables: frozenset[str]) -> None:
+    for token, following in zip(found, [*found[1:], Token("symbol", "", 0)], strict=True):
+        if token.is_word("INTO") and following.is_word("OUTFILE"):
+            raise QueryError.worded(READONLY, "INTO OUTFILE: Cannot execute query in readonly mode")
+        if not token.is_name:
+            continue
+        name = token.text.lower()
+        if "\\" in name and following.text == "(":
+            raise QueryError.worded(FUNCTION_NOT_ALLOWED, "Function names with escapes are not allowed")
+        if FUNCTIONS_REFUSED.fullmatch(name) or (following.text == "(" and name in refused_tables):
+            raise QueryError.worded(
+                FUNCTION_NOT_ALLOWED, f"{token.text}: not allowed here, it reaches outside the store"
+            )
+
+
+def _format(found: Sequence[Token]) -> str:
+    if len(found) > 2 and found[-2].is_word("FORMAT") and found[-1].kind == WORD:
+        return found[-1].text
+    return ""

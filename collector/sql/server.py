@@ -1,0 +1,182 @@
+"""ClickHouse's HTTP interface."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import uuid
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from collector.errors import RequestError
+from collector.receiver.compression import decompress
+from collector.sql.errors import BAD_ARGUMENTS, QUERY_IS_TOO_LARGE, SYNTAX_ERROR, QueryError
+from collector.sql.guard import check
+from collector.sql.settings import Options, SqlLimits, options
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from collector.sql.engine import Engine, Result
+    from collector.sql.guard import Query
+
+MAX_QUERY_BYTES: Final = 1 << 20
+
+_CONTENT_TYPES: Final = {
+    "tabseparated": "text/tab-separated-values; charset=UTF-8",
+    "tsv": "text/tab-separated-values; charset=UTF-8",
+    "csv": "text/csv; charset=UTF-8; header=absent",
+    "csvwithnames": "text/csv; charset=UTF-8; header=present",
+    "json": "application/json; charset=UTF-8",
+    "jsoncompact": "application/json; charset=UTF-8",
+    "jsonstrings": "application/json; charset=UTF-8",
+    "jsoneachrow": "application/x-ndjson; charset=UTF-8",
+    "jsoncompacteachrow": "application/x-ndjson; charset=UTF-8",
+    "xml": "application/xml; charset=UTF-8",
+}
+_TEXT: Final = "text/plain; charset=UTF-8"
+_BINARY: Final = "application/octet-stream"
+_BINARY_FORMATS: Final = (
+    "native",
+    "arrow",
+    "parquet",
+    "rowbinary",
+    "orc",
+    "avro",
+    "msgpack",
+    "protobuf",
+    "npy",
+    "bson",
+)
+
+_COMPRESSORS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "zstd": zstd.compress,
+    "gzip": lambda body: gzip.compress(body, 3, mtime=0),
+    "deflate": lambda body: zlib.compress(body, 3),
+}
+
+
+class SqlServer:
+    """The application on 8123."""
+
+    def __init__(self, engine: Engine, limits: SqlLimits) -> None:
+        self._engine = engine
+        self._limits = limits
+
+    def application(self) -> web.Application:
+        """Its routes."""
+        app = web.Application(client_max_size=MAX_QUERY_BYTES)
+        app.router.add_get("/ping", self._ping)
+        app.router.add_get("/", self._query)
+        app.router.add_post("/", self._query)
+        app.router.add_options("/", self._preflight)
+        return app
+
+    async def _ping(self, _: web.Request) -> web.Response:
+        return web.Response(text="Ok.\n")
+
+    async def _preflight(self, _: web.Request) -> web.Response:
+        return web.Response(status=204, headers={"Allow": "OPTIONS, GET, HEAD, POST"})
+
+    async def _query(self, request: web.Request) -> web.Response:
+        query_id = request.query.get("query_id") or str(uuid.uuid4())
+        headers = {
+            "X-ClickHouse-Query-Id": query_id if query_id.isprintable() else "",
+            "X-ClickHouse-Server-Display-Name": "lambdascope",
+            "X-ClickHouse-Timezone": self._engine.timezone,
+        }
+        try:
+            return await self._answer(request, headers)
+        except QueryError as error:
+            headers["X-ClickHouse-Exception-Code"] = str(error.code)
+            headers["Content-Type"] = _TEXT
+            return web.Response(status=error.http_status, body=error.text.encode() + b"\n", headers=headers)
+
+    async def _answer(self, request: web.Request, headers: dict[str, str]) -> web.Response:
+        fields, body = await _read(request)
+        asked = options(fields, self._limits)
+        text = _join(asked.query, body)
+        if not text and request.method in {"GET", "HEAD"}:
+            return web.Response(text="Ok.\n", headers=headers)
+        query = check(text, self._engine.table_functions)
+        if request.method == "HEAD":
+            return web.Response(headers=headers)
+        result = await self._engine.run(query, asked)
+        return _success(request, asked, query, result, headers)
+
+
+async def _read(request: web.Request) -> tuple[dict[str, str], str]:
+    """The fields of the URL (and of a form), and the query in the body."""
+    fields = dict(request.query)
+    try:
+        if request.content_type == "multipart/form-data":
+            form = await request.post()
+            fields |= {name: value for name, value in form.items() if isinstance(value, str)}
+            return fields, ""
+        raw = await request.read()
+        plain = decompress(raw, request.headers.get("Content-Encoding", ""), MAX_QUERY_BYTES)
+        return fields, plain.decode()
+    except web.HTTPRequestEntityTooLarge:
+        raise QueryError.worded(QUERY_IS_TOO_LARGE, f"Query is larger than {MAX_QUERY_BYTES} bytes") from None
+    except RequestError as error:
+        raise QueryError.worded(BAD_ARGUMENTS, str(error)) from None
+    except UnicodeDecodeError:
+        raise QueryError.worded(SYNTAX_ERROR, "The query is not UTF-8") from None
+
+
+def _join(in_url: str, in_body: str) -> str:
+    """ClickHouse puts the body after the URL's query."""
+    return f"{in_url}\n{in_body}" if in_url and in_body else in_url or in_body
+
+
+def _success(
+    request: web.Request, asked: Options, query: Query, result: Result, headers: dict[str, str]
+) -> web.Response:
+    name = query.format or asked.default_format
+    headers["X-ClickHouse-Format"] = name
+    headers["X-ClickHouse-Summary"] = json.dumps(
+        {
+            "read_rows": str(result.read_rows),
+            "read_bytes": str(result.read_bytes),
+            "written_rows": "0",
+            "written_bytes": "0",
+            "total_rows_to_read": str(result.read_rows),
+            "result_bytes": str(len(result.body)),
+            "elapsed_ns": str(result.elapsed_ns),
+        }
+    )
+    headers["Content-Type"] = content_type(name)
+    body = result.body
+    if asked.http_compression and (encoding := accepted(request.headers.get("Accept-Encoding", ""))):
+        body = _COMPRESSORS[encoding](body)
+        headers["Content-Encoding"] = encoding
+    return web.Response(body=body, headers=headers)
+
+
+def content_type(format_name: str) -> str:
+    """Of a result in this format."""
+    name = format_name.lower()
+    if name in _CONTENT_TYPES:
+        return _CONTENT_TYPES[name]
+    if name.startswith(_BINARY_FORMATS):
+        return _BINARY
+    if name.startswith(("tabseparated", "tsv")):
+        return _CONTENT_TYPES["tsv"]
+    return _CONTENT_TYPES["json"] if name.startswith("json") else _TEXT
+
+
+def accepted(accept_encoding: str) -> str:
+    """The first encoding that both sides know; empty for none."""
+    for item in accept_encoding.split(","):
+        name, _, weight = item.strip().partition(";")
+        if name.strip().lower() in _COMPRESSORS and weight.replace(" ", "") not in {"q=0", "q=0.0"}:
+            return name.strip().lower()
+    return ""

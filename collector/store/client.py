@@ -1,0 +1,68 @@
+"""Opening ClickHouse, and what its errors mean."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from collector.errors import SetupError, StoreError, StoreRefusedError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+    from collector.config import StoreUrl
+
+# Codes of ClickHouse under which the same insert would fail again, whenever it is tried: the data is at fault. All
+# others (no table yet, no space, no memory, too many parts, no connection, wrong password) are for people to mend while
+# the spool holds the data.
+_REFUSALS: Final = frozenset({
+    6, 25, 26, 27, 33, 38, 41, 43, 53, 69, 70, 72, 117, 131, 190, 321, 349, 407, 469, 636, 685,
+})  # fmt: skip
+_LOCKED: Final = re.compile(r"Cannot lock file|Another server instance")
+_WRONG_URL_CODES: Final = frozenset({81, 192, 193, 194, 516})  # unknown database, user, wrong or required password
+
+
+def connect(store: StoreUrl) -> Client:
+    """A client of its own connection. Blocking; the first one of an embedded store starts the engine.
+
+    Raises:
+        SetupError: the store cannot be used as it was given: in use, not writable, wrong database or password.
+        StoreUnavailableError: the server does not answer.
+    """
+    try:
+        if store.embedded:
+            store.path.mkdir(parents=True, exist_ok=True)
+            return clickhouse_connect.get_client(dsn=store.dsn)
+        return clickhouse_connect.get_client(dsn=store.dsn, autogenerate_session_id=False, connect_timeout=5)
+    except ClickHouseError as error:
+        raise _connect_error(store, error) from None
+    except OSError as error:
+        raise SetupError(f"store {store.shown}: {error.strerror or error}") from None
+
+
+def _connect_error(store: StoreUrl, error: ClickHouseError) -> SetupError | StoreUnavailableError:
+    text = first_line(str(error))
+    if _LOCKED.search(str(error)):
+        return SetupError(f"store {store.shown}: another process has it open")
+    if store.embedded or getattr(error, "code", None) in _WRONG_URL_CODES:
+        return SetupError(f"store {store.shown}: {text}")
+    return StoreUnavailableError(f"store {store.shown}: {text}")
+
+
+def first_line(text: str) -> str:
+    """An error of ClickHouse or of the network, short enough for one line."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
+    return line if len(line) <= 300 else line[:300] + "…"
+
+
+def as_store_error(error: Exception) -> StoreError:
+    """What an exception of clickhouse-connect means for the data that was sent."""
+    code = getattr(error, "code", None)
+    if isinstance(error, ClickHouseError) and code in _REFUSALS:
+        return StoreRefusedError(first_line(str(error)))
+    if isinstance(error, (ValueError, TypeError, OverflowError)) or type(error).__name__ == "DataError":
+        return StoreRefusedError(first_line(str(error)))
+    return StoreUnavailableError(first_line(str(error)))

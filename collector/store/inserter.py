@@ -1,0 +1,218 @@
+"""From the spool to ClickHouse: batch by batch, each until it is stored.
+
+One batch at a time and in order, so that at most one is in doubt when the process dies. Its token makes the second
+attempt harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from collector.errors import StoreRefusedError, StoreUnavailableError
+from collector.otlp.decode import decode
+from collector.spool.plan import batches
+from collector.spool.record import MAGIC
+from collector.spool.segment import sync_folder
+from collector.store.client import as_store_error, connect
+from collector.store.migrate import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from clickhouse_connect.driver.client import Client
+
+    from collector.config import StoreUrl
+    from collector.otlp.batch import Rows
+    from collector.spool.plan import Batch
+    from collector.spool.record import Record
+    from collector.spool.repeats import Journal, Repeats
+    from collector.spool.segment import Segment
+    from collector.spool.spool import Spool
+    from collector.telemetry import Counters
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+INSERT_SETTINGS: Final = {
+    "async_insert": 0,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    # One insert is one block, however wide its rows, so that its token stands for the same rows every time.
+    "min_insert_block_size_rows": 1_048_449,
+    "min_insert_block_size_bytes": 0,
+    "max_insert_block_size": 1_048_449,
+}
+_FIRST_WAIT_S: Final = 0.25
+_LONGEST_WAIT_S: Final = 15.0
+
+
+class Store(Protocol):
+    """What the inserter needs of ClickHouse. Blocking."""
+
+    def insert(self, rows: Rows, token: str) -> None:
+        """Store rows; the same token again changes nothing. Raises StoreError."""
+
+    def close(self) -> None:
+        """Release it."""
+
+
+class ClickHouseStore:
+    """ClickHouse through clickhouse-connect; connects and migrates when it is first used, and again after a failure."""
+
+    def __init__(self, url: StoreUrl) -> None:
+        self._url = url
+        self._client: Client | None = None
+
+    def open(self) -> None:
+        """Connect and create what is missing.
+
+        Raises:
+            SetupError: not usable as given.
+            StoreUnavailableError: not reachable, or not migrated.
+        """
+        if self._client is None:
+            client = connect(self._url)
+            try:
+                migrate(client)
+            except StoreUnavailableError:
+                client.close()
+                raise
+            self._client = client
+
+    def insert(self, rows: Rows, token: str) -> None:
+        """See :class:`Store`."""
+        self.open()
+        assert self._client is not None
+        names, types = zip(*rows.layout.columns, strict=True)
+        settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
+        try:
+            self._client.insert(
+                rows.layout.table,
+                rows.columns,
+                column_names=names,
+                column_type_names=types,
+                column_oriented=True,
+                settings=settings,
+            )
+        except Exception as error:  # clickhouse-connect and urllib3 raise many kinds; all are told apart
+            failure = as_store_error(error)
+            if isinstance(failure, StoreUnavailableError) and not self._url.embedded:
+                self.close()
+            raise failure from error
+
+    def close(self) -> None:
+        """See :class:`Store`."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+class Inserter:
+    """Takes segments from the spool and stores them."""
+
+    def __init__(
+        self, spool: Spool, store: Store, repeats: Repeats, journal: Journal, counters: Counters, quarantine: Path
+    ) -> None:
+        self._spool = spool
+        self._store = store
+        self._repeats = repeats
+        self._journal = journal
+        self._counters = counters
+        self._quarantine = quarantine
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="inserter")
+        self.up = False
+        self.trouble = "the store is not open yet"
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Run something in the store's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+    async def run(self) -> None:
+        """Store segments until cancelled."""
+        while True:
+            segment = await self._spool.next_segment()
+            await self._store_segment(segment)
+
+    async def _store_segment(self, segment: Segment) -> None:
+        result = await self.call(segment.read)
+        if result.bad_bytes and not result.torn:
+            self._counters.damaged_bytes += result.bad_bytes
+            log.error("spool: %s is damaged; %d bytes of it are lost", segment.name, result.bad_bytes)
+        for batch in batches(segment.name, result.records):
+            rejected = await self._until_stored(batch)
+            self._counters.rejected[batch.signal] += rejected
+            self._counters.stored[batch.signal] += batch.items - rejected
+        exports = [(record.signal, record.export_id) for record in result.records if record.export_id is not None]
+        await self.call(lambda: self._journal.append(exports, self._repeats))
+        await self._spool.remove(segment)
+
+    async def _until_stored(self, batch: Batch) -> int:
+        """Store a batch, however long it takes; returns how many of its items ClickHouse refused."""
+        wait_s = _FIRST_WAIT_S
+        while True:
+            try:
+                rejected = await self.call(lambda: self._insert(batch))
+            except StoreUnavailableError as error:
+                self._failed(str(error))
+                await asyncio.sleep(wait_s)
+                wait_s = min(_LONGEST_WAIT_S, wait_s * 2)
+            else:
+                self.recovered()
+                return rejected
+
+    def _failed(self, reason: str) -> None:
+        self._counters.insert_failures += 1
+        if self.up or self.trouble != reason:
+            log.warning("store: %s; requests go to the spool, and the store is tried again", reason)
+        self.up, self.trouble = False, reason
+
+    def recovered(self) -> None:
+        """The store has answered."""
+        if not self.up and self._counters.insert_failures:
+            log.warning("store: up again")
+        self.up, self.trouble = True, ""
+
+    def _insert(self, batch: Batch) -> int:
+        """In the store's thread. Returns the number of refused items."""
+        rejected = 0
+        for rows in decode(batch.signal, batch.bodies):
+            try:
+                self._store.insert(rows, batch.token)
+            except StoreRefusedError as error:
+                rejected += self._isolate(batch, rows.layout.table, error)
+        return rejected
+
+    def _isolate(self, batch: Batch, table: str, error: StoreRefusedError) -> int:
+        """Insert each record of a refused batch alone, so that only what is refused again goes to the quarantine."""
+        log.error("store: %s refused %s: %s; its requests are tried one by one", table, batch.token, error)
+        rejected = 0
+        for index, record in enumerate(batch.records):
+            for rows in decode(batch.signal, [record.body]):
+                if rows.layout.table != table:
+                    continue
+                token = f"{batch.token}-{index}"
+                try:
+                    self._store.insert(rows, token)
+                except StoreRefusedError as refusal:
+                    log.error("store: %s refused %d rows: %s; kept as %s", table, len(rows), refusal, token)  # noqa: TRY400  # the reason is the message
+                    self._keep(record, f"{token}-{table}")
+                    rejected += len(rows)
+        return rejected
+
+    def _keep(self, record: Record, name: str) -> None:
+        self._quarantine.mkdir(parents=True, exist_ok=True)
+        with (self._quarantine / f"{name}.segment").open("wb") as file:
+            file.write(MAGIC + record.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self._quarantine)
+
+    async def close(self) -> None:
+        """Release the store."""
+        await self.call(self._store.close)
+        self._thread.shutdown()

@@ -1,0 +1,185 @@
+"""A real collector process for tests, and OTLP spans for it.
+
+``with running_collector() as collector:`` starts one on free ports with a data folder of its own, waits until it is
+ready, and stops it at the end. :class:`CollectorProcess` can also be killed and started again on the same folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+ROOT = Path(__file__).parents[2]
+READY_WITHIN_S = 60.0
+STOPPED_WITHIN_S = 40.0
+
+_READY = re.compile(r"collector: ready grpc=(\S+) http=(\S+) sql=(\S+) store=(\S+)")
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a collector listens, each as ``host:port``; ``sql`` is ``-`` where it has no SQL port."""
+
+    grpc: str
+    http: str
+    sql: str
+    store: str
+
+    @property
+    def http_url(self) -> str:
+        """Base of OTLP/HTTP and of the pages."""
+        return f"http://{self.http}"
+
+    @property
+    def sql_url(self) -> str:
+        """Base of the SQL endpoint."""
+        return f"http://{self.sql}"
+
+
+class CollectorProcess:
+    """One collector process. ``data`` survives it."""
+
+    def __init__(self, data: Path, flags: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:
+        self.data = data
+        self._command = [sys.executable, "-m", "collector", "--data", str(data)]
+        for name in ("grpc-port", "http-port", "sql-port"):
+            if f"--{name}" not in flags:
+                self._command += [f"--{name}", "0"]
+        self._command += flags
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("LAMBDASCOPE_")}
+        self._environ = {**kept, "PYTHONPATH": str(ROOT), **(environ or {})}
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+        self._lines: list[str] = []
+        self._addresses: Addresses | None = None
+        self._ready = threading.Event()
+
+    @property
+    def addresses(self) -> Addresses:
+        """Of the running process."""
+        assert self._addresses is not None
+        return self._addresses
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def stderr(self) -> str:
+        """All that it has written."""
+        return "".join(self._lines)
+
+    def launch(self) -> None:
+        """Start the process and wait for nothing."""
+        self._ready.clear()
+        self._addresses = None
+        # Not in the project's folder: nothing that the engine leaves in its working folder may end up there.
+        folder = self.data.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            self._command, env=self._environ, cwd=folder, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            self._lines.append(line)
+            if match := _READY.match(line):
+                self._addresses = Addresses(*match.groups())
+                self._ready.set()
+        self._ready.set()
+
+    def start(self) -> Addresses:
+        """Start the process and wait until it is ready."""
+        self.launch()
+        assert self._ready.wait(READY_WITHIN_S), f"not ready within {READY_WITHIN_S} s: {self.stderr}"
+        assert self._addresses is not None, f"ended at its start: {self.stderr}"
+        return self._addresses
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """The exit code of a process that ends by itself."""
+        assert self._process is not None
+        code = self._process.wait(STOPPED_WITHIN_S)
+        self._release()
+        return code
+
+    def _end(self, number: int) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        try:
+            return self.wait()
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self.wait()
+            raise AssertionError(f"did not stop within {STOPPED_WITHIN_S} s: {self.stderr}") from None
+
+    def _release(self) -> None:
+        assert self._process is not None
+        assert self._reader is not None
+        self._reader.join(STOPPED_WITHIN_S)
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def sql(self) -> Client:
+        """clickhouse-connect on the SQL port. The caller closes it."""
+        host, _, port = self.addresses.sql.rpartition(":")
+        return clickhouse_connect.get_client(host=host, port=int(port), autogenerate_session_id=False)
+
+
+@contextlib.contextmanager
+def running_collector(*flags: str, data: Path | None = None) -> Iterator[CollectorProcess]:
+    """A collector that is ready, stopped and, without ``data``, forgotten at the end.
+
+    Args:
+        flags: further arguments of the command line, such as ``"--linger-ms", "50"``.
+        data: its data folder; a temporary one where None.
+    """
+    with tempfile.TemporaryDirectory(prefix="lambdascope-collector-") as folder:
+        process = CollectorProcess(data or Path(folder) / "data", flags)
+        try:
+            process.start()
+            yield process
+        finally:
+            if process.running:
+                process.stop()
+
+
+def wait_for_rows(client: Client, query: str, rows: int, *, within_s: float = 30.0) -> list[tuple[object, ...]]:
+    """Run a query until it gives at least so many rows; returns them. Fails after ``within_s``."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = [tuple(row) for row in client.query(query).result_rows]
+        if len(found) >= rows:
+            return found
+        assert time.monotonic() < deadline, f"{len(found)} of {rows} rows after {within_s} s: {query}"
+        time.sleep(0.05)
