@@ -141,8 +141,10 @@ static bool send_next(struct extension *extension, deadline until)
 
 void extension_make_ready(struct extension *extension)
 {
-    if (!extension_register(extension, deadline_in_ms(REGISTER_MS)))
+    if (!extension_register(extension, deadline_in_ms(REGISTER_MS))) {
+        connection_close(&extension->api);
         return;
+    }
     listen_for_telemetry(extension);
     if (extension->listener >= 0)
         subscribe(extension);

@@ -9,6 +9,7 @@ import queue
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import zipfile
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -167,18 +168,16 @@ class ExtensionsApi:
         assert self.requests.empty(), self.requests.get()
 
     def answer_held(self, data: bytes) -> None:
-        """Answer the request that is held back longest."""
-        connection = wait_until(self._take_held, "a request that waits for its answer")
-        connection.sendall(data)
+        """Answer the request that is held back longest, of those whose sender still waits."""
+        wait_until(self._take_held, "a request that waits for its answer").sendall(data)
 
     def _take_held(self) -> socket.socket | None:
         with self._lock:
-            return self._held.pop(0) if self._held else None
-
-    def forget_held(self) -> None:
-        """Let go of what is held back: the process that asked is gone."""
-        with self._lock:
-            self._held.clear()
+            while self._held:
+                connection = self._held.pop(0)
+                if not _is_closed_by_peer(connection):
+                    return connection
+        return None
 
     def close(self) -> None:
         """End every connection and thread."""
@@ -220,6 +219,15 @@ class ExtensionsApi:
                     connection.sendall(piece)
                 if reply.close:
                     break
+
+
+def _is_closed_by_peer(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _read_request(readline: Callable[[], bytes], read: Callable[[int], bytes], number: int) -> Request | None:
@@ -264,13 +272,11 @@ class Launched:
 
 
 @contextlib.contextmanager
-def launched(root: Path, environment: Mapping[str, str], *wrapper: str) -> Iterator[Launched]:
-    """Run the launcher of the layer unpacked at `root`, through `wrapper` if given, with this environment only."""
-    stderr_file = root.parent / "stderr.txt"
-    command = [*wrapper, str(Path("/opt" if wrapper else root) / ENTRY)]
-    with stderr_file.open("w") as stderr:
+def launched(root: Path, environment: Mapping[str, str], *, command: Sequence[str | Path] = ()) -> Iterator[Launched]:
+    """Run the launcher of the layer unpacked at `root`, or `command` that ends in it, with this environment only."""
+    with tempfile.NamedTemporaryFile("w", suffix=".stderr") as stderr:
         process = subprocess.Popen(
-            command,
+            list(command) or [root / ENTRY],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=stderr,
@@ -278,9 +284,9 @@ def launched(root: Path, environment: Mapping[str, str], *wrapper: str) -> Itera
             text=True,
             process_group=0,
         )
-    try:
-        yield Launched(process, stderr_file)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        try:
+            yield Launched(process, Path(stderr.name))
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
