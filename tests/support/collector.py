@@ -7,6 +7,7 @@ ready, and stops it at the end. :class:`CollectorProcess` can also be killed and
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import signal
@@ -15,12 +16,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 60.0
@@ -183,3 +187,71 @@ def wait_for_rows(client: Client, query: str, rows: int, *, within_s: float = 30
             return found
         assert time.monotonic() < deadline, f"{len(found)} of {rows} rows after {within_s} s: {query}"
         time.sleep(0.05)
+
+
+def lambda_span(
+    phase: str,
+    *,
+    start_ns: int,
+    duration_ns: int,
+    request_id: str = "",
+    instance: str = "sandbox-1",
+    attempt: int = 1,
+    trace_id: bytes = b"\x01" * 16,
+    **attributes: str | float | bool,
+) -> Span:
+    """A span as the extension sends it. Attribute names are given with ``__`` for the dots."""
+    digest = hashlib.sha256(f"{request_id}/{instance}/{attempt}/{phase}".encode()).digest()
+    span = Span(
+        trace_id=trace_id,
+        span_id=digest[:8],
+        name=phase,
+        start_time_unix_nano=start_ns,
+        end_time_unix_nano=start_ns + duration_ns,
+    )
+    everything: dict[str, str | int | float | bool] = {"lambda.phase": phase}
+    if request_id:
+        everything |= {"faas.invocation_id": request_id, "lambda.attempt": attempt}
+    everything |= {name.replace("__", "."): value for name, value in attributes.items()}
+    span.attributes.extend(key_values(everything))
+    return span
+
+
+def key_values(attributes: Mapping[str, str | int | float | bool]) -> list[KeyValue]:
+    """OTLP attributes."""
+    return [KeyValue(key=key, value=_any_value(value)) for key, value in attributes.items()]
+
+
+def _any_value(value: str | float | bool) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    return AnyValue(double_value=value) if isinstance(value, float) else AnyValue(string_value=value)
+
+
+def trace_request(
+    spans: Iterable[Span], *, function: str = "checkout", version: str = "1", instance: str = "sandbox-1"
+) -> ExportTraceServiceRequest:
+    """An export of one sandbox."""
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add()
+    group.resource.attributes.extend(
+        key_values(
+            {
+                "cloud.provider": "aws",
+                "cloud.account.id": "123456789012",
+                "cloud.region": "eu-west-1",
+                "faas.name": function,
+                "faas.version": version,
+                "faas.instance": instance,
+                "faas.max_memory": 256 << 20,
+                "host.arch": "arm64",
+                "service.name": function,
+            }
+        )
+    )
+    scope = group.scope_spans.add()
+    scope.scope.name = "lambdascope"
+    scope.spans.extend(spans)
+    return request
