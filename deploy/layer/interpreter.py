@@ -19,6 +19,9 @@ from deploy.layer.errors import InterpreterError
 
 _FOUND: Final = re.compile(r"^\s*(?P<name>\S+) => (?P<path>/.+) \(0x[0-9a-f]+\)$")
 _MISSING: Final = re.compile(r"^\s*(?P<name>\S+) => not found$")
+_UNWINDER: Final = "libgcc_s.so.1"
+"""Loaded by glibc, by name, when a thread is ended from outside; without it the whole process ends instead."""
+
 _NAME_SERVICES: Final = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
 """Parts of glibc before 2.34 that it loads by name; later ones have them built in."""
 
@@ -77,10 +80,19 @@ def libraries_of(interpreter: Interpreter, extensions: list[Path]) -> dict[str, 
     for file in [interpreter.executable, *extensions]:
         found.update(_loaded_by(interpreter.loader, file))
     libc = found["libc.so.6"]
-    for name in _NAME_SERVICES if _glibc_version(libc) < (2, 34) else ():
-        found[name] = (libc.parent / name).resolve(strict=True)
+    for name in (_UNWINDER, *(_NAME_SERVICES if _glibc_version(libc) < (2, 34) else ())):
+        found[name] = _beside(libc, name)
         found.update(_loaded_by(interpreter.loader, found[name]))
     return dict(sorted(found.items()))
+
+
+def _beside(libc: Path, name: str) -> Path:
+    """A library that no file names as needed, from the folders in which the C library's own may be."""
+    folders = (libc.parent, Path("/usr") / libc.parent.relative_to("/"), Path("/usr/lib64"), Path("/lib64"))
+    for folder in folders:
+        if (folder / name).is_file():
+            return (folder / name).resolve()
+    raise InterpreterError(f"{name} is in none of {', '.join(map(str, folders))}: install it (Debian: libgcc-s1)")
 
 
 def _loaded_by(loader: Path, file: Path) -> dict[str, Path]:

@@ -91,6 +91,11 @@ def test_every_library_that_is_needed_is_in_the_layer(elf_files):
     assert needed <= bundled
 
 
+def test_the_library_that_glibc_loads_by_name_is_in_the_layer(elf_files):
+    """Without it glibc ends the process when a thread is ended ("libgcc_s.so.1 must be installed for pthread_exit")."""
+    assert "lambdascope/lib/libgcc_s.so.1" in elf_files
+
+
 def test_every_library_gives_the_symbol_versions_that_the_others_want(elf_files):
     """So no version of glibc is needed from outside, and Amazon Linux 2 with its 2.26 is as good as any."""
     given = {PurePosixPath(name).name: about.versions_defined for name, about in elf_files.items()}
