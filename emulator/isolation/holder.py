@@ -2,7 +2,7 @@
 
 It starts processes, reports their end, freezes and thaws them, and takes them all with it when it ends: the kernel
 kills a PID namespace with its process 1, and without namespaces the holder kills its descendants itself. It ends when
-the emulator closes the channel or disappears.
+the emulator closes the channel, which the kernel does for an emulator that was killed.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ class HolderSettings:
     """:class:`root.View` as a mapping; empty without namespaces."""
 
 
-def run(settings: HolderSettings, channel: socket.socket, parent_pid: int) -> NoReturn:
+def run(settings: HolderSettings, channel: socket.socket) -> NoReturn:
     """Be the holder. Called in a freshly forked process, which this ends."""
     status = 1
     try:
-        linux.die_with_parent()
-        if not settings.namespaces and os.getppid() != parent_pid:
-            os._exit(1)
+        if settings.namespaces:
+            linux.die_with_parent()  # and with us the whole PID namespace
         os.setsid()
         _prepare(settings, channel)
         _Holder(settings.namespaces, channel).serve()

@@ -35,14 +35,13 @@ def main(descriptor: int, parent_pid: int) -> None:
 
 def _fork(settings: dict[str, Any], descriptor: int, channel: socket.socket) -> int:
     own = holder.HolderSettings(**settings)
-    parent = os.getpid()
     if own.namespaces:
         linux.unshare(linux.CLONE_NEWPID)  # for children only
     pid = os.fork()
     if pid == 0:
         channel.close()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        holder.run(own, socket.socket(fileno=descriptor), parent)
+        holder.run(own, socket.socket(fileno=descriptor))
     os.close(descriptor)
     if own.namespaces:
         _return_to_own_pid_namespace()
