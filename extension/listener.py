@@ -73,6 +73,12 @@ class Listener:
         for body in bodies:
             self._on_delivery(body)
 
+    def close(self) -> None:
+        """Close every connection and the listening socket. Not while another thread serves."""
+        for peer in list(self._peers.values()):
+            self._close(peer)
+        self._sock.close()
+
     def _accept(self) -> None:
         try:
             # accept() itself is added by the socket module, which costs 10 ms to import.

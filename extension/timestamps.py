@@ -7,6 +7,8 @@ NS_PER_S = 1_000_000_000
 
 _DAYS_BEFORE_MONTH = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 _DAYS_IN_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_LAST_YEAR = 2261
+"""The last whole year whose nanoseconds fit into 63 bits, which is what OTLP's readers have for a time."""
 _EPOCH_DAY = 719162
 """Days from 0001-01-01 to 1970-01-01."""
 
@@ -33,7 +35,7 @@ def parse_time_ns(text: object) -> int | None:
 
 def _day(year: int, month: int, day: int) -> int:
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    if not (year >= 1970 and 1 <= month <= 12 and 1 <= day <= _DAYS_IN_MONTH[month - 1]):
+    if not (1970 <= year <= _LAST_YEAR and 1 <= month <= 12 and 1 <= day <= _DAYS_IN_MONTH[month - 1]):
         raise ValueError("not a date")
     if month == 2 and day == 29 and not leap:
         raise ValueError("not a leap year")

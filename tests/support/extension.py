@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -189,11 +191,13 @@ class Invocation:
 def init_records(start_ns: int, duration_ms: float = 173.778) -> list[dict[str, Any]]:
     """The three records of an on-demand init."""
     kind = {"initializationType": "on-demand", "phase": "init"}
+    about = {"runtimeVersion": "python:3.12.v38", "functionName": "orders", "functionVersion": "$LATEST"}
     end_ns = start_ns + round(duration_ms * 1e6)
     return [
         {"time": rfc3339(start_ns), "type": "platform.initStart",
-         "record": {**kind, "runtimeVersion": "python:3.12.v38", "functionName": "orders", "functionVersion": "$LATEST"}},
-        {"time": rfc3339(end_ns - 1_000_000), "type": "platform.initRuntimeDone", "record": {**kind, "status": "success"}},
+         "record": {**kind, **about}},
+        {"time": rfc3339(end_ns - 1_000_000), "type": "platform.initRuntimeDone",
+         "record": {**kind, "status": "success"}},
         {"time": rfc3339(end_ns), "type": "platform.initReport",
          "record": {**kind, "status": "success", "metrics": {"durationMs": duration_ms}}},
     ]  # fmt: skip
@@ -268,12 +272,18 @@ Answer = tuple[int, dict[str, str], bytes]
 class FakeCollector:
     """An OTLP/HTTP collector. `answer` decides; what it accepts is in `exports`, everything that came in `requests`."""
 
-    def __init__(self, answer: Callable[[Export], Answer | None] | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Export], Answer | None] | None = None,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.answer = answer or (lambda _export: (200, {}, b""))
         self.requests: list[Export] = []
         self.exports: list[Export] = []
         self.released = threading.Event()
-        self._server = _serve(_collector_handler(self), port)
+        self.connections: list[socket.socket] = []
+        self._server = _serve(_collector_handler(self), port, tls)
         self.port = int(self._server.server_address[1])
         self.endpoint = f"http://127.0.0.1:{self.port}"
 
@@ -282,6 +292,12 @@ class FakeCollector:
         self.released.set()
         self._server.shutdown()
         self._server.server_close()
+
+    def drop_connections(self) -> None:
+        """Close all connections from this side."""
+        for connection in self.connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def trace_exports(self) -> list[Export]:
@@ -306,6 +322,10 @@ class FakeCollector:
 
 def _collector_handler(fake: FakeCollector) -> type[BaseHTTPRequestHandler]:
     class Handler(_Handler):
+        def setup(self) -> None:
+            super().setup()
+            fake.connections.append(self.connection)
+
         def do_POST(self) -> None:
             address = (str(self.client_address[0]), int(self.client_address[1]))
             export = Export(self.path, self.lower_headers(), self.body(), address)
@@ -363,8 +383,12 @@ class _Server(ThreadingHTTPServer):
         """A peer that went away is what the tests are about."""
 
 
-def _serve(handler: type[BaseHTTPRequestHandler], port: int = 0) -> ThreadingHTTPServer:
+def _serve(
+    handler: type[BaseHTTPRequestHandler], port: int = 0, tls: ssl.SSLContext | None = None
+) -> ThreadingHTTPServer:
     server = _Server(("127.0.0.1", port), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     return server
 
