@@ -25,6 +25,7 @@ from deploy.layer.archive import write_zip
 from deploy.layer.errors import LayerError
 from deploy.layer.interpreter import libraries_of, running_interpreter
 from deploy.layer.launcher import compile_launcher
+from deploy.layer.licences import licences_of
 from deploy.layer.modules import Module, compile_modules
 
 if TYPE_CHECKING:
@@ -52,8 +53,11 @@ class Inputs:
     work: Path
 
 
-def build(inputs: Inputs, target: Path) -> None:
+def build(inputs: Inputs, target: Path) -> list[Path]:
     """Write the layer for the architecture of the running interpreter to `target`.
+
+    Returns:
+        Libraries in it whose licence is not to be found on this machine.
 
     Raises:
         LayerError: it cannot be built; the message says why.
@@ -63,16 +67,15 @@ def build(inputs: Inputs, target: Path) -> None:
     root = inputs.work / "root"
     shutil.rmtree(root, ignore_errors=True)
     compile_launcher(root / "extensions" / NAME, architecture, inputs.work / "zig")
-    _add_python(root / NAME, interpreter, inputs.modules)
+    libraries = _add_python(root / NAME, interpreter, inputs.modules)
     _add_certificates(root / NAME, inputs.ca_bundle)
-    licences = root / NAME / "licenses"
-    licences.mkdir()
-    for name, text in {"python.txt": interpreter.licence, **inputs.licences}.items():
-        (licences / name).write_bytes(text.read_bytes())
+    without = _add_licences(root / NAME / "licenses", {"python.txt": interpreter.licence, **inputs.licences}, libraries)
     write_zip(target, {str(file.relative_to(root)): file for file in root.rglob("*") if file.is_file()})
+    return without
 
 
-def _add_python(folder: Path, interpreter: Interpreter, modules: tuple[Module, ...]) -> None:
+def _add_python(folder: Path, interpreter: Interpreter, modules: tuple[Module, ...]) -> list[Path]:
+    """Add the interpreter and its modules; the libraries that came with them."""
     library = folder / "lib" / f"python{interpreter.version}"
     native = [module for module in modules if module.native]
     compile_modules(interpreter, (module for module in modules if not module.native), library)
@@ -83,8 +86,18 @@ def _add_python(folder: Path, interpreter: Interpreter, modules: tuple[Module, .
     # Without this file the interpreter looks for its library in every folder above, which belong to others.
     search_path = "".join(f"../lib/{library.name}{part}\n" for part in ("", "/lib-dynload"))
     (folder / "bin" / "python3._pth").write_text(search_path)
-    for name, file in libraries_of(interpreter, [module.file for module in native]).items():
+    libraries = libraries_of(interpreter, [module.file for module in native])
+    for name, file in libraries.items():
         _add_elf(file, folder / "lib" / name, executable=name == interpreter.loader.name)
+    return [file for name, file in libraries.items() if not name.startswith("libpython")]
+
+
+def _add_licences(folder: Path, known: dict[str, Path], libraries: list[Path]) -> list[Path]:
+    found, without = licences_of(libraries)
+    folder.mkdir()
+    for name, text in {**found, **known}.items():
+        (folder / name).write_bytes(text.read_bytes())
+    return without
 
 
 def _add_elf(source: Path, target: Path, *, executable: bool = False) -> None:

@@ -1,0 +1,49 @@
+"""Licence texts of what is bundled, taken from where the build machine keeps them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DPKG_LISTS: Final = Path("/var/lib/dpkg/info")
+"""Debian: one file per package, which names every file of it."""
+
+DOCUMENTATION: Final = Path("/usr/share/doc")
+
+
+def licences_of(
+    libraries: Iterable[Path], lists: Path = DPKG_LISTS, documentation: Path = DOCUMENTATION
+) -> tuple[dict[str, Path], list[Path]]:
+    """The licences of libraries that came with Debian packages, by file name; and the libraries without one.
+
+    A library that was built on this machine, or came with another kind of package, is among the latter.
+    """
+    owners = _owners({_installed_name(library): library for library in libraries}, lists)
+    found: dict[str, Path] = {}
+    without: list[Path] = []
+    for library, package in sorted(owners.items()):
+        text = documentation / package / "copyright"
+        if package and text.is_file():
+            found[f"{package}.txt"] = text
+        else:
+            without.append(library)
+    return found, without
+
+
+def _installed_name(library: Path) -> str:
+    """The name without ``/usr``: since Debian merged the two, a package may list either."""
+    return str(library).removeprefix("/usr")
+
+
+def _owners(libraries: dict[str, Path], lists: Path) -> dict[Path, str]:
+    """Each library's package; "" where none has it."""
+    owners = dict.fromkeys(libraries.values(), "")
+    for listing in sorted(lists.glob("*.list")):
+        for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
+            library = libraries.get(line.removeprefix("/usr"))
+            if library is not None:
+                owners[library] = listing.stem.partition(":")[0]
+    return owners
