@@ -106,7 +106,7 @@ static int subscribe_with(struct extension *extension, const char *schema, deadl
     write_text(&writer, TEXT("\",\"types\":[\"platform\""));
     if (extension->settings.logs)
         write_text(&writer, TEXT(",\"function\""));
-    write_text(&writer, TEXT("],\"buffering\":{\"maxItems\":1000,\"maxBytes\":262144,\"timeoutMs\":100},"
+    write_text(&writer, TEXT("],\"buffering\":{\"maxItems\":1000,\"maxBytes\":262144,\"timeoutMs\":25},"
                              "\"destination\":{\"protocol\":\"HTTP\",\"URI\":\"http://sandbox.localdomain:"));
     write_decimal(&writer, extension->port);
     write_text(&writer, TEXT("\"}}"));

@@ -52,7 +52,7 @@ def test_registers_subscribes_and_asks_for_the_next_event_in_this_order(serve, r
     assert subscribe.json == {
         "schemaVersion": "2025-01-29",
         "types": ["platform", "function"],
-        "buffering": {"maxItems": 1000, "maxBytes": 262144, "timeoutMs": 100},
+        "buffering": {"maxItems": 1000, "maxBytes": 262144, "timeoutMs": 25},
         "destination": {"protocol": "HTTP", "URI": f"http://sandbox.localdomain:{handoff['port']}"},
     }
     assert (following.method, following.path) == ("GET", "/2020-01-01/extension/event/next")
