@@ -165,11 +165,11 @@ def open_page(
 
 
 def settle(tab: Page, timeout_s: float) -> None:
-    """Wait until Streamlit runs nothing, and every chart that is announced is drawn."""
+    """Wait until Streamlit runs nothing, and every chart that is in sight is drawn."""
     tab.wait_for_function(
         """() => document.querySelector('[data-testid="stApp"]')?.getAttribute('data-test-script-state') !== 'running'
             && [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')]
-                .every(chart => chart.querySelector('canvas, svg'))
+                .every(chart => chart.offsetParent === null || chart.querySelector('canvas, svg'))
             && !document.querySelector('[data-testid="stSkeleton"]')""",
         timeout=timeout_s * 1000,
     )

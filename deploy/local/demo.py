@@ -61,7 +61,7 @@ def run(stack: Stack, seconds: float | None) -> int:
     """Starts the parts, says where they are, and stays until told to stop or until ``seconds`` have gone by."""
     started = time.monotonic()
     collector, emulator, dashboard = _start(stack)
-    functions = sorted(emulator.summary()["functions"])
+    functions = emulator.functions()
     print(
         _BANNER.format(
             dashboard=dashboard.url,

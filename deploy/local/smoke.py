@@ -14,7 +14,7 @@ import clickhouse_connect
 
 from deploy.local.invoke import invoke
 from deploy.local.processes import ProcessError
-from deploy.local.stack import ROOT, Emulator, Stack, wait_for
+from deploy.local.stack import ROOT, Stack, wait_for
 from semconv import phases
 
 SCENARIO = ROOT / "emulator" / "examples" / "smoke.yaml"
@@ -55,9 +55,9 @@ def run(stack: Stack) -> tuple[dict[str, Any], list[str]]:
     collector = stack.start_collector()
     emulator = stack.start_emulator(SCENARIO, collector.http)
     print("smoke: collector and emulator are up; invoking", file=sys.stderr)
-    for function in functions(emulator):
+    for function in emulator.functions():
         invoke_all(emulator.url, function)
-    summary = emulator.summary()
+    summary = emulator.settled(INVOCATIONS_PER_FUNCTION * len(emulator.functions()))
     emulator.process.stop()
     print("smoke: sandboxes are shut down; reading back", file=sys.stderr)
     host, _, port = collector.sql.rpartition(":")
@@ -67,14 +67,9 @@ def run(stack: Stack) -> tuple[dict[str, Any], list[str]]:
         "from": min(r["busy_start_ms"] for r in truth) / 1000 - 60,
         "to": max(r["end_ms"] for r in truth) / 1000 + 60,
     }
-    figures = read_back(client, window, expected=len(truth), shutdowns=len(emulator.records("sandbox")))
+    figures = read_back(client, window, expected=len(truth), shutdowns=len(emulator.records("sandbox_start")))
     figures["lost"] = len({r["request_id"] for r in truth} - request_ids(client))
-    return figures, differences_of(figures, summary, sandboxes=len(emulator.records("sandbox")))
-
-
-def functions(emulator: Emulator) -> list[str]:
-    """The names of the scenario's functions."""
-    return sorted(emulator.summary()["functions"])
+    return figures, differences_of(figures, summary, sandboxes=len(emulator.records("sandbox_start")))
 
 
 def invoke_all(url: str, function: str) -> None:

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import yaml
+
 from deploy.local.processes import Process, ProcessError
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYER = ROOT / "dist" / "layer.zip"
 
 _COLLECTOR_READY = r"collector: ready grpc=(?P<grpc>\S+) http=(?P<http>\S+) sql=(?P<sql>\S+)"
-_EMULATOR_READY = r"emulator: ready (?P<url>http://\S+)"
+_EMULATOR_READY = r"ready on (?P<url>http://\S+)"
 _DASHBOARD_READY = r"(?P<url>http://\S+)"
 
 
@@ -54,12 +56,24 @@ class Emulator:
 
     process: Process
     url: str
+    scenario: Path
     record: Path
 
     def summary(self) -> dict[str, Any]:
         """What the emulator itself counted: invocations, cold starts, sandboxes, peak concurrency."""
         answer: dict[str, Any] = get_json(f"{self.url}/_lambdascope/summary")
         return answer
+
+    def settled(self, invocations: int) -> dict[str, Any]:
+        """The summary, once this many invocations are over: a caller has its answer before the extensions are done."""
+        wait_for(
+            lambda: self.summary()["invocations"] >= invocations, f"{invocations} invocations to be over", timeout_s=30
+        )
+        return self.summary()
+
+    def functions(self) -> list[str]:
+        """The names of the scenario's functions."""
+        return sorted(yaml.safe_load(self.scenario.read_text(encoding="utf-8"))["functions"])
 
     def records(self, kind: str) -> list[dict[str, Any]]:
         """The truth it wrote down, one dictionary per record of this kind."""
@@ -123,10 +137,10 @@ class Stack:
         process = self._start(
             "emulator",
             ["--scenario", str(scenario), "--layer", str(layer), "--port", str(self.ports.emulator),
-             "--record", str(record), "--relay", f"collector={collector_http}", *arguments],
+             "--record", str(record), "--relay", f"collector:4318={collector_http}", *arguments],
             ready=_EMULATOR_READY,
         )  # fmt: skip
-        return Emulator(process, process.wait_ready(60)["url"], record)
+        return Emulator(process, process.wait_ready(60)["url"], scenario, record)
 
     def start_dashboard(self, sql: str) -> Dashboard:
         """Starts the dashboard on the collector's SQL endpoint."""
