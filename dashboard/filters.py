@@ -147,11 +147,14 @@ class InvocationKey:
     instance_id: str = ""
     """'' where the link names only the request: the newest attempt is meant."""
     attempt: int = 0
+    start: datetime | None = None
+    """When it began, where the link says so: the store need not be searched as a whole then."""
 
     def query(self) -> dict[str, list[str]]:
         """The query string that gives this value back."""
         more = {"instance": [self.instance_id], "attempt": [str(self.attempt)]} if self.instance_id else {}
-        return {"request": [self.request_id], **more}
+        start = {"start": [format_instant(self.start)]} if self.start else {}
+        return {"request": [self.request_id], **more, **start}
 
 
 def parse_invocation_key(query: Query) -> InvocationKey | None:
@@ -160,7 +163,8 @@ def parse_invocation_key(query: Query) -> InvocationKey | None:
     if not request_id:
         return None
     attempt = _one(query, "attempt")
-    return InvocationKey(request_id, _one(query, "instance"), int(attempt) if attempt.isdecimal() else 0)
+    number = int(attempt) if attempt.isdecimal() else 0
+    return InvocationKey(request_id, _one(query, "instance"), number, parse_instant(_one(query, "start")))
 
 
 @dataclass(frozen=True, slots=True)

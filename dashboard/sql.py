@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from dashboard.config import Config, SqlEndpoint
 from dashboard.errors import AccessDeniedError, QueryError, QueryRejectedError, SchemaMissingError, UnreachableError
-from dashboard.filters import Filters, InvocationFilters
+from dashboard.filters import Filters, InvocationFilters, InvocationKey
 from dashboard.timeaxis import Window
 
 QUERIES: Final = Path(__file__).parent / "queries"
@@ -80,6 +80,18 @@ def invocation_params(chosen: InvocationFilters) -> dict[str, Value]:
         "request": chosen.request,
         "at": instant(chosen.at) if chosen.at else NO_INSTANT,
     }
+
+
+ALWAYS: Final = ("1970-01-02 00:00:00.000", "2200-01-01 00:00:00.000")
+
+
+def key_params(key: InvocationKey) -> dict[str, Value]:
+    """The parameters that name one attempt of an invocation, and the time in which to look for it."""
+    begin, end = ALWAYS
+    if key.start is not None:
+        begin, end = instant(key.start - timedelta(minutes=1)), instant(key.start + timedelta(minutes=1))
+    time: dict[str, Value] = {"from": begin, "to": end}
+    return {"request": key.request_id, "instance": key.instance_id, "attempt": key.attempt, **time}
 
 
 @dataclass(frozen=True, slots=True)

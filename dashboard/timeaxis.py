@@ -15,9 +15,9 @@ BUCKETS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 720
 REFRESH_STEP_S: Final = 15
 """The end of a live range moves in these steps, so that viewers share cached results."""
 
-PROVISIONAL_S: Final = 120
+PROVISIONAL_S: Final = 300
 """The newest figures may still grow for so long: the last report of a sandbox comes with its next invocation, and
-exports are sent in batches."""
+exports are sent in batches. lambda_concurrency marks the same minutes as provisional."""
 
 RELATIVE_S: Final = {"15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "7d": 604_800}
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import altair as alt
@@ -13,20 +12,38 @@ from dashboard.timeaxis import Window
 
 HEIGHT: Final = 240
 
-
-def epoch_ms(at: datetime) -> float:
-    """Milliseconds since the epoch, as Vega takes them."""
-    return at.timestamp() * 1000
+DURATION_LABEL: Final = (
+    "datum.value >= 60000 ? format(datum.value / 60000, '~g') + ' min'"
+    " : datum.value >= 1000 ? format(datum.value / 1000, '~g') + ' s' : format(datum.value, '~g') + ' ms'"
+)
+"""Vega expression that writes milliseconds with the unit that fits."""
 
 
 def time_x(field: str = "Bucket") -> alt.X:
-    """Time on the x axis. Its extent is the window's, which :func:`layered` sets once for all layers."""
-    return alt.X(f"{field}:T", title=None, axis=alt.Axis(labelOverlap="greedy", tickCount=8, grid=False))
+    """Time on the x axis. It covers the window: :func:`extent` is a layer of every chart, and no data lies beyond."""
+    axis = alt.Axis(labelOverlap="greedy", tickCount=8, grid=False)
+    return alt.X(f"{field}:T", title=None, scale=alt.Scale(nice=False), axis=axis)
 
 
-def value_y(field: str = "Value") -> alt.Y:
-    """A figure on the y axis. Its unit stands in the title of the panel."""
-    return alt.Y(f"{field}:Q", title=None, axis=alt.Axis(tickCount=5))
+def count_y(field: str) -> alt.Y:
+    """A count on the y axis, in whole steps. Its unit stands in the title of the panel."""
+    return alt.Y(f"{field}:Q", title=None, axis=alt.Axis(tickCount=5, tickMinStep=1))
+
+
+def duration_axis(durations_ms: pd.Series, *, grid: bool) -> alt.Axis:
+    """An axis of milliseconds on a logarithmic scale that holds these durations."""
+    ticks = list(duration_ticks(float(durations_ms.min()), float(durations_ms.max())))
+    return alt.Axis(values=ticks, labelExpr=DURATION_LABEL, grid=grid, labelOverlap="greedy")
+
+
+def duration_ticks(low_ms: float, high_ms: float) -> Iterator[float]:
+    """Round durations from just below one to just above another; closer together where they are near each other."""
+    steps = (1, 3) if high_ms > 30 * low_ms else (1, 2, 3, 5, 7)
+    for power in range(-3, 7):
+        for step in steps:
+            tick = step * 10.0**power
+            if low_ms / 2 <= tick <= high_ms * 2:
+                yield tick
 
 
 def when() -> list[alt.Tooltip]:
@@ -53,13 +70,12 @@ def colour(colours: Mapping[str, str], field: str, symbol: str = "square") -> al
 
 
 def extent(window: Window) -> alt.Chart:
-    """An unseen layer that gives the axis the extent of the window, whatever data there is.
+    """An unseen layer whose data gives the axis the extent of the window, whatever else there is.
 
-    A layer of its own, because Vega-Lite knows the domain of x2 only as bare numbers and would warn of a conflict.
+    Not a domain of the scale: Vega-Lite 6 loses that of a time axis where another layer has an x2.
     """
-    domain = alt.Scale(domain=[epoch_ms(window.begin), epoch_ms(window.end)], nice=False)
     data = pd.DataFrame({"Edge": [pd.Timestamp(window.begin), pd.Timestamp(window.end)]})
-    chart: alt.Chart = alt.Chart(data).mark_point(opacity=0, tooltip=None).encode(x=time_x("Edge").scale(domain))
+    chart: alt.Chart = alt.Chart(data).mark_point(opacity=0, tooltip=None).encode(x=time_x("Edge"))
     return chart
 
 
@@ -75,4 +91,10 @@ def shade(window: Window) -> alt.Chart:
 
 def layered(window: Window, layers: Sequence[alt.Chart], height: int = HEIGHT) -> alt.LayerChart:
     """Layers over one time axis that shows the whole window, its provisional end shaded."""
-    return alt.LayerChart(layer=[extent(window), shade(window), *layers], height=height)
+    return finished(alt.LayerChart(layer=[extent(window), shade(window), *layers], height=height))
+
+
+def finished(chart: alt.LayerChart) -> alt.LayerChart:
+    """What every chart needs last: no empty border."""
+    padded: alt.LayerChart = chart.configure(padding={"left": 2, "right": 12, "top": 4, "bottom": 2})
+    return padded

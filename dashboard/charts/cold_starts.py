@@ -9,7 +9,6 @@ import pandas as pd
 
 from dashboard.charts import base, colours
 from dashboard.charts.colours import REST_OF_INIT
-from dashboard.charts.series import DURATION_LABEL
 from dashboard.text import milliseconds
 from semconv import phases
 
@@ -91,7 +90,7 @@ def stacked_phases(parts: pd.DataFrame) -> alt.LayerChart:
                 "MeanMs:Q",
                 title=None,
                 stack="zero",
-                axis=alt.Axis(tickCount=5, labelExpr=DURATION_LABEL),
+                axis=alt.Axis(tickCount=5, labelExpr=base.DURATION_LABEL),
                 scale=alt.Scale(domain=[0, float(totals["MeanMs"].max()) * 1.12], nice=False),
             ),
             color=base.colour(palette, "Title"),
@@ -109,4 +108,4 @@ def stacked_phases(parts: pd.DataFrame) -> alt.LayerChart:
     labels = (
         alt.Chart(totals).mark_text(align="left", dx=5, color=colours.NEUTRAL).encode(y=y, x="MeanMs:Q", text="Label:N")
     )
-    return alt.LayerChart(layer=[bars, labels], height=30 * len(totals) + 70)
+    return base.finished(alt.LayerChart(layer=[bars, labels], height=30 * len(totals) + 70))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -15,10 +15,10 @@ SPARK_PARTS: Final = 30
 
 SIGNALS: Final = {
     "timeouts": "#7f63b8",
-    "errors > 10 %": "#d1450b",
-    "errors > 1 %": "#e08a00",
-    "cold > 1 %": "#3fa0dc",
-    "memory > 95 %": "#c2679a",
+    "errors >10%": "#d1450b",
+    "errors >1%": "#e08a00",
+    "cold >1%": "#3fa0dc",
+    "memory >95%": "#c2679a",
     "slower": "#9c8b00",
     "busier": "#2374b8",
 }
@@ -29,24 +29,30 @@ ENOUGH: Final = 30
 """With fewer invocations on either side no change is pointed out: it would be chance."""
 
 
-def table(functions: pd.DataFrame, sparklines: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
+def table(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
     """One row per function, those with the most serious signals first.
 
     Args:
-        functions: rows of fleet_functions.sql.
-        sparklines: rows of fleet_sparklines.sql.
+        rows: of fleet_functions.sql.
         peaks: rows of concurrency_peaks.sql.
     """
+    functions = rows[rows["IsTotal"] == 0]
     if functions.empty:
         return functions
-    out = functions.merge(sparklines, on=KEY, how="left") if not sparklines.empty else functions.assign(Counts=None)
-    out = out.assign(Peak=None) if peaks.empty else out.merge(peaks[[*KEY, "Peak"]], on=KEY, how="left")
-    out["FailedShare"] = out["Failed"] / out["Invocations"]
-    out["ColdShare"] = out["ColdStarts"] / out["Invocations"]
+    out = functions.assign(Peak=None) if peaks.empty else functions.merge(peaks[[*KEY, "Peak"]], on=KEY, how="left")
+    out["FailedPercent"] = 100 * out["Failed"] / out["Invocations"]
+    out["ColdPercent"] = 100 * out["ColdStarts"] / out["Invocations"]
+    out["MemoryPercent"] = 100 * out["MemoryShare"].astype(float)
     out["Signals"] = [signals(row) for row in out.to_dict("records")]
-    out["Counts"] = [_padded(counts) for counts in out["Counts"]]
+    out["Counts"] = [sparkline(parts, counts) for parts, counts in zip(out["Parts"], out["Counts"], strict=True)]
     out["Severity"] = [_severity(found) for found in out["Signals"]]
     return out.sort_values(["Severity", "Invocations"], ascending=[True, False]).reset_index(drop=True)
+
+
+def sparkline(parts: Iterable[int], counts: Iterable[int]) -> list[float]:
+    """A count for each of the 30 parts of the window; 0 where the store names none."""
+    known = {int(part): float(count) for part, count in zip(parts, counts, strict=True)}
+    return [known.get(part, 0.0) for part in range(SPARK_PARTS)]
 
 
 def signals(row: Mapping[Any, Any]) -> list[str]:
@@ -55,10 +61,10 @@ def signals(row: Mapping[Any, Any]) -> list[str]:
     errors = row["Failed"] / invocations
     found = {
         "timeouts": row["TimedOut"] > 0,
-        "errors > 10 %": errors > 0.10,
-        "errors > 1 %": 0.01 < errors <= 0.10,
-        "cold > 1 %": row["ColdStarts"] / invocations > 0.01,
-        "memory > 95 %": _number(row["MemoryShare"]) > 0.95,
+        "errors >10%": errors > 0.10,
+        "errors >1%": 0.01 < errors <= 0.10,
+        "cold >1%": row["ColdStarts"] / invocations > 0.01,
+        "memory >95%": _number(row["MemoryShare"]) > 0.95,
         "slower": _enough(row) and _number(row["P95Ms"]) > 1.5 * _number(row["PreviousP95Ms"]),
         "busier": _enough(row) and invocations > 2 * row["PreviousInvocations"],
     }
@@ -73,44 +79,39 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _padded(counts: object) -> list[float]:
-    given = [] if counts is None or isinstance(counts, float) else [float(one) for one in counts]  # type: ignore[attr-defined]  # an array column
-    return (given + [0.0] * SPARK_PARTS)[:SPARK_PARTS]
-
-
 def _severity(found: list[str]) -> int:
     """The place of the most serious signal; cold starts and load alone are no alarm."""
-    serious = [
-        name for name in ("timeouts", "errors > 10 %", "errors > 1 %", "memory > 95 %", "slower") if name in found
-    ]
-    order = {"errors > 10 %": 0, "timeouts": 1, "errors > 1 %": 2, "memory > 95 %": 3, "slower": 4}
+    serious = [name for name in ("timeouts", "errors >10%", "errors >1%", "memory >95%", "slower") if name in found]
+    order = {"errors >10%": 0, "timeouts": 1, "errors >1%": 2, "memory >95%": 3, "slower": 4}
     return min((order[name] for name in serious), default=len(order))
 
 
-def comparable(totals: pd.DataFrame, window: Window) -> pd.Series | None:
-    """The figures of the window before, if the store holds that window from near its start; else None.
+def whole(rows: pd.DataFrame) -> pd.Series | None:
+    """The row of all functions together; None where nothing was invoked."""
+    found = rows[rows["IsTotal"] == 1] if not rows.empty else rows
+    return None if found.empty else found.iloc[0]
+
+
+def comparable(row: pd.Series, window: Window) -> bool:
+    """Whether the store holds the window before from near its start on.
 
     Without this a fleet that began an hour ago would seem to have doubled.
     """
-    before = totals[totals["Current"] == 0]
-    if before.empty:
+    late_s = (row["FirstStart"] - pd.Timestamp(window.previous.begin)).total_seconds()
+    return bool(late_s <= 0.1 * window.span_s)
+
+
+def change(row: pd.Series, column: str) -> str | None:
+    """By how many percent a figure moved against the window before, or None where that says nothing."""
+    now, before = _number(row[column]), _number(row[f"Previous{column}"])
+    if not now > 0 or not before > 0 or abs(now / before - 1) < 0.005:
         return None
-    only = before.iloc[0]
-    late_s = (only["FirstStart"] - pd.Timestamp(window.previous.begin)).total_seconds()
-    return only if late_s <= 0.1 * window.span_s else None
+    return f"{100 * (now / before - 1):+.0f} %"
 
 
-def change(current: pd.Series, before: pd.Series | None, column: str) -> str | None:
-    """By how many percent a figure moved, or None where nothing can be said."""
-    if before is None or not before[column] > 0 or not current[column] > 0:
+def share_change(row: pd.Series, column: str) -> str | None:
+    """By how many percentage points a share of the invocations moved, or None where that says nothing."""
+    if not row["PreviousInvocations"] > 0:
         return None
-    percent = 100 * (float(current[column]) / float(before[column]) - 1)
-    return f"{percent:+.0f} %"
-
-
-def share_change(current: pd.Series, before: pd.Series | None, column: str) -> str | None:
-    """By how many percentage points a share of the invocations moved, or None where nothing can be said."""
-    if before is None or not before["Invocations"] > 0:
-        return None
-    points = 100 * (current[column] / current["Invocations"] - before[column] / before["Invocations"])
-    return f"{points:+.1f} pts"
+    points = 100 * (row[column] / row["Invocations"] - row[f"Previous{column}"] / row["PreviousInvocations"])
+    return None if abs(points) < 0.05 else f"{points:+.1f} pts"

@@ -54,9 +54,10 @@ def fill(
 
 
 def with_ends(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
-    """Add the end of each bucket, cut at the end of the window, and its start in UTC for reading."""
+    """Add the end of each bucket and its start in UTC for reading, and cut the first and last one at the window."""
     ends = not_after(frame["Bucket"] + pd.Timedelta(seconds=window.bucket_s), window.end)
-    return frame.assign(BucketEnd=ends, Utc=frame["Bucket"].dt.strftime("%Y-%m-%d %H:%M:%S UTC"))
+    begins = not_before(frame["Bucket"], window.begin)
+    return frame.assign(Bucket=begins, BucketEnd=ends, Utc=frame["Bucket"].dt.strftime("%Y-%m-%d %H:%M:%S UTC"))
 
 
 def not_before(instants: pd.Series, begin: datetime) -> pd.Series:
@@ -67,6 +68,24 @@ def not_before(instants: pd.Series, begin: datetime) -> pd.Series:
 def not_after(instants: pd.Series, end: datetime) -> pd.Series:
     """The same instants, the later ones moved to an end."""
     return instants.where(instants <= pd.Timestamp(end), pd.Timestamp(end))
+
+
+def stack(frame: pd.DataFrame, value: str, at: str = "Bucket", series: str = "FunctionName") -> pd.DataFrame:
+    """Put the series of each bucket on top of one another: Low and High of each, empty ones left out.
+
+    Vega stacks bars of one width only; these have the width of their bucket, the last of which may be cut.
+    """
+    ordered = frame.sort_values([at, series])
+    high = ordered.groupby(at)[value].cumsum()
+    return ordered.assign(Low=high - ordered[value], High=high)[ordered[value] > 0]
+
+
+def closed(frame: pd.DataFrame, series: str) -> pd.DataFrame:
+    """Add to each series a last point at the end of its last bucket, so that its last step has a width."""
+    if frame.empty:
+        return frame
+    last = frame.loc[frame.groupby(series)["Bucket"].idxmax()]
+    return pd.concat([frame, last.assign(Bucket=last["BucketEnd"])], ignore_index=True)
 
 
 def top(frame: pd.DataFrame, value: str, keep: int, series: str = "FunctionName") -> list[str]:

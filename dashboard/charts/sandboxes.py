@@ -40,6 +40,7 @@ def activity(rows: pd.DataFrame, alive: pd.DataFrame, window: Window) -> pd.Data
         return pd.DataFrame(
             columns=["Label", "Kind", "Begin", "Finish", "Count", "BusyMs", "RequestId", "Colour", "Utc"]
         )
+    rows = rows[(rows["End"] > pd.Timestamp(window.begin)) & (rows["Start"] < pd.Timestamp(window.end))]
     labels = dict(zip(alive["InstanceId"], alive["Label"], strict=True))
     begin = not_before(rows["Start"], window.begin)
     return rows.assign(
@@ -54,7 +55,12 @@ def activity(rows: pd.DataFrame, alive: pd.DataFrame, window: Window) -> pd.Data
 def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> alt.LayerChart:
     """Thin line: alive and idle. Blocks: init, invokes, failed invokes, shutdown."""
     order = list(alive["Label"])
-    y = alt.Y("Label:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False))
+    y = alt.Y(
+        "Label:N",
+        sort=order,
+        title=None,
+        axis=alt.Axis(labelLimit=220, ticks=False, domain=False, labelOverlap=False, labelFontSize=10),
+    )
     idle = (
         alt.Chart(alive)
         .mark_bar(height=3, color=colours.IDLE, opacity=0.55)
@@ -77,7 +83,7 @@ def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> alt.Lay
             y=y,
             x=base.time_x("Begin"),
             x2="Finish:T",
-            color=base.colour(colours.ACTIVITIES, "Kind"),
+            color=base.colour(_present(done), "Kind"),
             stroke=alt.Stroke("Colour:N", scale=None),
             tooltip=[
                 alt.Tooltip("Label:N", title="sandbox"),
@@ -90,6 +96,10 @@ def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> alt.Lay
         )
     )
     return base.layered(window, [idle, blocks], height=ROW_HEIGHT * len(alive) + 60)
+
+
+def _present(done: pd.DataFrame) -> dict[str, str]:
+    return {kind: colour for kind, colour in colours.ACTIVITIES.items() if kind in set(done["Kind"])}
 
 
 def quantum_ms(window: Window) -> int:

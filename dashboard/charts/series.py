@@ -8,16 +8,10 @@ from typing import Final
 import altair as alt
 import pandas as pd
 
-from dashboard.charts import base, colours
+from dashboard.charts import base, colours, frames
 from dashboard.timeaxis import Window
 
 Colours = Mapping[str, str]
-
-DURATION_LABEL: Final = (
-    "datum.value >= 60000 ? format(datum.value / 60000, '~g') + ' min'"
-    " : datum.value >= 1000 ? format(datum.value / 1000, '~g') + ' s' : format(datum.value, '~g') + ' ms'"
-)
-"""Vega expression that writes milliseconds with the unit that fits."""
 
 CLICKED: Final = "clicked"
 """Name of the parameter of a chart that holds the bucket that was clicked."""
@@ -44,9 +38,9 @@ def concurrency(
         alt.Tooltip("Avg:Q", title="average", format=".2f"),
     ]
     line = (
-        alt.Chart(closed(whole, "Scope"))
+        alt.Chart(frames.closed(whole, "Scope"))
         .mark_line(interpolate="step-after", strokeWidth=1.8, color=colours.ACCOUNT)
-        .encode(x=base.time_x(), y=base.value_y("Peak"), detail="Scope:N")
+        .encode(x=base.time_x(), y=base.count_y("Peak"), detail="Scope:N")
     )
     targets = (
         alt.Chart(whole)
@@ -61,11 +55,11 @@ def concurrency(
 def steps(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours) -> alt.LayerChart:
     """A level per function, as steps: each holds for its whole bucket."""
     line = (
-        alt.Chart(closed(frame, "FunctionName"))
+        alt.Chart(frames.closed(frame, "FunctionName"))
         .mark_line(interpolate="step-after", strokeWidth=1.8)
         .encode(
             x=base.time_x(),
-            y=base.value_y(value),
+            y=base.count_y(value),
             color=base.colour(by_colour, "FunctionName", "stroke"),
             tooltip=[
                 *base.when(),
@@ -80,12 +74,12 @@ def steps(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour:
 def _blocks(frame: pd.DataFrame, value: str, unit: str, by_colour: Colours) -> alt.Chart:
     figure = alt.Tooltip(f"{value}:Q", title=unit, format=",.4~f")
     chart: alt.Chart = (
-        alt.Chart(stack(frame, value))
+        alt.Chart(frames.stack(frame, value))
         .mark_rect()
         .encode(
             x=base.time_x(),
             x2="BucketEnd:T",
-            y=base.value_y("Low"),
+            y=base.count_y("Low"),
             y2="High:Q",
             color=base.colour(by_colour, "FunctionName"),
             tooltip=[*base.when(), alt.Tooltip("FunctionName:N", title="function"), figure],
@@ -94,37 +88,23 @@ def _blocks(frame: pd.DataFrame, value: str, unit: str, by_colour: Colours) -> a
     return chart
 
 
-def stack(frame: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Put the series of each bucket on top of one another: Low and High of each, empty ones left out.
-
-    Vega stacks bars of one width only; these have the width of their bucket, the last of which may be cut.
-    """
-    ordered = frame.sort_values(["Bucket", "FunctionName"])
-    high = ordered.groupby("Bucket")[value].cumsum()
-    return ordered.assign(Low=high - ordered[value], High=high)[ordered[value] > 0]
-
-
-def closed(frame: pd.DataFrame, series: str) -> pd.DataFrame:
-    """Add to each series a last point at the end of its last bucket, so that its last step has a width."""
-    if frame.empty:
-        return frame
-    last = frame.loc[frame.groupby(series)["Bucket"].idxmax()]
-    return pd.concat([frame, last.assign(Bucket=last["BucketEnd"])], ignore_index=True)
-
-
 def percentiles(frame: pd.DataFrame, window: Window) -> alt.LayerChart:
     """p50, p95 and p99 of the duration per bucket; a bucket without invocations is a gap."""
     long = frame.melt(
         id_vars=["Bucket", "Utc"], value_vars=list(PERCENTILE_COLUMNS), var_name="Name", value_name="Value"
     )
     long["Name"] = long["Name"].map(PERCENTILE_COLUMNS)
+    axis = base.duration_axis(long["Value"], grid=True)
     line = (
         alt.Chart(long)
         .mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=14))
         .encode(
             x=base.time_x(),
             y=alt.Y(
-                "Value:Q", title=None, scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=5, labelExpr=DURATION_LABEL)
+                "Value:Q",
+                title=None,
+                scale=alt.Scale(type="log", nice=False),
+                axis=axis,
             ),
             color=base.colour(colours.PERCENTILES, "Name", "stroke"),
             tooltip=[
@@ -137,33 +117,31 @@ def percentiles(frame: pd.DataFrame, window: Window) -> alt.LayerChart:
     return base.layered(window, [line])
 
 
-def histogram(frame: pd.DataFrame) -> alt.Chart:
+def histogram(bins: pd.DataFrame) -> alt.LayerChart:
     """How many took how long; bins grow by a constant factor."""
-    data = frame.assign(
-        Low=10 ** (frame["Bin"] / 8),
-        High=10 ** ((frame["Bin"] + 1) / 8),
-    )
+    sized = bins.assign(From=10 ** (bins["Bin"] / 8), Below=10 ** ((bins["Bin"] + 1) / 8))
+    axis = base.duration_axis(sized["From"], grid=False)
     outcome = {"succeeded": colours.SUCCEEDED, "failed": colours.FAILED}
-    chart: alt.Chart = (
-        alt.Chart(data)
-        .mark_bar(binSpacing=1)
+    bars = (
+        alt.Chart(frames.stack(sized, "Invocations", "Bin", "Outcome"))
+        .mark_rect(stroke="white", strokeWidth=0.4)
         .encode(
             x=alt.X(
-                "Low:Q",
+                "From:Q",
                 title=None,
                 scale=alt.Scale(type="log", nice=False),
-                axis=alt.Axis(tickCount=6, grid=False, labelOverlap="greedy", labelExpr=DURATION_LABEL),
+                axis=axis,
             ),
-            x2="High:Q",
-            y=base.value_y("Invocations").stack("zero"),
+            x2="Below:Q",
+            y=base.count_y("Low"),
+            y2="High:Q",
             color=base.colour(outcome, "Outcome"),
             tooltip=[
-                alt.Tooltip("Low:Q", title="from, ms", format=",.1f"),
-                alt.Tooltip("High:Q", title="below, ms", format=",.1f"),
+                alt.Tooltip("From:Q", title="from, ms", format=",.1f"),
+                alt.Tooltip("Below:Q", title="below, ms", format=",.1f"),
                 alt.Tooltip("Outcome:N", title="outcome"),
                 alt.Tooltip("Invocations:Q", title="invocations"),
             ],
         )
-        .properties(height=base.HEIGHT)
     )
-    return chart
+    return base.finished(alt.LayerChart(layer=[bars], height=base.HEIGHT))

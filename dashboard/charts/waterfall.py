@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +11,8 @@ from typing import Final
 import altair as alt
 import pandas as pd
 
-from dashboard.charts import colours
+from dashboard.charts import base, colours
 from dashboard.charts.cold_starts import PHASE_TITLES
-from dashboard.charts.series import DURATION_LABEL
 from dashboard.text import milliseconds
 from semconv import phases
 
@@ -119,7 +119,7 @@ def waterfall(drawn: list[Bar]) -> alt.LayerChart:
     frame = pd.DataFrame(
         {
             "Row": index,
-            "Label": "\u2003" * bar.depth + bar.label,
+            "Label": "\u00a0\u00a0\u00a0" * (bar.depth - 1) + ("└ " if bar.depth else "") + bar.label,
             "Kind": PHASE_TITLES.get(bar.kind, bar.kind),
             "Begin": bar.offset_ms,
             "Finish": bar.offset_ms + bar.duration_ms,
@@ -139,7 +139,7 @@ def waterfall(drawn: list[Bar]) -> alt.LayerChart:
         "Row:O",
         title=None,
         axis=alt.Axis(
-            labelExpr=f"{list(labels.values())!r}[datum.value]".replace("\u2003", "\\u2003"),
+            labelExpr=f"{json.dumps(list(labels.values()))}[datum.value]",
             labelLimit=260,
             labelAlign="left",
             labelPadding=_label_width(labels.values()),
@@ -151,7 +151,7 @@ def waterfall(drawn: list[Bar]) -> alt.LayerChart:
         "Begin:Q",
         title=None,
         scale=alt.Scale(domain=[0, total_ms * 1.14], nice=False),
-        axis=alt.Axis(tickCount=8, labelExpr=DURATION_LABEL),
+        axis=alt.Axis(tickCount=8, labelExpr=base.DURATION_LABEL),
     )
     tooltip = [
         alt.Tooltip("Kind:N", title="phase"),
@@ -185,7 +185,7 @@ def waterfall(drawn: list[Bar]) -> alt.LayerChart:
             color=alt.condition("datum.Outcome == 'failed'", alt.value(colours.FAILED), alt.value(colours.NEUTRAL)),
         )
     )
-    return alt.LayerChart(layer=[blocks, texts], height=ROW_HEIGHT * len(drawn) + 40)
+    return base.finished(alt.LayerChart(layer=[blocks, texts], height=ROW_HEIGHT * len(drawn) + 40))
 
 
 def _text(bar: Bar) -> str:

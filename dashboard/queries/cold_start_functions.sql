@@ -8,7 +8,7 @@ SELECT
     quantileExactIf(0.95)(coalesce(RestoreDurationMs, InitDurationMs), ColdStart) AS P95Ms,
     quantileExactIf(0.99)(coalesce(RestoreDurationMs, InitDurationMs), ColdStart) AS P99Ms,
     sumIf(coalesce(RestoreDurationMs, InitDurationMs, 0), ColdStart) / 1000 AS WaitedS
-FROM lambda_invocations
+FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
 WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})

@@ -5,7 +5,7 @@ SELECT
     countIf(EndEstimated) AS WithoutReport,
     uniqExact(InstanceId) AS Sandboxes,
     max(Start) AS LastStart
-FROM lambda_invocations
+FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
 WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})

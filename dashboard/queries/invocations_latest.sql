@@ -3,7 +3,7 @@ SELECT
     Start, FunctionName, FunctionVersion, Status, ErrorType, ColdStart, DurationMs,
     coalesce(RestoreDurationMs, InitDurationMs) AS InitMs,
     BilledDurationMs, MaxMemoryUsedMB, MemorySizeMB, EndEstimated, RequestId, InstanceId, Attempt
-FROM lambda_invocations
+FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
 WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})
@@ -14,6 +14,6 @@ WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
     AND ({request:String} = '' OR startsWith(RequestId, {request:String}))
     AND ({at:DateTime64(3, 'UTC')} = toDateTime64(0, 3, 'UTC')
         OR (toDateTime64(BusyStart, 3, 'UTC') <= {at:DateTime64(3, 'UTC')}
-            AND toDateTime64(End, 3, 'UTC') > {at:DateTime64(3, 'UTC')}))
+            AND coalesce(toDateTime64(End, 3, 'UTC'), now64(3, 'UTC')) > {at:DateTime64(3, 'UTC')}))
 ORDER BY Start DESC
 LIMIT {limit:UInt32}

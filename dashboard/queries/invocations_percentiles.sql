@@ -5,7 +5,7 @@ SELECT
     quantileExact(0.5)(DurationMs) AS P50Ms,
     quantileExact(0.95)(DurationMs) AS P95Ms,
     quantileExact(0.99)(DurationMs) AS P99Ms
-FROM lambda_invocations
+FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
 WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')} AND DurationMs IS NOT NULL
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})
@@ -16,6 +16,6 @@ WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
     AND ({request:String} = '' OR startsWith(RequestId, {request:String}))
     AND ({at:DateTime64(3, 'UTC')} = toDateTime64(0, 3, 'UTC')
         OR (toDateTime64(BusyStart, 3, 'UTC') <= {at:DateTime64(3, 'UTC')}
-            AND toDateTime64(End, 3, 'UTC') > {at:DateTime64(3, 'UTC')}))
+            AND coalesce(toDateTime64(End, 3, 'UTC'), now64(3, 'UTC')) > {at:DateTime64(3, 'UTC')}))
 GROUP BY Bucket
 ORDER BY Bucket

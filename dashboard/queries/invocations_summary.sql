@@ -9,7 +9,7 @@ SELECT
     max(DurationMs) AS MaxMs,
     sum(BilledDurationMs * MemorySizeMB) / 1024000 AS BilledGBs,
     uniqExact(InstanceId) AS Sandboxes
-FROM lambda_invocations
+FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
 WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})
@@ -20,4 +20,4 @@ WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
     AND ({request:String} = '' OR startsWith(RequestId, {request:String}))
     AND ({at:DateTime64(3, 'UTC')} = toDateTime64(0, 3, 'UTC')
         OR (toDateTime64(BusyStart, 3, 'UTC') <= {at:DateTime64(3, 'UTC')}
-            AND toDateTime64(End, 3, 'UTC') > {at:DateTime64(3, 'UTC')}))
+            AND coalesce(toDateTime64(End, 3, 'UTC'), now64(3, 'UTC')) > {at:DateTime64(3, 'UTC')}))

@@ -7,12 +7,13 @@ SELECT
 FROM
 (
     SELECT
-        InstanceId, RequestId, Attempt, Start AS Begin, End AS Finish,
-        if(Status IN ('', 'success'), 'invoke', 'failed invoke') AS Kind,
-        dateDiff('millisecond', Start, End) AS BusyMs
-    FROM lambda_invocations
+        InstanceId, RequestId, Attempt, Start AS Begin, coalesce(End, now64(3)) AS Finish,
+        if(coalesce(Status, '') IN ('', 'success'), 'invoke', 'failed invoke') AS Kind,
+        dateDiff('millisecond', Begin, Finish) AS BusyMs
+    FROM lambda_invocations_between(
+        from = {from:DateTime64(3, 'UTC')} - toIntervalSecond(900), to = {to:DateTime64(3, 'UTC')})
     WHERE Start >= {from:DateTime64(3, 'UTC')} - toIntervalSecond(900) AND Start < {to:DateTime64(3, 'UTC')}
-        AND End >= {from:DateTime64(3, 'UTC')}
+        AND Finish >= {from:DateTime64(3, 'UTC')}
         AND has({instances:Array(String)}, InstanceId)
     UNION ALL
     SELECT

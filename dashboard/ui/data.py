@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from dashboard import sql
 from dashboard.config import Config, from_environ
-from dashboard.errors import UnreachableError
+from dashboard.errors import QueryError, UnreachableError
 from dashboard.sql import Params, QueryRows, SqlSource, Value
 
 CACHE_FOR: Final = timedelta(seconds=15)
@@ -40,6 +43,23 @@ def query(name: str, params: Params) -> pd.DataFrame:
     text = sql.statement(name)
     used = {key: value for key, value in params.items() if f"{{{key}:" in text}
     return run(text, tuple(sorted(used.items())))
+
+
+def ahead(name: str, params: Params) -> None:
+    """Start :func:`query` in the background. Whoever asks for the same meanwhile waits for this one's result."""
+    context = get_script_run_ctx()
+
+    def fetch() -> None:
+        add_script_run_ctx(ctx=context)
+        with suppress(QueryError):
+            query(name, params)
+
+    _workers().submit(fetch)
+
+
+@st.cache_resource(show_spinner=False)
+def _workers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=4, thread_name_prefix="query")
 
 
 def run(text: str, params: tuple[tuple[str, Value], ...] = ()) -> pd.DataFrame:

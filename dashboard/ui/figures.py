@@ -35,4 +35,5 @@ def row(figures: Sequence[Figure]) -> None:
                 delta_color=COLOURS[one.good],
                 help=one.about or None,
                 border=True,
+                height="stretch",
             )

@@ -30,12 +30,12 @@ def main() -> None:
         for one, target in pages.items():
             if one.listed:
                 st.page_link(target, label=one.title, icon=one.icon, query_params=carried, width="stretch")
-        st.caption(_endpoint())
+        st.caption(_endpoint(), help="Where this dashboard reads: LAMBDASCOPE_SQL_URL")
     current.run()
 
 
 def _endpoint() -> str:
     try:
-        return f"SQL: {data.config().sql.shown}"
+        return f"`{data.config().sql.shown}`"
     except DashboardError:
         return ""

@@ -58,6 +58,12 @@ class Run:
         """
         return data.query(name, {**filter_params(self.filters, self.window), **more})
 
+    def ahead(self, *names: str, **more: Value) -> None:
+        """Start queries that the page will come to, so that they run beside each other. Failures show when asked for."""
+        params = {**filter_params(self.filters, self.window), **more}
+        for name in names:
+            data.ahead(name, params)
+
     def coverage(self) -> Coverage | None:
         """From when until when there is data in the window, of any function."""
         return coverage(data.query("coverage", filter_params(self.filters, self.window)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,26 +10,33 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import cold_starts, colours, frames, series
+from dashboard.filters import InvocationKey
 from dashboard.text import milliseconds, plural, share
 from dashboard.timeaxis import format_instant
 from dashboard.ui import choices, tables
 from dashboard.ui.page import Run, nothing
 
+MILLISECONDS = "YYYY-MM-DD HH:mm:ss.SSS"
+
 SHOWN_SERIES = 9
 """More colours cannot be told apart; the rest is added up as one."""
 
-INVOCATION_COLUMNS = {
-    "Start": st.column_config.DatetimeColumn("Start", format="YYYY-MM-DD HH:mm:ss.SSS"),
-    "FunctionName": st.column_config.TextColumn("Function", width="medium"),
-    "Outcome": st.column_config.TextColumn("Outcome"),
-    "DurationMs": st.column_config.NumberColumn("Duration, ms", format="%.1f"),
-    "InitMs": st.column_config.NumberColumn("Init, ms", format="%.0f", help="Of a cold start; empty where none waited"),
-    "BilledDurationMs": st.column_config.NumberColumn("Billed, ms", format="localized"),
-    "MaxMemoryUsedMB": st.column_config.NumberColumn("Memory, MB", help="Highest use"),
-    "MemorySizeMB": st.column_config.NumberColumn("of MB", help="Configured"),
-    "FunctionVersion": st.column_config.TextColumn("Version"),
-    "RequestId": st.column_config.TextColumn("Request id", width="large"),
-}
+
+def invocation_columns(run: Run) -> dict[str, Any]:
+    """What a table of invocations shows."""
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    return {
+        "Start": tables.instants(run.viewer, "Start", MILLISECONDS),
+        "FunctionName": text("Function", width=140),
+        "Outcome": text("Outcome", width=150),
+        "DurationMs": number("Duration, ms", format="%.1f"),
+        "InitMs": number("Init, ms", format="%.0f", help="Of a cold start; empty where nothing waited"),
+        "BilledDurationMs": number("Billed, ms", format="localized"),
+        "MaxMemoryUsedMB": number("Memory, MB", help="Highest use"),
+        "MemorySizeMB": number("of MB", help="Configured"),
+        "FunctionVersion": text("Version"),
+        "RequestId": text("Request id", width="medium"),
+    }
 
 
 def invocations_over_time(run: Run) -> None:
@@ -72,7 +80,7 @@ def width(run: Run) -> str:
 
 def duration_percentiles(run: Run, **more: Any) -> None:
     """p50, p95 and p99 over time."""
-    with run.panel("Duration: p50, p95, p99", "As the platform reports it, init not included. Scale: symmetric log."):
+    with run.panel("Duration: p50, p95, p99", "As the platform reports it, init not included. Logarithmic scale."):
         rows = run.query("invocations_percentiles", **more)
         if rows.empty:
             nothing("No invocation has reported its duration in this time.")
@@ -119,9 +127,10 @@ def concurrency_over_time(run: Run, *, by_function: bool) -> None:
     run.download(rows, "concurrency")
 
 
-def peaks_table(run: Run, peaks: pd.DataFrame) -> None:
+def peaks_table(run: Run, peaks: pd.DataFrame, *, named: bool = True) -> None:
     """The highest concurrency of each, a click on which leads to what ran at that instant."""
-    named = peaks.assign(Who=peaks["FunctionName"].where(peaks["FunctionName"] != frames.ACCOUNT, "whole account"))
+    who = {"Who": st.column_config.TextColumn("Function", width="medium")} if named else {}
+    shown = peaks.assign(Who=peaks["FunctionName"].where(peaks["FunctionName"] != frames.ACCOUNT, "whole account"))
 
     def target(row: pd.Series) -> tuple[str, dict[str, list[str]]]:
         at = row["At"].to_pydatetime()
@@ -134,13 +143,13 @@ def peaks_table(run: Run, peaks: pd.DataFrame) -> None:
         }
 
     tables.linked(
-        named,
+        shown,
         f"peaks-{run.name}",
         target,
         {
-            "Who": st.column_config.TextColumn("Function", width="medium"),
+            **who,
             "Peak": st.column_config.NumberColumn("Peak", help="Most sandboxes busy at once, exact"),
-            "At": st.column_config.DatetimeColumn("First reached", format="YYYY-MM-DD HH:mm:ss.SSS"),
+            "At": tables.instants(run.viewer, "First reached", MILLISECONDS),
             "Avg": st.column_config.NumberColumn("Average", format="%.2f", help="Over the whole time chosen"),
             "Sandboxes": st.column_config.NumberColumn("Sandboxes", help="Different ones that worked in this time"),
         },
@@ -155,26 +164,35 @@ def invocations_table(run: Run, rows: pd.DataFrame, key: str) -> None:
         shown,
         key,
         lambda row: ("invocation", {**run.filters.query(), **invocation_query(row)}),
-        INVOCATION_COLUMNS,
+        invocation_columns(run),
         alt=f"The latest {len(rows)} invocations.",
     )
 
 
 def invocation_query(row: pd.Series) -> dict[str, list[str]]:
     """The query string that names one attempt."""
-    return {"request": [str(row["RequestId"])], "instance": [str(row["InstanceId"])], "attempt": [str(row["Attempt"])]}
+    start = frames.moment(row["Start"])
+    return InvocationKey(str(row["RequestId"]), str(row["InstanceId"]), int(row["Attempt"]), start).query()
 
 
-def outcome(row: dict[Any, Any]) -> str:
+def outcome(row: Mapping[Any, Any]) -> str:
     """How it ended, in a word or two."""
-    marks = ["❄ cold"] if row.get("ColdStart") else []
-    status = str(row["Status"])
-    if status not in ("", "success"):
-        error = str(row.get("ErrorType") or "")
-        marks.insert(0, f"✕ {error or status}")
+    status, error = said(row.get("Status")), said(row.get("ErrorType"))
+    marks = []
+    if status and status != "success":
+        marks.append(f"✕ {error or status}")
+    elif not status:
+        marks.append("running, or its end never came")
     elif row.get("EndEstimated"):
-        marks.append("report awaited")
-    return " · ".join(marks) or ("ok" if status else "unknown")
+        marks.append("ok, report awaited")
+    if row.get("ColdStart") is True or row.get("ColdStart") == 1:
+        marks.append("❄ cold")
+    return " · ".join(marks) or "ok"
+
+
+def said(value: object) -> str:
+    """A text cell; '' where it is NULL."""
+    return "" if value is None or value is pd.NA or value != value else str(value)  # noqa: PLR0124 - NaN is not itself
 
 
 def phases(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
@@ -12,6 +13,12 @@ from dashboard.ui import choices
 
 Target = Callable[[pd.Series], tuple[str, Mapping[str, list[str]]]]
 """From a row to the page, and the query string, that a click on it leads to."""
+
+
+def instants(viewer: ZoneInfo, label: str, style: str = "YYYY-MM-DD HH:mm:ss") -> Any:
+    """A column of instants in the viewer's zone."""
+    about = f"In {viewer.key}" + ("" if viewer.key == "UTC" else "; the CSV has UTC")
+    return st.column_config.DatetimeColumn(label, format=style, timezone=viewer.key, help=about)
 
 
 def linked(
@@ -49,5 +56,6 @@ def linked(
         on_select=clicked,
         selection_mode="single-cell",
         height=height,  # type: ignore[arg-type]  # int or "auto"
+        placeholder="",
         alt=alt,
     )

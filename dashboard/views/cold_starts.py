@@ -8,9 +8,13 @@ from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
+LATEST = 50
+
 
 def _body(run: Run) -> None:
-    over_time = run.query("cold_starts_over_time")
+    run.ahead("cold_start_functions", "cold_start_phases", "coverage")
+    run.ahead("cold_starts_latest", limit=LATEST)
+    over_time = run.query("invocations_over_time")
     functions = run.query("cold_start_functions")
     if over_time.empty:
         nothing()
@@ -28,7 +32,7 @@ def _body(run: Run) -> None:
     with run.panel("By function", "Init duration as the platform reports it. Click a row to see the function alone."):
         _by_function(run, functions)
     with run.panel("Latest cold starts", "Click a row to see its phases on one time axis."):
-        panels.invocations_table(run, run.query("cold_starts_latest", limit=50), "cold-latest")
+        panels.invocations_table(run, run.query("cold_starts_latest", limit=LATEST), "cold-latest")
 
 
 def _figures(over_time: pd.DataFrame, functions: pd.DataFrame) -> None:

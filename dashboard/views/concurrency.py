@@ -8,6 +8,7 @@ from dashboard.ui.page import Run, nothing, show
 
 
 def _body(run: Run) -> None:
+    run.ahead("concurrency_over_time", "coverage")
     peaks = run.query("concurrency_peaks")
     if peaks.empty:
         nothing()

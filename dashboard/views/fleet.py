@@ -1,96 +1,88 @@
 """Fleet: the health of every function at a glance."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from dashboard.charts import fleet as shaping
+from dashboard.charts.frames import ACCOUNT
 from dashboard.text import count, milliseconds, plural, seconds, share
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
-COLUMNS = {
-    "FunctionName": st.column_config.TextColumn("Function", width="medium", pinned=True),
-    "Signals": st.column_config.MultiselectColumn(
-        "Stands out", options=list(shaping.SIGNALS), color=list(shaping.SIGNALS.values()), width="medium"
-    ),
-    "Invocations": st.column_config.NumberColumn("Invocations", format="localized"),
-    "Counts": st.column_config.AreaChartColumn("over time", y_min=0, width="small"),
-    "FailedShare": st.column_config.NumberColumn("Failed", format="percent"),
-    "ColdShare": st.column_config.NumberColumn("Cold", format="percent"),
-    "P50Ms": st.column_config.NumberColumn("p50, ms", format="%.0f"),
-    "P95Ms": st.column_config.NumberColumn("p95, ms", format="%.0f"),
-    "P99Ms": st.column_config.NumberColumn("p99, ms", format="%.0f"),
-    "Peak": st.column_config.NumberColumn("Peak", help="Most sandboxes busy at once, exact"),
-    "MemoryShare": st.column_config.ProgressColumn(
-        "Memory",
-        format="percent",
-        min_value=0,
-        max_value=1,
-        help="Highest use, of what is configured",
-    ),
-    "LastStart": st.column_config.DatetimeColumn("Last invocation", format="distance"),
-}
+
+def _columns(run: Run) -> dict[str, Any]:
+    number = st.column_config.NumberColumn
+    return {
+        "FunctionName": st.column_config.TextColumn("Function", width=135, pinned=True),
+        "Signals": st.column_config.MultiselectColumn(
+            "Stands out", width=232, options=list(shaping.SIGNALS), color=list(shaping.SIGNALS.values())
+        ),
+        "Invocations": number("Invocations", format="localized", width=80),
+        "Counts": st.column_config.AreaChartColumn("over time", y_min=0, width=85),
+        "FailedPercent": number("Failed", format="%.1f %%", width=65),
+        "ColdPercent": number("Cold", format="%.1f %%", width=65),
+        "P50Ms": number("p50, ms", format="%.0f", width=65),
+        "P95Ms": number("p95, ms", format="%.0f", width=65),
+        "P99Ms": number("p99, ms", format="%.0f", width=65),
+        "Peak": number("Peak", help="Most sandboxes busy at once, exact", width=50),
+        "MemoryPercent": number("Memory", format="%.0f %%", width=65, help="Highest use, of what is configured"),
+        "LastStart": tables.instants(run.viewer, "Last seen", "distance"),
+    }
 
 
 def _body(run: Run) -> None:
     span_s = int(run.window.span_s)
-    totals = run.query("fleet_totals", span_s=span_s)
-    peaks = run.query("concurrency_peaks")
-    functions = run.query("fleet_functions", span_s=span_s)
-    if functions.empty:
+    run.ahead("concurrency_peaks", "invocations_over_time", "coverage")
+    rows = run.query("fleet_functions", span_s=span_s)
+    total = shaping.whole(rows)
+    if total is None:
         nothing()
         return
-    row(_figures(run, totals, peaks))
-    if shaping.comparable(totals, run.window) is not None:
-        st.caption(f"Arrows: against the {seconds(span_s)} before.")
+    peaks = run.query("concurrency_peaks")
+    row(_figures(run, total, peaks))
+    frame = shaping.table(rows, peaks)
     with run.panel(
-        f"{plural(len(functions), 'function')}, what stands out first",
+        f"{plural(len(frame), 'function')}, what stands out first",
         "Click a function to see it alone. The columns sort by a click on their heads.",
     ):
-        frame = shaping.table(functions, run.query("fleet_sparklines", span_s=span_s), peaks)
         tables.linked(
             frame,
             "fleet-table",
             lambda clicked: ("function", {**run.filters.query(), "function": [str(clicked["FunctionName"])]}),
-            COLUMNS,
+            _columns(run),
             alt="Functions with invocations, failures, cold starts, duration percentiles and peak concurrency.",
         )
     panels.invocations_over_time(run)
 
 
-def _figures(run: Run, totals: pd.DataFrame, peaks: pd.DataFrame) -> list[Figure]:
-    now = totals[totals["Current"] == 1]
-    current = now.iloc[0] if not now.empty else None
-    before = shaping.comparable(totals, run.window)
-    account = peaks[peaks["FunctionName"] == "*"]
-    if current is None:
-        return []
+def _figures(run: Run, total: pd.Series, peaks: pd.DataFrame) -> list[Figure]:
+    moved = shaping.comparable(total, run.window)
+    against = f" The arrow compares with the {seconds(run.window.span_s)} before." if moved else ""
+
+    def changed(column: str) -> str | None:
+        return shaping.change(total, column) if moved else None
+
+    def shifted(column: str) -> str | None:
+        return shaping.share_change(total, column) if moved else None
+
+    failed, cold, all_ = (float(total[name]) for name in ("Failed", "ColdStarts", "Invocations"))
     out = [
-        Figure("Invocations", count(current["Invocations"]), shaping.change(current, before, "Invocations")),
-        Figure(
-            "Failed",
-            share(current["Failed"], current["Invocations"]),
-            shaping.share_change(current, before, "Failed"),
-            "down",
-            f"{count(current['Failed'])} invocations ended in an error or a timeout",
-        ),
-        Figure(
-            "Cold starts",
-            share(current["ColdStarts"], current["Invocations"]),
-            shaping.share_change(current, before, "ColdStarts"),
-            "down",
-            f"{count(current['ColdStarts'])} invocations waited for an init",
-        ),
+        Figure("Invocations", count(all_), changed("Invocations"), about=f"That began in this time.{against}"),
+        Figure("Failed", share(failed, all_), shifted("Failed"), "down", f"{count(failed)} of them.{against}"),
+        Figure("Cold starts", share(cold, all_), shifted("ColdStarts"), "down", f"{count(cold)} waited for an init."),
     ]
     out += [
-        Figure(f"Duration {name}", milliseconds(current[column]), shaping.change(current, before, column), "down")
+        Figure(f"Duration {name}", milliseconds(total[column]), changed(column), "down")
         for name, column in (("p50", "P50Ms"), ("p95", "P95Ms"), ("p99", "P99Ms"))
     ]
+    account = peaks[peaks["FunctionName"] == ACCOUNT]
     if not account.empty and not run.filters.functions:
         top = account.iloc[0]
         about = f"Most sandboxes busy at once, exact; first at {run.shown(top['At'])}"
-        out.append(Figure("Peak concurrency", count(top["Peak"]), about=about))
+        out.append(Figure("Peak busy", count(top["Peak"]), about=about))
     return out
 
 

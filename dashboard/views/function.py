@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard.charts import frames
 from dashboard.filters import InvocationFilters
 from dashboard.sql import invocation_params, names
 from dashboard.text import count, milliseconds, share
@@ -21,6 +20,8 @@ def _body(run: Run) -> None:
         return
     name = run.filters.functions[0]
     st.markdown(f"## {name}")
+    run.ahead("concurrency_peaks", "concurrency_over_time", "invocations_over_time", "coverage", "cold_start_phases")
+    run.ahead("invocations_percentiles", **invocation_params(InvocationFilters()))
     summary = run.query("invocations_summary", **invocation_params(InvocationFilters()))
     if summary.empty or not summary["Invocations"].iloc[0]:
         nothing(f"No invocations of {name} in this time. Choose a longer range above.")
@@ -36,7 +37,7 @@ def _body(run: Run) -> None:
             Figure("Duration p50", milliseconds(only["P50Ms"])),
             Figure("Duration p95", milliseconds(only["P95Ms"])),
             Figure("Duration p99", milliseconds(only["P99Ms"])),
-            Figure("Peak concurrency", count(own["Peak"].max() if not own.empty else None), about="Exact"),
+            Figure("Peak busy", count(own["Peak"].max()), about="Most sandboxes at once, exact"),
         ]
     )
     panels.invocations_over_time(run)
@@ -49,7 +50,7 @@ def _body(run: Run) -> None:
     with left:
         panels.phases(run)
     with right, run.panel("Highest peak", "Exact. Click the row to see what ran at that instant."):
-        panels.peaks_table(run, own if not own.empty else peaks[peaks["FunctionName"] != frames.ACCOUNT])
+        panels.peaks_table(run, own, named=False)
     failed = replace(InvocationFilters(), status="failed")
     with run.panel("Latest failures", "Click a row to see every phase of it."):
         _latest(run, failed, "function-failed", f"No invocation of {name} failed in this time.")

@@ -5,12 +5,13 @@ import streamlit as st
 
 from dashboard.charts import frames
 from dashboard.text import count, seconds, share
-from dashboard.ui import panels
+from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
 
 def _body(run: Run) -> None:
+    run.ahead("ingest_tables", "ingest_over_time")
     functions = run.query("ingest_functions")
     _figures(run, functions)
     with run.panel("Sources", "Rows in the chosen time, and how old the newest is."):
@@ -72,8 +73,9 @@ def _sources(run: Run) -> None:
             "Rows": st.column_config.NumberColumn("Rows", format="localized"),
             "PerMinute": st.column_config.NumberColumn("per minute", format="%.1f"),
             "Age": "Newest record",
-            "Newest": st.column_config.DatetimeColumn("at", format="YYYY-MM-DD HH:mm:ss"),
+            "Newest": tables.instants(run.viewer, "at"),
         },
+        placeholder="",
         alt="Sources with their rows and the age of the newest.",
     )
 

@@ -7,10 +7,10 @@ import streamlit as st
 
 from dashboard.charts.waterfall import bars, waterfall
 from dashboard.filters import parse_invocation_key
-from dashboard.sql import instant
+from dashboard.sql import instant, key_params
 from dashboard.text import UNKNOWN, known, megabytes, milliseconds
 from dashboard.timeaxis import format_instant
-from dashboard.ui import panels
+from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
@@ -23,7 +23,7 @@ def _body(run: Run) -> None:
     if key is None:
         nothing("No invocation is named. Choose one on the page Invocations.")
         return
-    found = run.query("invocation", request=key.request_id, instance=key.instance_id, attempt=key.attempt)
+    found = run.query("invocation", **key_params(key))
     if found.empty:
         nothing(
             f"No invocation with the request id {key.request_id} is stored. It may be older than what is kept, or its "
@@ -76,7 +76,7 @@ def _figures(only: pd.Series) -> None:
                 megabytes(_number(used)),
                 about=f"Of {megabytes(_number(size))}",
             ),
-            Figure("Billed", _gigabyte_seconds(only), about="Billed duration times configured memory"),
+            Figure("Billed, GB-s", _gigabyte_seconds(only), about="Billed duration times configured memory"),
         ]
     )
 
@@ -89,7 +89,7 @@ def _gigabyte_seconds(only: pd.Series) -> str:
     billed, size = _number(only["BilledDurationMs"]), _number(only["MemorySizeMB"])
     if billed is None or size is None or not known(billed):
         return UNKNOWN
-    return f"{billed * size / 1_024_000:.4f} GB-s"
+    return f"{billed * size / 1_024_000:.4f}"
 
 
 def _spans(run: Run, only: pd.Series, near: dict[str, str]) -> None:
@@ -117,7 +117,7 @@ def _logs(run: Run, only: pd.Series, near: dict[str, str]) -> None:
         hide_index=True,
         key="invocation-logs",
         column_config={
-            "Timestamp": st.column_config.DatetimeColumn("Time", format="HH:mm:ss.SSS", width="small"),
+            "Timestamp": tables.instants(run.viewer, "Time", "HH:mm:ss.SSS"),
             "SeverityText": st.column_config.TextColumn("Severity", width="small"),
             "Body": st.column_config.TextColumn("Line", width="large"),
         },
@@ -133,4 +133,4 @@ def _everything(run: Run, only: pd.Series) -> None:
     run.download(pd.DataFrame([only]), "row")
 
 
-show("invocation", _body)
+show("invocation", _body, use_time=False, use_functions=False)

@@ -28,6 +28,8 @@ def _body(run: Run) -> None:
         st.info(f"Only what was busy at {run.shown(chosen.at)}, init included.", icon=":material/my_location:")
         st.button("Show all of the time", on_click=_changed, args=("at",), type="tertiary", icon=":material/close:")
     params = invocation_params(chosen)
+    run.ahead("invocations_percentiles", "invocations_histogram", **params)
+    run.ahead("invocations_latest", limit=LIMIT, **params)
     summary = run.query("invocations_summary", **params)
     if summary.empty or not summary["Invocations"].iloc[0]:
         narrowed = bool(chosen.query() or run.filters.functions)
@@ -43,7 +45,7 @@ def _body(run: Run) -> None:
             Figure("p95", milliseconds(only["P95Ms"])),
             Figure("p99", milliseconds(only["P99Ms"])),
             Figure("Longest", milliseconds(only["MaxMs"])),
-            Figure("Billed", f"{only['BilledGBs']:,.1f} GB-s", about="Billed duration times configured memory"),
+            Figure("Billed, GB-s", count(only["BilledGBs"]), about="Billed duration times configured memory"),
         ]
     )
     left, right = st.columns(2)

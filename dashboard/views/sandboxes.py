@@ -6,7 +6,7 @@ import streamlit as st
 from dashboard.charts import sandboxes as shaping
 from dashboard.sql import names
 from dashboard.text import UNKNOWN, count, milliseconds, seconds
-from dashboard.ui import choices
+from dashboard.ui import choices, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
@@ -54,13 +54,14 @@ def _body(run: Run) -> None:
                 "FunctionName": "Function",
                 "FunctionVersion": "Version",
                 "InitType": "Type of init",
-                "InitStart": st.column_config.DatetimeColumn("Init began", format="YYYY-MM-DD HH:mm:ss"),
-                "FirstInvoke": st.column_config.DatetimeColumn("First invocation", format="YYYY-MM-DD HH:mm:ss"),
-                "LastInvoke": st.column_config.DatetimeColumn("Last invocation", format="YYYY-MM-DD HH:mm:ss"),
-                "ShutdownAt": st.column_config.DatetimeColumn("Shut down", format="YYYY-MM-DD HH:mm:ss"),
+                "InitStart": tables.instants(run.viewer, "Init began"),
+                "FirstInvoke": tables.instants(run.viewer, "First invocation"),
+                "LastInvoke": tables.instants(run.viewer, "Last invocation"),
+                "ShutdownAt": tables.instants(run.viewer, "Shut down"),
                 "ShutdownReason": "Reason",
                 "InstanceId": "Instance id",
             },
+            placeholder="",
             alt=f"{len(alive)} sandboxes.",
         )
 

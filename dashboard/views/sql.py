@@ -18,6 +18,7 @@ def _body(run: Run) -> None:
     asked = run.choices.query.get("q", [""])[-1]
     left, right = st.columns([3, 1])
     with left:
+        _recipes()
         _editor(asked or cookbook.RECIPES[0].sql)
         if asked:
             with run.panel("Result"):
@@ -38,6 +39,17 @@ def _editor(text: str) -> None:
     st.session_state["sql-text"] = text
     st.text_area("Statement", key="sql-text", height=220, label_visibility="collapsed")
     st.button("Run", type="primary", icon=":material/play_arrow:", on_click=lambda: _ask(st.session_state["sql-text"]))
+
+
+def _recipes() -> None:
+    by_title = {recipe.title: recipe.sql for recipe in cookbook.RECIPES}
+
+    def chosen() -> None:
+        _ask(by_title.get(st.session_state["sql-recipe"], ""))
+
+    st.selectbox(
+        "Recipes", list(by_title), index=None, key="sql-recipe", placeholder="Start from a question", on_change=chosen
+    )
 
 
 def _ask(text: str) -> None:
