@@ -283,6 +283,7 @@ class Sandbox:
             case do.KillExtension(name):
                 self._signal(name, signal.SIGKILL)
             case do.InitDone():
+                self._used_memory_mb()
                 self._hub.close_subscriptions()
                 self._owner.init_done(self, action)
             case do.InvocationDone():
@@ -355,6 +356,7 @@ class Sandbox:
             self._timer = None
 
     def _answer(self, payload: bytes, *, is_error: bool) -> None:
+        self._used_memory_mb()  # what crashes later should have been seen once
         if self._request is not None:
             self._request.answer(payload, is_error=is_error)
 
