@@ -39,7 +39,7 @@ static struct text root_of(const char *path, char *buffer)
 
 struct paths {
     char loader[PATH_CAPACITY], libraries[PATH_CAPACITY], python[PATH_CAPACITY];
-    char certificates[PATH_CAPACITY], openssl_config[PATH_CAPACITY];
+    char certificates[PATH_CAPACITY], no_bundle[PATH_CAPACITY], openssl_config[PATH_CAPACITY];
     char handoff[HANDOFF_CAPACITY];
 };
 
@@ -60,6 +60,7 @@ static bool find_paths(struct paths *paths, struct text root)
         && !write_path(paths->libraries, TEXT(""), root, TEXT("/lambdascope/lib")).overflow
         && !write_path(paths->python, TEXT(""), root, TEXT("/lambdascope/bin/python3")).overflow
         && !write_path(paths->certificates, TEXT("SSL_CERT_DIR="), root, TEXT("/lambdascope/ca")).overflow
+        && !write_path(paths->no_bundle, TEXT("SSL_CERT_FILE="), root, TEXT("/lambdascope/ca/none")).overflow
         && !write_path(paths->openssl_config, TEXT("OPENSSL_CONF="), root, TEXT("/lambdascope/openssl.cnf")).overflow;
 }
 
@@ -68,7 +69,7 @@ static void execute_python(const struct extension *extension, const char *path, 
 {
     static struct paths paths;
     static char root_buffer[PATH_CAPACITY];
-    static const char *variables[VARIABLES_CAPACITY + 5];
+    static const char *variables[VARIABLES_CAPACITY + 6];
     if (!find_paths(&paths, root_of(path, root_buffer)))
         return;
     struct writer handoff = {paths.handoff, sizeof paths.handoff, 0, false};
@@ -78,6 +79,7 @@ static void execute_python(const struct extension *extension, const char *path, 
     size_t count = environment_for_python(environment, variables, VARIABLES_CAPACITY);
     variables[count++] = paths.handoff;
     variables[count++] = paths.certificates;
+    variables[count++] = paths.no_bundle; /* there is no such file: OpenSSL would look for one in the function's image */
     variables[count++] = paths.openssl_config;
     variables[count++] = "LC_ALL=C"; /* UTF-8, without a locale of the function's image (PEP 540) */
     /* The loader is called by its path, so that no file of the layer holds an absolute one. */

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import http.server
 import json
 import os
 import shutil
+import ssl
+import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from deploy.layer.certificates import hashed_directory
 from tests.support.layer import ENTRY, SHUTDOWN, ExtensionsApi, answer, launched, wait_until
 
 pytestmark = [pytest.mark.layer, pytest.mark.root]
@@ -36,15 +42,19 @@ os.execv(entry, [entry])
 
 
 @pytest.fixture(params=["proc", "no proc"])
-def bare(request, tmp_path, unpacked):
-    """A command that enters a bare root and starts the layer's launcher there."""
+def bare(request, tmp_path):
+    """Gives the command that enters a bare root and starts the launcher of a layer there."""
     if os.geteuid() != 0:
         pytest.fail("needs root: only root may mount and change the root directory")
     root = tmp_path / "root"
     for folder in ("opt", "tmp", "proc"):
         (root / folder).mkdir(parents=True)
-    enter = [sys.executable, "-c", ENTER, tool("mount"), str(root), str(unpacked), request.param, f"/opt/{ENTRY}"]
-    return [tool("unshare"), "--mount", "--propagation", "private", *enter]
+
+    def command(layer: Path) -> list[str]:
+        enter = [sys.executable, "-c", ENTER, tool("mount"), str(root), str(layer), request.param, f"/opt/{ENTRY}"]
+        return [tool("unshare"), "--mount", "--propagation", "private", *enter]
+
+    return command
 
 
 def tool(name: str) -> str:
@@ -88,15 +98,41 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def collector():
-    """A collector that listens."""
+@contextlib.contextmanager
+def collecting(certificate: Path | None = None) -> Iterator[Collector]:
+    """A collector that listens; with TLS where it has a certificate."""
     with Collector() as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            server.url = server.url.replace("http:", "https:")
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
         server.shutdown()
         thread.join()
+
+
+def certificate_for_this_host(folder: Path) -> Path:
+    """A file with a key and a certificate for 127.0.0.1 that it signed itself."""
+    key, certificate, both = folder / "key.pem", folder / "certificate.pem", folder / "both.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    subject = ["-subj", "/O=Lambdascope  Tests/CN=Collector", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, *subject, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    return both
 
 
 TELEMETRY: list[dict[str, object]] = [
@@ -151,15 +187,15 @@ def deliver(api: ExtensionsApi, records: list[dict[str, object]]) -> int:
     return status
 
 
-def test_starts_reports_and_exports_where_there_is_nothing(serve, bare, unpacked, collector):
-    api = serve()
+def run_one_invocation(api: ExtensionsApi, collector: Collector, layer: Path, command: list[str]) -> None:
+    """From the start to SHUTDOWN, with one invocation, of which the collector must hear."""
     environment = {
         "AWS_LAMBDA_RUNTIME_API": api.address,
         "AWS_LAMBDA_FUNCTION_NAME": "f",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "PATH": "",
     }
-    with launched(unpacked, environment, command=bare) as launcher:
+    with launched(layer, environment, command=command) as launcher:
         api.expect("register")
         assert deliver(api, TELEMETRY) == 200
         api.expect("next")
@@ -168,3 +204,18 @@ def test_starts_reports_and_exports_where_there_is_nothing(serve, bare, unpacked
         api.answer_held(SHUTDOWN)
         assert launcher.exit_code() == 0, launcher.stderr()
         wait_until(lambda: {"f", "init"} <= collector.span_names(), "the export of the invocation and of its init")
+
+
+def test_starts_reports_and_exports_where_there_is_nothing(serve, bare, unpacked):
+    with collecting() as collector:
+        run_one_invocation(serve(), collector, unpacked, bare(unpacked))
+
+
+def test_exports_over_tls_to_whom_an_authority_of_the_layer_vouches_for(serve, bare, layer_copy, tmp_path):
+    """The collector's authority is put among the layer's; OpenSSL must find it there by its hash."""
+    certificate = certificate_for_this_host(tmp_path)
+    (layer_copy / "lambdascope/ca").chmod(0o755)
+    for name, content in hashed_directory(certificate.read_text()).items():
+        (layer_copy / "lambdascope/ca" / name).write_bytes(content)
+    with collecting(certificate) as collector:
+        run_one_invocation(serve(), collector, layer_copy, bare(layer_copy))

@@ -232,6 +232,7 @@ def test_the_environment_of_the_function_does_not_reach_python(serve, run, repor
     own = {
         "LC_ALL": "C",
         "SSL_CERT_DIR": f"{reporting}/lambdascope/ca",
+        "SSL_CERT_FILE": f"{reporting}/lambdascope/ca/none",
         "OPENSSL_CONF": f"{reporting}/lambdascope/openssl.cnf",
     }
     with run(api.address, **{**HOSTILE, **settings}):
