@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from collector.errors import SetupError, StoreUnavailableError
-from collector.otlp.signals import Signal
 from collector.receiver import http
 from collector.receiver.grpc import GrpcReceiver
 from collector.receiver.intake import Intake, IntakeSettings
+from collector.spool.folder import DataFolder
 from collector.spool.repeats import Journal, Repeats
-from collector.spool.spool import Spool, SpoolSettings, check_writable
+from collector.spool.spool import Spool, SpoolSettings
 from collector.sql.engine import Engine
 from collector.sql.server import SqlServer
 from collector.sql.settings import SqlLimits
@@ -64,7 +64,8 @@ class Service:
             SetupError: it cannot be done as configured.
         """
         config = self._config
-        check_writable(config.data)
+        folder = DataFolder(config.data)
+        self._exits.callback(folder.release)
         spool, repeats, journal = self._open_spool()
         self._spool = spool
         self._store = ClickHouseStore(config.store)
@@ -78,7 +79,6 @@ class Service:
             time.time_ns,
         )
         if config.store.embedded:
-            # Two collectors in one folder would spoil each other's spool: the store's lock comes before the ports.
             await self._inserter.call(self._store.open)
             self._inserter.recovered()
         grpc_port = await self._start_grpc()
@@ -98,7 +98,7 @@ class Service:
             raise SetupError(f"data folder {config.data}: {error.strerror or error}") from None
 
         def seen(record: Record) -> None:
-            self._counters.received[record.signal] += record.items
+            self._counters.receive(record.signal, record.items)
             if record.export_id is not None:
                 repeats.add(record.signal, record.export_id)
 
@@ -116,7 +116,7 @@ class Service:
             config.segment_items,
             config.linger_ms / 1000,
         )
-        return Spool(config.spool, settings, found), repeats, journal
+        return Spool(config.spool, settings, found, self._counters), repeats, journal
 
     async def _start_grpc(self) -> int:
         receiver = GrpcReceiver(self._intake, self._config.host, self._config.grpc_port)
@@ -180,7 +180,7 @@ class Service:
         return self._inserter.trouble
 
     def _metrics(self) -> str:
-        gauges = Gauges(self._spool.queued, self._spool.stored_bytes, self._intake.in_flight_bytes, self._inserter.up)
+        gauges = Gauges(self._spool.stored_bytes, self._intake.in_flight_bytes, self._inserter.up)
         return prometheus_text(self._counters, gauges)
 
     async def _close_store(self) -> None:
@@ -198,7 +198,7 @@ class Service:
             if time.monotonic() >= deadline:
                 break
             await asyncio.sleep(0.02)
-        left = sum(self._spool.queued[signal] for signal in Signal)
+        left = sum(self._counters.queued.values())
         if left:
             log.warning("stop: %d items stay in the spool; the next start stores them", left)
         inserting.cancel()
@@ -208,6 +208,7 @@ class Service:
     async def wait(self) -> None:
         """Until the inserter ends, which it does only by a fault of ours: its exception is raised."""
         assert self._inserting is not None
+        await asyncio.wait((self._inserting,))  # not awaited itself: to cancel this must not cancel the inserter
         await self._inserting
 
     async def stop(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from collector.otlp.signals import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 PREFIX: Final = "lambdascope_collector_"
 
@@ -22,7 +22,8 @@ class Counters:
     """Running totals since the start. Items are spans, log records and points.
 
     Attributes:
-        received: items of requests that were acknowledged for the first time, and what the spool held at the start.
+        received: items of requests that are durable, and what the spool held at the start.
+        queued: of those, items that are in the spool and neither stored nor rejected.
         stored: of those, items that ClickHouse acknowledged.
         rejected: of those, items that ClickHouse refused for good; kept in the quarantine.
         repeated: items of requests that were acknowledged again without being stored again.
@@ -33,6 +34,7 @@ class Counters:
     """
 
     received: dict[Signal, int] = field(default_factory=_zero)
+    queued: dict[Signal, int] = field(default_factory=_zero)
     stored: dict[Signal, int] = field(default_factory=_zero)
     rejected: dict[Signal, int] = field(default_factory=_zero)
     repeated: dict[Signal, int] = field(default_factory=_zero)
@@ -40,6 +42,17 @@ class Counters:
     insert_failures: int = 0
     torn_bytes: int = 0
     damaged_bytes: int = 0
+
+    def receive(self, signal: Signal, items: int) -> None:
+        """Count items that have become durable."""
+        self.received[signal] += items
+        self.queued[signal] += items
+
+    def settle(self, signal: Signal, *, stored: int, rejected: int) -> None:
+        """Count items that the spool no longer answers for."""
+        self.queued[signal] -= stored + rejected
+        self.stored[signal] += stored
+        self.rejected[signal] += rejected
 
     def refuse(self, reason: str) -> None:
         """Count one refused request."""
@@ -51,13 +64,11 @@ class Gauges:
     """What is true now.
 
     Attributes:
-        queued: items in the spool.
         spool_bytes: size of the spool.
         in_flight_bytes: requests that are being worked on.
         store_up: whether the last exchange with ClickHouse succeeded.
     """
 
-    queued: Mapping[Signal, int]
     spool_bytes: int
     in_flight_bytes: int
     store_up: bool
@@ -78,7 +89,7 @@ _PER_SIGNAL: Final = (
 
 
 def _lines(counters: Counters, gauges: Gauges) -> Iterator[str]:
-    values = (counters.received, counters.stored, counters.rejected, gauges.queued, counters.repeated)
+    values = (counters.received, counters.stored, counters.rejected, counters.queued, counters.repeated)
     for (name, kind, text), per_signal in zip(_PER_SIGNAL, values, strict=True):
         yield _head(name, kind, text)
         for signal in Signal:

@@ -5,6 +5,7 @@ Messages are left compressed by the gRPC core and decompressed here: the core ha
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -55,6 +56,7 @@ class GrpcReceiver:
 
     def __init__(self, intake: Intake, host: str, port: int) -> None:
         self._intake = intake
+        self._host, self._port = host, port
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._health = health_aio.HealthServicer()
         self._server = aio.server(
@@ -79,9 +81,13 @@ class GrpcReceiver:
         described = [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
         reflection.enable_server_reflection([*described, reflection.SERVICE_NAME], self._server)
         try:
+            _probe(self._host, self._port)
             port: int = self._server.add_insecure_port(self._address)
-        except RuntimeError:
-            raise SetupError(f"grpc port: cannot listen on {self._address}: in use, or not an address here") from None
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise SetupError(f"grpc port: cannot listen on {self._address}: {reason}") from None
+        except RuntimeError as error:
+            raise SetupError(f"grpc port: cannot listen on {self._address}: {error}") from None
         await self._server.start()
         for name in ("", *names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -113,6 +119,13 @@ class GrpcReceiver:
             if plain is not body:
                 admission.grow(len(plain))
             await self._intake.accept(signal, plain, _export_id(context))
+
+
+def _probe(host: str, port: int) -> None:
+    """Raise OSError where the port cannot be had: gRPC would not say why, and would print to stderr."""
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    with socket.create_server(address[:2], family=family):
+        pass
 
 
 def _export_id(context: aio.ServicerContext[bytes, bytes]) -> ExportId | None:

@@ -128,7 +128,6 @@ class Intake:
 
     async def _store(self, record: Record) -> None:
         await self._sink.append(record)
-        self._counters.received[record.signal] += record.items
         if record.export_id is not None:
             self._repeats.add(record.signal, record.export_id)
 

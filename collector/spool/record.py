@@ -79,8 +79,9 @@ class Record:
 
     @property
     def encoded_bytes(self) -> int:
-        """Size of :meth:`encode`'s result, but for the id."""
-        return _FRAME.size + _HEAD.size + len(self.body)
+        """Size of :meth:`encode`'s result."""
+        id_size = len(str(self.export_id).encode()) if self.export_id else 0
+        return _FRAME.size + _HEAD.size + id_size + len(self.body)
 
     def encode(self) -> bytes:
         """Its bytes in a segment."""

@@ -39,6 +39,11 @@ class Segment:
     items: dict[Signal, int] = field(default_factory=_no_items)
 
     @property
+    def record_bytes(self) -> int:
+        """Size of its records."""
+        return self.size_bytes - len(MAGIC)
+
+    @property
     def name(self) -> str:
         """Unique for good: an ordinal that grows, and randomness, so that a spool made anew repeats no name."""
         return self.path.name.removesuffix(SUFFIX)

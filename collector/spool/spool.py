@@ -6,7 +6,7 @@ One thread does all writing. While it syncs, further records gather and share th
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import shutil
 import time
 from collections import deque
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from collector.errors import SetupError, UnavailableError
-from collector.otlp.signals import Signal
 from collector.spool.segment import Recovery, SegmentWriter, ordinal, recover_one, sync_folder
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from collector.spool.record import Record
     from collector.spool.segment import Segment
+    from collector.telemetry import Counters
 
 FULL_RETRY_S: Final = 5.0
 """What clients are told to wait when the spool is full."""
@@ -57,13 +57,13 @@ class _Pending:
 class Spool:
     """Durable, bounded, ordered. Made by :meth:`open`; used from one event loop."""
 
-    def __init__(self, folder: Path, settings: SpoolSettings, found: Recovery) -> None:
+    def __init__(self, folder: Path, settings: SpoolSettings, found: Recovery, counters: Counters) -> None:
         self._folder = folder
         self._settings = settings
         self._next_ordinal = found.next_ordinal
         self._sealed: deque[Segment] = deque(found.segments)
-        self._stored_bytes = sum(segment.size_bytes for segment in found.segments)
-        self._queued = {signal: sum(segment.items[signal] for segment in found.segments) for signal in Signal}
+        self._stored_bytes = sum(segment.record_bytes for segment in found.segments)
+        self._counters = counters
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
         self._writer: SegmentWriter | None = None
@@ -141,7 +141,7 @@ class Spool:
                     item.done.exception()  # a client that went away does not fetch it
                 continue
             for item in batch:
-                self._queued[item.record.signal] += item.record.items
+                self._counters.receive(item.record.signal, item.record.items)
                 item.done.set_result(None)
             self._sealed.extend(sealed)
             self._changed.set()
@@ -184,14 +184,14 @@ class Spool:
         far faster than many small ones.
         """
         while not self._sealed:
-            if self._writer is None:
-                self._changed.clear()
-                await self._changed.wait()
+            self._changed.clear()
+            age_s = time.monotonic() - self._first_write_s
+            if self._writer is not None and age_s >= self._settings.linger_s:
+                await self.seal()
                 continue
-            wait_s = self._first_write_s + self._settings.linger_s - time.monotonic()
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
-            await self.seal()
+            due_in_s = None if self._writer is None else self._settings.linger_s - age_s
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), due_in_s)
         return self._sealed.popleft()
 
     async def seal(self) -> None:
@@ -208,21 +208,14 @@ class Spool:
             sync_folder(self._folder)
 
         await asyncio.get_running_loop().run_in_executor(self._thread, unlink)
-        self._stored_bytes = max(0, self._stored_bytes - segment.size_bytes)
-        for signal, items in segment.items.items():
-            self._queued[signal] -= items
+        self._stored_bytes -= segment.record_bytes
 
     # Both ------------------------------------------------------------------------------------------------------------
 
     @property
     def empty(self) -> bool:
         """Whether everything that was accepted has been removed again."""
-        return not any(self._queued.values()) and not self._pending
-
-    @property
-    def queued(self) -> dict[Signal, int]:
-        """Items that are acknowledged and not stored yet."""
-        return dict(self._queued)
+        return not (self._stored_bytes or self._pending)
 
     @property
     def stored_bytes(self) -> int:
@@ -238,18 +231,3 @@ class Spool:
     async def close(self) -> None:
         """After :meth:`finish`, and after the last :meth:`remove`: end the thread."""
         self._thread.shutdown()
-
-
-def check_writable(folder: Path) -> None:
-    """Fail early and by name.
-
-    Raises:
-        SetupError: the folder cannot be made or written.
-    """
-    probe = folder / f".writable-{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise SetupError(f"data folder {folder}: {error.strerror or error}") from None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from collector.sql.errors import FUNCTION_NOT_ALLOWED, READONLY, SYNTAX_ERROR, QueryError
 from collector.sql.lexer import STRING, WORD, Token, tokens
+from collector.sql.settings import SETTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,12 @@ FUNCTIONS_REFUSED: Final = re.compile(
     re.IGNORECASE,
 )
 """Functions that read files, the network or the process. Refused wherever the name stands: ``APPLY(file)`` calls."""
+
+
+SETTINGS_TABLE: Final = (
+    f"(SELECT * REPLACE (toUInt8(NOT match(name, '^({SETTABLE})$')) AS readonly) FROM system.settings)"  # noqa: S608  # constants only
+)
+"""What a query reads in place of ``system.settings``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,8 @@ def check(text: str, engine_table_functions: frozenset[str]) -> Query:
             READONLY, f"{first.text[:64]}: Cannot execute query in readonly mode; allowed are {', '.join(STATEMENTS)}"
         )
     _check_calls(found, frozenset(engine_table_functions) - TABLE_FUNCTIONS)
-    return Query(text[:end], _format(found))
+    _check_settings(found)
+    return Query(_describe_settings(text[:end], found), _format(found))
 
 
 def _end(text: str, found: Sequence[Token]) -> int:
@@ -99,6 +107,31 @@ def _check_calls(found: Sequence[Token], refused_tables: frozenset[str]) -> None
             raise QueryError.worded(
                 FUNCTION_NOT_ALLOWED, f"{token.text}: not allowed here, it reaches outside the store"
             )
+
+
+def _check_settings(found: Sequence[Token]) -> None:
+    """The engine refuses them at the end of a query, but not in a subquery."""
+    for first, second, third in zip(found, found[1:], found[2:], strict=False):
+        if first.is_word("SETTINGS") and second.is_name and third.text == "=":
+            raise QueryError.worded(
+                READONLY, f"Cannot modify '{second.text[:64]}' setting in readonly mode; the URL may carry settings"
+            )
+
+
+def _describe_settings(text: str, found: Sequence[Token]) -> str:
+    """``system.settings`` as it is here: settings that the URL may carry are not read-only.
+
+    clickhouse-connect looks there, and sends nothing that is said to be read-only.
+    """
+    for index in range(len(found) - 4, -1, -1):
+        source, database, dot, table = found[index : index + 4]
+        if (
+            source.is_word("FROM")
+            and (database.text.lower(), dot.text, table.text.lower()) == ("system", ".", "settings")
+            and table.kind == WORD
+        ):
+            text = text[: database.start] + SETTINGS_TABLE + text[table.start + len(table.text) :]
+    return text
 
 
 def _format(found: Sequence[Token]) -> str:

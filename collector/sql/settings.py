@@ -46,12 +46,21 @@ LOWERABLE: Final = frozenset(
 """Limits that have no cap of ours; any whole number is passed on."""
 
 PASSED: Final = re.compile(
-    r"output_format_(?!.*(?:schema|template|path|file))\w+"
+    r"output_format_(?:json|csv|tsv|pretty|arrow|native|parquet|xml|decimal|values|markdown|enable)_\w+"
     r"|format_csv_delimiter|format_csv_null_representation|format_tsv_null_representation"
     r"|date_time_output_format|join_use_nulls|group_by_use_nulls|session_timezone|extremes|totals_mode"
     r"|(?:result|read|timeout)_overflow_mode|enable_named_columns_in_function_tuple"
 )
 """Settings that shape a result and nothing else."""
+
+SETTABLE: Final = "|".join(
+    (
+        "max_execution_time|max_memory_usage|max_result_rows|max_result_bytes",
+        *sorted(LOWERABLE),
+        PASSED.pattern,
+    )
+)
+"""Names of the settings that have an effect, as a pattern that ClickHouse reads as well."""
 
 IGNORED: Final = frozenset({
     # The transport's own, which it handles or which mean nothing here.

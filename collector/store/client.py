@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import fcntl
 from typing import TYPE_CHECKING, Final
 
 import clickhouse_connect
@@ -11,6 +11,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from collector.errors import SetupError, StoreError, StoreRefusedError, StoreUnavailableError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clickhouse_connect.driver.client import Client
 
     from collector.config import StoreUrl
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 _REFUSALS: Final = frozenset({
     6, 25, 26, 27, 33, 38, 41, 43, 53, 69, 70, 72, 117, 131, 190, 321, 349, 407, 469, 636, 685,
 })  # fmt: skip
-_LOCKED: Final = re.compile(r"Cannot lock file|Another server instance")
 _WRONG_URL_CODES: Final = frozenset({81, 192, 193, 194, 516})  # unknown database, user, wrong or required password
 
 
@@ -35,6 +36,8 @@ def connect(store: StoreUrl) -> Client:
     try:
         if store.embedded:
             store.path.mkdir(parents=True, exist_ok=True)
+            if _is_open_elsewhere(store.path):
+                raise SetupError(f"store {store.shown}: another process has it open")
             return clickhouse_connect.get_client(dsn=store.dsn)
         return clickhouse_connect.get_client(dsn=store.dsn, autogenerate_session_id=False, connect_timeout=5)
     except ClickHouseError as error:
@@ -43,10 +46,20 @@ def connect(store: StoreUrl) -> Client:
         raise SetupError(f"store {store.shown}: {error.strerror or error}") from None
 
 
+def _is_open_elsewhere(path: Path) -> bool:
+    """Whether the engine's own lock is held. Asked beforehand, as the engine would print to stderr and not say why."""
+    try:
+        with (path / "status").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def _connect_error(store: StoreUrl, error: ClickHouseError) -> SetupError | StoreUnavailableError:
     text = first_line(str(error))
-    if _LOCKED.search(str(error)):
-        return SetupError(f"store {store.shown}: another process has it open")
     if store.embedded or getattr(error, "code", None) in _WRONG_URL_CODES:
         return SetupError(f"store {store.shown}: {text}")
     return StoreUnavailableError(f"store {store.shown}: {text}")

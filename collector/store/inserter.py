@@ -145,8 +145,7 @@ class Inserter:
             log.error("spool: %s is damaged; %d bytes of it are lost", segment.name, result.bad_bytes)
         for batch in batches(segment.name, result.records):
             rejected = await self._until_stored(batch)
-            self._counters.rejected[batch.signal] += rejected
-            self._counters.stored[batch.signal] += batch.items - rejected
+            self._counters.settle(batch.signal, stored=batch.items - rejected, rejected=rejected)
         exports = [(record.signal, record.export_id) for record in result.records if record.export_id is not None]
         await self.call(lambda: self._journal.append(exports, self._repeats))
         await self._spool.remove(segment)

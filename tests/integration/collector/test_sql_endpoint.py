@@ -1,0 +1,308 @@
+"""The SQL endpoint with real clients, and what nobody can do through it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import subprocess
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlencode
+
+import clickhouse_connect
+import grpc
+import pytest
+import urllib3
+from backports import zstd
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+
+from tests.support.collector import CollectorProcess, lambda_span, running_collector, trace_request, wait_for_rows
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[CollectorProcess]:
+    flags = (
+        "--sql-max-rows",
+        "100000",
+        "--sql-max-seconds",
+        "3",
+        "--sql-max-memory-bytes",
+        "200MiB",
+        "--linger-ms",
+        "50",
+    )
+    with running_collector(*flags) as process, grpc.insecure_channel(process.addresses.grpc) as channel:
+        TraceServiceStub(channel).Export(trace_request([lambda_span("invoke", start_ns=10**18, duration_ns=5)] * 3))
+        client = process.sql()
+        wait_for_rows(client, "SELECT 1 FROM otel_traces", 3)
+        client.close()
+        yield process
+
+
+@pytest.fixture(scope="module")
+def http(collector: CollectorProcess) -> Iterator[urllib3.HTTPConnectionPool]:
+    host, _, port = collector.addresses.sql.partition(":")
+    with urllib3.HTTPConnectionPool(host, int(port), retries=False, timeout=30, maxsize=8) as pool:
+        yield pool
+
+
+def get(
+    http: urllib3.HTTPConnectionPool, query: str, headers: dict[str, str] | None = None, /, **fields: str
+) -> urllib3.BaseHTTPResponse:
+    return http.request("GET", "/?" + urlencode({"query": query, **fields}), headers=headers, decode_content=False)
+
+
+# Clients -------------------------------------------------------------------------------------------------------------
+
+
+def test_clickhouse_connect(sql: Client) -> None:
+    """Queries, parameters of all kinds, frames, streams, and errors."""
+    text = "quote ' backslash \\ tab \t newline \n \u00e4"
+    parameters = {"text": text, "number": 2**40, "list": [1, 2], "none": None}
+    query = "SELECT {text:String}, {number:Int64}, {list:Array(Int8)}, {none:Nullable(String)}"
+    assert sql.query(query, parameters=parameters).result_rows == [(text, 2**40, [1, 2], None)]
+    assert sql.query_df("SELECT number AS n FROM numbers(3)")["n"].tolist() == [0, 1, 2]
+    assert sql.query_arrow("SELECT number AS n FROM numbers(3)").column("n").to_pylist() == [0, 1, 2]
+    assert sql.command("SELECT count() FROM otel_traces") == 3
+    with sql.query_row_block_stream("SELECT number FROM numbers(90000)") as stream:
+        assert sum(len(block) for block in stream) == 90000
+    with pytest.raises(DatabaseError, match="UNKNOWN_TABLE") as raised:
+        sql.query("SELECT * FROM nowhere")
+    assert raised.value.code == 60
+
+
+def test_clickhouse_connect_with_its_defaults(collector: CollectorProcess) -> None:
+    """With a session, a database, a user, and settings of its own."""
+    host, _, port = collector.addresses.sql.partition(":")
+    with clickhouse_connect.get_client(
+        host=host, port=int(port), username="default", password="", database="default", settings={"max_result_rows": 10}
+    ) as client:
+        assert client.query("SELECT count() FROM otel_traces").result_rows == [(3,)]
+        with pytest.raises(DatabaseError, match="TOO_MANY_ROWS_OR_BYTES"):
+            client.query("SELECT number FROM numbers(1000)")
+        lenient = {"max_result_rows": 1000, "max_execution_time": 2, "session_timezone": "Asia/Tokyo"}
+        assert len(client.query("SELECT number FROM numbers(1000)", settings=lenient).result_rows) == 1000
+
+
+def test_curl(collector: CollectorProcess) -> None:
+    command = [
+        "curl",
+        "-sS",
+        "--get",
+        "--data-urlencode",
+        "query=SELECT 1 AS one FORMAT JSON",
+        collector.addresses.sql_url,
+    ]
+    answer = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
+    assert answer["data"] == [{"one": 1}]
+    posted = ["curl", "-sS", "-d", "SELECT count() FROM otel_traces", url]
+    assert subprocess.run(posted, check=True, capture_output=True, timeout=30).stdout == b"3\n"
+
+
+# The interface -------------------------------------------------------------------------------------------------------
+
+
+def test_headers_of_an_answer(http: urllib3.HTTPConnectionPool) -> None:
+    response = get(http, "SELECT number FROM numbers(3)", query_id="mine", default_format="JSONEachRow")
+    assert response.status == 200
+    assert response.data == b'{"number":0}\n{"number":1}\n{"number":2}\n'
+    assert response.headers["X-ClickHouse-Query-Id"] == "mine"
+    assert response.headers["X-ClickHouse-Format"] == "JSONEachRow"
+    assert response.headers["X-ClickHouse-Timezone"]
+    assert json.loads(response.headers["X-ClickHouse-Summary"])["read_rows"] == "3"
+    assert response.headers["Content-Type"] == "application/x-ndjson; charset=UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code", "word"),
+    [
+        ("SELEC 1", 500, "164", "READONLY"),
+        ("SELECT 1 +", 400, "62", "SYNTAX_ERROR"),
+        ("SELECT nope", 404, "47", "UNKNOWN_IDENTIFIER"),
+        ("SELECT * FROM nope", 404, "60", "UNKNOWN_TABLE"),
+        ("SELECT 1 FORMAT Nope", 404, "73", "UNKNOWN_FORMAT"),
+        ("SELECT throwIf(1)", 500, "395", "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"),
+        ("SELECT 1 SETTINGS max_threads = 1", 500, "164", "READONLY"),
+    ],
+)
+def test_errors(http: urllib3.HTTPConnectionPool, query: str, status: int, code: str, word: str) -> None:
+    response = get(http, query)
+    assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (status, code)
+    assert response.data.startswith(f"Code: {code}. DB::Exception: ".encode())
+    assert word.encode() in response.data
+
+
+def test_query_in_url_and_body(http: urllib3.HTTPConnectionPool) -> None:
+    assert http.request("POST", "/?query=SELECT+1%2B", body=b"2").data == b"3\n"
+    assert http.request("POST", "/", body=b"SELECT 1").data == b"1\n"
+    fields = {"query": "SELECT {a:String}", "param_a": "form"}
+    assert http.request("POST", "/", fields=fields).data == b"form\n"
+    assert http.request("GET", "/").data == b"Ok.\n"
+    assert http.request("GET", "/ping").data == b"Ok.\n"
+    assert http.request("HEAD", "/ping").status == 200
+    assert http.request("OPTIONS", "/").status == 204
+    assert http.request("GET", "/elsewhere").status == 404
+
+
+def test_database(http: urllib3.HTTPConnectionPool) -> None:
+    assert get(http, "SELECT count() > 0 FROM one", database="system").data == b"1\n"
+    response = get(http, "SELECT 1", database="no`where")
+    assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (404, "81")
+
+
+def test_compression(http: urllib3.HTTPConnectionPool) -> None:
+    """As ClickHouse: an answer is compressed only where enable_http_compression=1 asks for it, too."""
+    ways: dict[str, Callable[[bytes], bytes]] = {
+        "gzip": gzip.decompress,
+        "deflate": zlib.decompress,
+        "zstd": zstd.decompress,
+    }
+    for encoding, decompress in ways.items():
+        response = get(http, "SELECT 1", {"Accept-Encoding": f"nothing, {encoding};q=1"}, enable_http_compression="1")
+        assert response.headers["Content-Encoding"] == encoding
+        assert decompress(response.data) == b"1\n"
+    plain = get(http, "SELECT 1", {"Accept-Encoding": "gzip"})
+    assert ("Content-Encoding" in plain.headers, plain.data) == (False, b"1\n")
+    body = gzip.compress(b"SELECT 5")
+    assert http.request("POST", "/", body=body, headers={"Content-Encoding": "gzip"}).data == b"5\n"
+    response = http.request("POST", "/", body=b"x", headers={"Content-Encoding": "gzip"})
+    assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (400, "36")
+
+
+def test_several_at_once(collector: CollectorProcess) -> None:
+    """A slow query does not keep others waiting."""
+    host, _, port = collector.addresses.sql.partition(":")
+    with urllib3.HTTPConnectionPool(host, int(port), maxsize=8) as http, ThreadPoolExecutor(8) as threads:
+        slow = threads.submit(get, http, "SELECT sleep(2.5)")
+        quick = list(threads.map(lambda number: get(http, f"SELECT {number}").data, range(30)))
+        assert not slow.done()
+        assert quick == [f"{number}\n".encode() for number in range(30)]
+        assert slow.result().data == b"0\n"
+
+
+# Limits and walls ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("SELECT sleep(3), sleep(3)", "159"),
+        ("SELECT number FROM numbers(200000)", "396"),
+        ("SELECT repeat('x', 1000000) FROM numbers(100000) ORDER BY rand()", "241"),
+    ],
+)
+@pytest.mark.parametrize("asked", [{}, {"max_execution_time": "0", "max_result_rows": "0", "max_memory_usage": "0"}])
+def test_limits(http: urllib3.HTTPConnectionPool, query: str, code: str, asked: dict[str, str]) -> None:
+    """Of time, rows and memory; a client that asks for none gets ours."""
+    assert get(http, query, None, **asked).headers.get("X-ClickHouse-Exception-Code") == code
+
+
+class Listener:
+    """A port that counts who connects."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            connection.close()
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+OUTWARD = [
+    "SELECT file('{secret}')",
+    "SELECT * FROM file('{secret}', 'LineAsString', 'l String')",
+    "SELECT * FROM file('{secret}')",
+    "SELECT * FROM `{secret}`",
+    "SELECT * FROM '{secret}'",
+    "SELECT * FROM `default`.`{secret}`",
+    "DESCRIBE TABLE file('{secret}')",
+    "DESCRIBE `{secret}`",
+    "SELECT * APPLY(file) FROM (SELECT '{secret}')",
+    "SELECT arrayMap(file, ['{secret}'])",
+    "EXPLAIN SELECT file('{secret}')",
+    "WITH file('{secret}') AS x SELECT x",
+    "SELECT 1 INTO OUTFILE '{new}'",
+    "SELECT 1 INTO OUTFILE '{new}' FORMAT CSV",
+    "INSERT INTO FUNCTION file('{new}', 'CSV', 'a Int8') SELECT 1",
+    "SELECT * FROM url('http://127.0.0.1:{port}/', 'LineAsString', 'l String')",
+    "SELECT * FROM url('http://127.0.0.1:{port}/x.csv')",
+    "DESCRIBE url('http://127.0.0.1:{port}/x.csv')",
+    "SELECT * FROM 'http://127.0.0.1:{port}/x.csv'",
+    "SELECT * FROM s3('http://127.0.0.1:{port}/bucket/x.csv')",
+    "DESCRIBE s3('http://127.0.0.1:{port}/bucket/x.csv')",
+    "SELECT * FROM remote('127.0.0.1:{port}', system.one)",
+    "DESCRIBE remote('127.0.0.1:{port}', system.one)",
+    "SELECT * FROM mysql('127.0.0.1:{port}', 'd', 't', 'u', 'p')",
+    "SELECT * FROM executable('echo', 'TSV', 'a String')",
+    "SELECT * FROM python(sys)",
+    "SELECT 1 WHERE 1 IN (SELECT * FROM url('http://127.0.0.1:{port}/', 'TSV', 'a Int8'))",
+    "CREATE TABLE t (a Int8) ENGINE = Memory",
+    "CREATE TEMPORARY TABLE t (a Int8)",
+    "INSERT INTO otel_traces (SpanName) VALUES ('x')",
+    "ALTER TABLE otel_traces DELETE WHERE 1",
+    "TRUNCATE TABLE otel_traces",
+    "DROP TABLE otel_traces",
+    "OPTIMIZE TABLE otel_traces FINAL",
+    "SYSTEM SHUTDOWN",
+    "KILL QUERY WHERE 1",
+    "BACKUP TABLE otel_traces TO File('x')",
+    "SET readonly = 0",
+    "SELECT 1 SETTINGS readonly = 0",
+    "SELECT 1 SETTINGS max_execution_time = 0",
+    "SELECT * FROM (SELECT 1 SETTINGS max_result_rows = 0)",
+    "SELECT 1; DROP TABLE otel_traces",
+    "ATTACH DATABASE x",
+    "DETACH TABLE otel_traces",
+]
+
+
+@pytest.mark.parametrize("query", OUTWARD)
+def test_nothing_reaches_out_writes_or_lifts_a_limit(
+    http: urllib3.HTTPConnectionPool, tmp_path: Path, query: str
+) -> None:
+    secret, new = tmp_path / "secret.csv", tmp_path / "new.csv"
+    secret.write_text("top secret\n", encoding="utf-8")
+    listener = Listener()
+    try:
+        response = get(http, query.format(secret=secret, new=new, port=listener.port), readonly="0")
+        assert response.status >= 400
+        assert "X-ClickHouse-Exception-Code" in response.headers
+        assert b"top secret" not in response.data
+        assert not new.exists()
+        assert listener.connections == 0
+        assert get(http, "SELECT count() FROM otel_traces").data == b"3\n"
+    finally:
+        listener.close()
+
+
+def test_every_table_function_of_the_engine_is_known(http: urllib3.HTTPConnectionPool) -> None:
+    """A new version of the engine may bring new ones: they are refused until somebody has looked at them."""
+    for name in get(http, "SELECT name FROM system.table_functions").data.decode().split():
+        response = get(http, f"DESCRIBE `{name}`()")
+        if response.headers.get("X-ClickHouse-Exception-Code") != "446":
+            assert name.lower() in ALLOWED_TABLE_FUNCTIONS
+
+
+ALLOWED_TABLE_FUNCTIONS = {
+    "format", "fuzzjson", "generate_series", "generaterandom", "generateseries", "merge", "null", "numbers",
+    "numbers_mt", "primes", "sqlstandardvalues", "values", "view", "viewexplain", "viewifpermitted",
+    "zeros", "zeros_mt",
+}  # fmt: skip
