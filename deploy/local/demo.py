@@ -16,6 +16,7 @@ from types import FrameType
 
 import clickhouse_connect
 
+from dashboard.pages import PAGES
 from deploy.local.processes import ProcessError
 from deploy.local.stack import DEFAULT_PORTS, ROOT, Collector, Dashboard, Emulator, Stack, wait_for
 
@@ -115,13 +116,13 @@ def _watch(stack: Stack, emulator: Emulator, *, until: float | None) -> None:
 
 def _check_pages(dashboard: Dashboard) -> list[str]:
     """Opens every page in headless Chromium; what is wrong with them."""
-    from deploy.local.browser import check_pages  # noqa: PLC0415  the endless demo needs neither Playwright nor Chromium
+    # The endless demo needs neither Playwright nor Chromium.
+    from deploy.local.browser import check  # noqa: PLC0415
 
-    problems: list[str] = []
-    for report in check_pages(dashboard.url, screenshots=FOLDER / "screenshots"):
-        print(f"demo: {report.summary()}", flush=True)
-        problems += report.problems
-    return problems
+    reports = check(dashboard.url, PAGES, screenshots=FOLDER / "screenshots")
+    for report in reports:
+        print(f"demo: page {report.page}: {report.panels} panels, {report.paint_ms:.0f} ms", flush=True)
+    return [f"page {report.page} ({report.url}): {problem}" for report in reports for problem in report.problems]
 
 
 def _check_figures(collector: Collector, emulator: Emulator) -> list[str]:
