@@ -29,6 +29,9 @@ def main() -> int:
     except ExtensionError as error:
         diagnostics.say("hopeless", f"stopped: {error}")
         return EXIT_HOPELESS
+    except Exception as error:  # noqa: BLE001 - a traceback in the customer's log helps nobody; the launcher goes on
+        diagnostics.say("bug", f"stopped: {type(error).__name__}: {error}")
+        return EXIT_HOPELESS
 
 
 def _text(value: bytes | str) -> str:

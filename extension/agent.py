@@ -33,7 +33,8 @@ _MARGIN_S = 0.2
 """What is left of a deadline when we stop whatever we do, and answer."""
 _FIRST_SIGN_S = 1.0
 _DRAIN_S = 0.3
-_FROZEN_EXPORT_S = 1.0
+_FROZEN_S = 2.0
+"""After a wait for an event that was this long, what was being sent before it is sent anew."""
 _NEXT_RETRY_S = (0.0, 0.05, 0.2, 0.5, 1.0, 1.0, 1.0)
 _MANAGED_PERIOD_S = 10.0
 _DEFAULT_SHUTDOWN_S = 2.0
@@ -87,12 +88,20 @@ class Agent:
         period_s = _MANAGED_PERIOD_S if self._managed else None
         self._start_thread("exporter", lambda: self._exporter.serve_forever(period_s))
         while True:
+            idle_since = time()
             event = self._next_event()
+            idle_s = time() - idle_since
+            if idle_s > _FROZEN_S:
+                self._exporter.interrupt(older_than_s=idle_s)
+            try:
+                if isinstance(event, Shutdown):
+                    self._on_shutdown(event)
+                elif event is not None:
+                    self._on_invoke(event)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the platform waits for us to ask again
+                self._diagnostics.say("event-bug", f"an event was not dealt with: {type(error).__name__}: {error}")
             if isinstance(event, Shutdown):
-                self._on_shutdown(event)
                 return 0
-            if event is not None:
-                self._on_invoke(event)
 
     def _channel(self, name: str, settings: ExportSettings | None) -> Channel | None:
         if settings is None:
@@ -142,12 +151,13 @@ class Agent:
         raise AssertionError("unreachable: the last turn of the loop returns or raises")
 
     def _on_invoke(self, event: Invoke) -> None:
+        if self._listener_sock is None:
+            return  # of an invocation nothing but its beginning would be known
         self._pipeline.on_invoke(event, time_ns())
-        self._exporter.interrupt(_FROZEN_EXPORT_S)
         plan = self._planner.on_invoke(time(), self._exporter.queued_bytes)
         if plan.now:
             self._exporter.request()
-        if plan.at_end and self._listener_sock is not None and self._exporter.active:
+        if plan.at_end and self._exporter.active:
             self._flush_at_end(event, plan.patience_s)
 
     def _flush_at_end(self, event: Invoke, patience_s: float) -> None:
@@ -166,9 +176,9 @@ class Agent:
     def _on_shutdown(self, event: Shutdown) -> None:
         received_ns = time_ns()
         until = _monotonic_deadline(event.deadline_ms, _DEFAULT_SHUTDOWN_S)
-        self._exporter.interrupt(_FROZEN_EXPORT_S)
-        if self._listener_sock is not None:
-            self._pipeline.wait_until_settled(min(until, monotonic() + _DRAIN_S))
+        if self._listener_sock is None:
+            return
+        self._pipeline.wait_until_settled(min(until, monotonic() + _DRAIN_S))
         self._pipeline.on_shutdown(event, received_ns, time_ns())
         self._exporter.wait(self._exporter.request(), until - monotonic())
 

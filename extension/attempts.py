@@ -31,11 +31,13 @@ class Attempt:
         proactive: whether its sandbox had been ready for long before it.
         sent: whether its `invoke` span was made.
         closed: whether nothing more is expected for it.
+        followed_ns: when the next INVOKE event was received, on our clock: it had ended by then.
     """
 
     __slots__ = (
         "closed",
         "done",
+        "followed_ns",
         "invoke",
         "invoked_ns",
         "number",
@@ -61,6 +63,7 @@ class Attempt:
         self.proactive = False
         self.sent = False
         self.closed = False
+        self.followed_ns: int | None = None
 
     @property
     def start_ns(self) -> int | None:

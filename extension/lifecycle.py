@@ -112,7 +112,10 @@ class Lifecycle:
 
     def on_invoke(self, event: r.Invoke, now_ns: int) -> list[Span]:
         """An INVOKE event was received."""
+        for earlier in self._outstanding:
+            earlier.followed_ns = earlier.followed_ns or now_ns
         attempt = self._attempts.invoked(event)
+        attempt.followed_ns = None
         attempt.invoke = event
         attempt.invoked_ns = now_ns
         self.invoked_arn = event.invoked_arn or self.invoked_arn
@@ -291,7 +294,9 @@ class Lifecycle:
         if attempt.start is None:
             self._meet(attempt, start_ns)
         deadline_ms = attempt.invoke.deadline_ms if attempt.invoke else None
-        end_ns = at_ns if deadline_ms is None else min(at_ns, round(deadline_ms * NS_PER_MS))
+        end_ns = min(at_ns, attempt.followed_ns or at_ns)
+        if deadline_ms is not None:
+            end_ns = min(end_ns, round(deadline_ms * NS_PER_MS))
         ending = Ending(max(start_ns, end_ns), _ESTIMATED_STATUS.get(reason), None, estimated=True)
         return [*self._finish_inits(attempt, start_ns), *self._built().invoke(attempt, start_ns, ending)]
 
@@ -310,13 +315,9 @@ class Lifecycle:
     def _settle(self, record: r.InitStart) -> None:
         """Take the platform's id for the sandbox, if it gives one before ours was needed."""
         given = record.instance_id
-        if (
-            self._builder is None
-            and given is not None
-            and given != record.function_version
-            and not given.startswith("$")
-        ):
-            self._builder = SpanBuilder(self._sandbox.function_name or record.function_name or "", given)
+        if self._builder is not None or given is None or given.startswith("$") or not _is_token(given):
+            return  # "$LATEST" is what some platforms say for want of one
+        self._builder = SpanBuilder(self._sandbox.function_name or record.function_name or "", given)
 
     def _built(self) -> SpanBuilder:
         if self._builder is None:
@@ -330,6 +331,11 @@ class Lifecycle:
     def _on_unknown(self, _record: r.UnknownEvent) -> list[Span]:
         self.unknown_events += 1
         return []
+
+
+def _is_token(text: str) -> bool:
+    """Whether it can stand in a header: the id goes into one."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 _HANDLERS: dict[type[r.Record], Callable[..., list[Span]]] = {

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SCOPE_NAME = "lambdascope"
 _MAX_DEPTH = 16
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
+_MOST_KEYS = 256
+_keys: dict[str, bytes] = {}
+"""Keys as they are encoded: there are few of them, and each comes back with every span."""
 _SCOPE = nested(1, string(1, SCOPE_NAME) + string(2, __version__))
 
 
@@ -44,7 +47,12 @@ def _scalar(value: object) -> bytes:
 
 
 def _key_value(key: str, value: object, depth: int = _MAX_DEPTH) -> bytes:
-    return string(1, key) + nested(2, any_value(value, depth))
+    encoded = _keys.get(key)
+    if encoded is None:
+        encoded = string(1, key)
+        if len(_keys) < _MOST_KEYS:
+            _keys[key] = encoded
+    return encoded + nested(2, any_value(value, depth) if not isinstance(value, str) else string(1, value))
 
 
 def attributes(field: int, values: Mapping[str, object]) -> bytes:

@@ -6,14 +6,18 @@ _VARINT, _FIXED64, _BYTES = 0, 1, 2
 _U64 = (1 << 64) - 1
 
 
+_SMALL = tuple(bytes((value,)) for value in range(128))
+"""Varints of one byte: nearly all tags and lengths. Looking them up is what makes this fast enough."""
+
+
 def varint(value: int) -> bytes:
     """An unsigned integer; a negative one as int64 and int32 have it, in two's complement of 64 bits."""
     value &= _U64
-    if value < 0x80:
-        return bytes((value,))
+    if value < 128:
+        return _SMALL[value]
     out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
+    while value > 127:
+        out.append(value & 127 | 128)
         value >>= 7
     out.append(value)
     return bytes(out)
@@ -37,8 +41,9 @@ def double(field: int, value: float) -> bytes:
 
 
 def nested(field: int, data: bytes) -> bytes:
-    """A field of type bytes, string or message."""
-    return varint(field << 3 | _BYTES) + varint(len(data)) + data
+    """A field of type bytes, string or message; its number is below 16."""
+    size = len(data)
+    return _SMALL[field << 3 | _BYTES] + (_SMALL[size] if size < 128 else varint(size)) + data
 
 
 def string(field: int, text: str) -> bytes:

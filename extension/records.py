@@ -16,10 +16,13 @@ class Record:
     __slots__: tuple[str, ...] = ()
 
     def __init__(self, **fields: object) -> None:
-        for name in self.__slots__:
-            object.__setattr__(self, name, fields.pop(name, None))
-        if fields:
-            raise TypeError(f"{type(self).__name__} has no {', '.join(fields)}")
+        put, get = object.__setattr__, fields.get
+        slots = self.__slots__
+        for name in slots:
+            put(self, name, get(name))
+        for name in fields:
+            if name not in slots:
+                raise TypeError(f"{type(self).__name__} has no {name}")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__}.{name} is read-only")

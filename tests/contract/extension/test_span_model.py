@@ -221,7 +221,12 @@ def test_the_report_of_the_first_attempt_may_come_after_the_second_was_invoked()
 
 
 def test_the_platforms_instance_id_is_taken_where_it_is_one():
-    for given, taken in (("a1b2c3", "a1b2c3"), ("$LATEST", INSTANCE), (None, INSTANCE)):
+    for given, taken in (
+        ("a1-b2/[$LATEST]", "a1-b2/[$LATEST]"),
+        ("$LATEST", INSTANCE),
+        (None, INSTANCE),
+        ("a\r\nb", INSTANCE),
+    ):
         lifecycle = sandbox()
         feed(lifecycle, init_start(instance_id=given, function_version="$LATEST"))
         assert lifecycle.instance_id == taken
@@ -426,6 +431,14 @@ def test_an_invocation_of_which_only_the_event_is_known_is_told_too():
     lifecycle.on_invoke(invoke(), T0)
     spans = by_phase(lifecycle.on_shutdown(r.Shutdown(reason="failure"), T0 + 50 * MS, T0 + 51 * MS))
     assert (spans["invoke"].start_ns, spans["invoke"].end_ns) == (T0, T0 + 50 * MS)
+
+
+def test_invocations_of_which_only_the_events_are_known_end_with_the_next_one():
+    lifecycle = sandbox()
+    for n in range(3):
+        lifecycle.on_invoke(invoke(f"r{n}"), T0 + n * 100 * MS)
+    spans = lifecycle.on_shutdown(r.Shutdown(reason="spindown"), T0 + 900 * MS, T0 + 901 * MS)
+    assert [(span.end_ns - T0) // MS for span in spans] == [100, 200, 900, 901]
 
 
 def test_the_next_start_ends_what_the_platform_never_ended():

@@ -63,6 +63,7 @@ def test_without_a_subscription_the_loop_goes_on(
         assert ext.wait() == 0
         [line] = ext.stderr
         assert line.startswith("lambdascope: no telemetry, so nothing will be recorded: telemetry subscription")
+    assert collector.requests == []
 
 
 @pytest.mark.parametrize(
