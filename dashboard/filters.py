@@ -121,7 +121,7 @@ class InvocationFilters:
             "status": self.status,
             "cold": "1" if self.cold_only else "",
             "min_ms": f"{self.min_ms:g}" if self.min_ms else "",
-            "request": self.request,
+            "request_like": self.request,
             "at": format_instant(self.at) if self.at else "",
         }
         return {name: [value] for name, value in said.items() if value}
@@ -134,7 +134,7 @@ def parse_invocation_filters(query: Query) -> InvocationFilters:
         status=status if status in STATUSES else "",
         cold_only=_one(query, "cold") == "1",
         min_ms=_number(_one(query, "min_ms")),
-        request=_one(query, "request").strip(),
+        request=_one(query, "request_like").strip(),
         at=parse_instant(_one(query, "at")),
     )
 

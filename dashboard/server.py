@@ -1,4 +1,4 @@
-"""What the browser must know before Streamlit's own script runs."""
+"""What the browser must know and do before Streamlit's own script runs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,30 @@ SCRIPT: Final = """<script>
   const base = pages.includes(path.slice(cut + 1)) ? path.slice(0, cut) : path;
   const url = window.location.origin + base + "/";
   window.__streamlit = { BACKEND_BASE_URL: url, MAIN_PAGE_BASE_URL: url };
+
+  const push = window.history.pushState;
+  let queryPushedAt = 0;
+  window.history.pushState = function (state, title, to) {
+    const next = new URL(to, window.location.href);
+    const otherPath = next.pathname !== window.location.pathname;
+    const otherQuery = next.search !== window.location.search;
+    if (otherPath && !otherQuery && Date.now() - queryPushedAt < 2000) {
+      queryPushedAt = 0;
+      return window.history.replaceState(state, title, to);
+    }
+    queryPushedAt = otherQuery && !otherPath ? Date.now() : 0;
+    return push.call(window.history, state, title, to);
+  };
 })();
 </script>"""
-"""Says where the server is. Without it the browser asks, for a link such as /invocations, first for
-/invocations/_stcore/health, gets 404, and asks again one level up: two errors in its console and a round trip lost."""
+"""Two things that Streamlit leaves undone.
+
+Where the server is: without it the browser asks, for a link such as /invocations, first for
+/invocations/_stcore/health, gets 404, and asks again one level up: two errors in its console and a round trip lost.
+
+One step back: st.switch_page writes two entries into the browser's history, the new query under the old page and then
+the new page. The second takes the place of the first here, so that one press of Back leads to where one came from.
+"""
 
 
 class TellBase:

@@ -48,7 +48,7 @@ def _time(filters: Filters) -> None:
         return
     window = filters.window(datetime.now(UTC))
     for key, label, value in (("bar-from", "From (UTC)", window.begin), ("bar-to", "To (UTC)", window.end)):
-        st.session_state[key] = value.replace(tzinfo=None, microsecond=0)
+        st.session_state[key] = _to_the_minute(value)
         st.datetime_input(label, key=key, step=timedelta(minutes=1), width=210, on_change=_changed)
 
 
@@ -73,8 +73,8 @@ def _changed() -> None:
     begin, end = before.begin, before.end
     if range_ == CUSTOM:
         shown = before.window(datetime.now(UTC))
-        begin = _utc(state.get("bar-from")) or shown.begin
-        end = _utc(state.get("bar-to")) or shown.end
+        begin = _picked(state.get("bar-from"), shown.begin)
+        end = _picked(state.get("bar-to"), shown.end)
     chosen = Filters(
         range=range_,
         begin=begin,
@@ -86,5 +86,13 @@ def _changed() -> None:
     choices.write_global(chosen.query())
 
 
-def _utc(naive: datetime | None) -> datetime | None:
-    return naive.replace(tzinfo=UTC) if naive is not None else None
+def _to_the_minute(at: datetime) -> datetime:
+    """What the picker shows: it knows no seconds and no zones."""
+    return at.astimezone(UTC).replace(tzinfo=None, second=0, microsecond=0)
+
+
+def _picked(shown: datetime | None, exact: datetime) -> datetime:
+    """The instant that was picked; the exact one where the picker still shows its minute."""
+    if shown is None or shown == _to_the_minute(exact):
+        return exact
+    return shown.replace(tzinfo=UTC)

@@ -59,7 +59,7 @@ class Run:
         return data.query(name, {**filter_params(self.filters, self.window), **more})
 
     def ahead(self, *names: str, **more: Value) -> None:
-        """Start queries that the page will come to, so that they run beside each other. Failures show when asked for."""
+        """Start queries that the page will come to, so that they run side by side. Failures show when asked for."""
         params = {**filter_params(self.filters, self.window), **more}
         for name in names:
             data.ahead(name, params)

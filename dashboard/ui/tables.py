@@ -15,10 +15,10 @@ Target = Callable[[pd.Series], tuple[str, Mapping[str, list[str]]]]
 """From a row to the page, and the query string, that a click on it leads to."""
 
 
-def instants(viewer: ZoneInfo, label: str, style: str = "YYYY-MM-DD HH:mm:ss") -> Any:
+def instants(viewer: ZoneInfo, label: str, style: str = "YYYY-MM-DD HH:mm:ss", width: int | None = None) -> Any:
     """A column of instants in the viewer's zone."""
     about = f"In {viewer.key}" + ("" if viewer.key == "UTC" else "; the CSV has UTC")
-    return st.column_config.DatetimeColumn(label, format=style, timezone=viewer.key, help=about)
+    return st.column_config.DatetimeColumn(label, format=style, timezone=viewer.key, help=about, width=width)
 
 
 def linked(

@@ -13,7 +13,7 @@ from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import NO_DATA, Run, nothing, show
 
 LIMIT = 200
-NAMES = ("status", "cold", "min_ms", "request", "at")
+NAMES = ("status", "cold", "min_ms", "request_like", "at")
 STATUS_TITLES = {"": "Any outcome", "success": "Succeeded", "failed": "Failed (any)", "error": "Error"} | {
     "failure": "Failure",
     "timeout": "Timeout",

@@ -1,6 +1,5 @@
 """SQL: ask the store anything. Read-only."""
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import cookbook
@@ -25,14 +24,8 @@ def _body(run: Run) -> None:
                 _result(run, asked)
         else:
             nothing("Choose a recipe or write a statement, then press Run. Nothing you run here can change data.")
-    with right:
-        with run.panel("Recipes"):
-            for recipe in cookbook.RECIPES:
-                st.button(
-                    recipe.title, key=f"recipe-{recipe.title}", on_click=_ask, args=(recipe.sql,), type="tertiary"
-                )
-        with run.panel("Tables and columns"):
-            _schema(run)
+    with right, run.panel("Tables and columns"):
+        _schema(run)
 
 
 def _editor(text: str) -> None:
@@ -80,14 +73,17 @@ def _schema(run: Run) -> None:
     if columns.empty:
         nothing("The database has no tables yet.")
         return
-    for table, rows in columns.groupby("Table", sort=False):
-        with st.expander(str(table)):
-            st.dataframe(
-                pd.DataFrame({"Column": rows["Column"], "Type": rows["Type"]}),
-                hide_index=True,
-                key=f"schema-{table}",
-                height="content",
-            )
+    table = st.selectbox("Table", columns["Table"].unique(), key="sql-table", label_visibility="collapsed")
+    shown = columns[columns["Table"] == table]
+    st.dataframe(
+        shown,
+        hide_index=True,
+        key="sql-schema",
+        column_order=["Column", "Type"],
+        height=430,
+        alt=f"Columns of {table}.",
+    )
+    st.caption("lambda_concurrency takes parameters: lambda_concurrency(from = …, to = …, bucket_s = 60)")
 
 
 show("sql", _body, use_time=False, use_functions=False)
