@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic, time
 
-from extension.delivery import ACCEPTED, REFUSED, judge
+from extension.delivery import REFUSED, RETRY, Verdict, judge
 from extension.errors import HttpError
 from extension.transport import Transport
 from extension.wakeup import WakeUp
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from extension.batches import Batch, BatchQueue
-    from extension.delivery import Verdict
     from extension.diagnostics import Diagnostics
     from extension.settings import ExportSettings
 
@@ -27,7 +26,7 @@ class ExportHealth:
     """How exports have been going. Written by the exporter's thread, read by whoever plans the next flush.
 
     Attributes:
-        failures: how many in a row have failed.
+        failures: how many flushes in a row have failed.
         last_failure_s: when the last of them did, on the wall clock.
         not_before_s: until when the collector wants to be left alone, on the wall clock.
     """
@@ -40,11 +39,11 @@ class ExportHealth:
         self.not_before_s = 0.0
 
     def succeeded(self) -> None:
-        """An export was answered with something else than "later"."""
+        """A flush left nothing behind."""
         self.failures = 0
 
     def failed(self, now_s: float, retry_after_s: float) -> None:
-        """An export has to be repeated."""
+        """A flush has to be repeated."""
         self.last_failure_s = now_s
         self.not_before_s = now_s + retry_after_s
         self.failures += 1
@@ -151,40 +150,43 @@ class Exporter:
             self._finished_call.call()
 
     def flush(self) -> None:
-        """Send all that is queued, until the first failure."""
+        """Send all that is queued; to an address that fails, nothing more for now."""
         for channel in self._channels:
             channel.queue.seal(self._instance_id, channel.body)
+        failed: set[str] = set()
+        retry_after_s = 0.0
         for channel in self._channels:
-            while (batch := channel.queue.take()) is not None:
-                if not self._send(channel, batch):
-                    return
+            address = channel.settings.endpoint.authority
+            while address not in failed and (batch := channel.queue.take()) is not None:
+                verdict = self._send(channel, batch)
+                if verdict.outcome == RETRY:
+                    failed.add(address)
+                    retry_after_s = max(retry_after_s, verdict.retry_after_s)
+        if failed:
+            self.health.failed(time(), retry_after_s)
+        else:
+            self.health.succeeded()
 
-    def _send(self, channel: Channel, batch: Batch) -> bool:
-        """Whether the batch is settled: accepted, or refused for good."""
+    def _send(self, channel: Channel, batch: Batch) -> Verdict:
+        """Send one batch, and do with it as the collector says."""
         try:
             verdict = judge(channel.transport.post(batch.body, (*channel.headers, *batch.headers)))
         except HttpError as error:
-            return self._retry_later(channel, batch, str(error), 0.0)
+            verdict = Verdict(RETRY, str(error))
         except BaseException:
             channel.queue.keep(batch)
             raise
-        if verdict.outcome not in {ACCEPTED, REFUSED}:
-            return self._retry_later(channel, batch, verdict.reason, verdict.retry_after_s)
-        self._settle(channel, batch, verdict)
-        return True
-
-    def _retry_later(self, channel: Channel, batch: Batch, reason: str, retry_after_s: float) -> bool:
-        channel.queue.keep(batch)
-        self.health.failed(time(), retry_after_s)
-        self._diagnostics.say(
-            "export-retry", f"{channel.settings.endpoint}: {reason}; {channel.name} are kept for later"
-        )
-        return False
+        if verdict.outcome == RETRY:
+            channel.queue.keep(batch)
+            where, what = channel.settings.endpoint, channel.name
+            self._diagnostics.say("export-retry", f"{where}: {verdict.reason}; {what} are kept for later")
+        else:
+            self._settle(channel, batch, verdict)
+        return verdict
 
     def _settle(self, channel: Channel, batch: Batch, verdict: Verdict) -> None:
         dropped = batch.items if verdict.outcome == REFUSED else min(verdict.rejected, batch.items)
         channel.queue.done(batch, dropped=dropped)
-        self.health.succeeded()
         if dropped:
             self._diagnostics.say(
                 f"refused {channel.name}",

@@ -48,8 +48,9 @@ def _scan(text: str) -> Any:
         return json.loads(text, strict=False)
     try:
         value, end = make_scanner(_Rules)(text, 0)  # type: ignore[arg-type]  # typeshed: only itself
-    except StopIteration as error:
-        raise ValueError("no JSON value") from error
+    except (StopIteration, SystemError) as error:
+        # A document that is cut off: Python 3.11's scanner looks for json's exception, and json is not loaded here.
+        raise ValueError("no JSON value, or not all of it") from error
     if end != len(text):
         raise ValueError(f"more after the JSON value, at {end}")
     return value

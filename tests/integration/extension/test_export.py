@@ -245,6 +245,26 @@ def test_logs_join_their_invocation(fake_lambda: FakeLambda, collector: FakeColl
     assert export.headers["x-lambdascope-sequence"] == export.headers["x-lambdascope-total"] == "1"
 
 
+def test_one_signals_trouble_is_not_the_others(
+    fake_lambda: FakeLambda, collector: FakeCollector, tmp_path: Path
+) -> None:
+    """Traces go to a port where nobody listens, logs to a collector that does."""
+    dead = FakeCollector()
+    dead.close()
+    settings = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{dead.endpoint}/v1/traces", "LAMBDASCOPE_FLUSH": "end"}
+    with running(fake_lambda, collector, tmp_path, **settings) as ext:
+        fake_lambda.wait_for_next(1)
+        fake_lambda.push_invoke("request-1")
+        start, done = Invocation("request-1", time.time_ns()).records()
+        fake_lambda.deliver([start, {"time": start["time"], "type": "function", "record": "hello"}, done])
+        fake_lambda.wait_for_next(2)
+        wait_until(lambda: len(collector.exports) == 1, "the logs")
+        shut_down(fake_lambda, ext)
+        [line] = ext.stderr
+        assert dead.endpoint in line
+    assert [export.path for export in collector.exports] == ["/v1/logs"]
+
+
 def test_logs_can_be_left_out(fake_lambda: FakeLambda, collector: FakeCollector, tmp_path: Path) -> None:
     with running(fake_lambda, collector, tmp_path, LAMBDASCOPE_LOGS="off") as ext:
         invoke_many(fake_lambda, 1)
