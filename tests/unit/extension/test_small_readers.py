@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -146,3 +147,17 @@ def test_xray_headers(header, trace_id, parent_id, sampled):
 )  # fmt: skip
 def test_what_is_no_xray_header(header):
     assert ids.parse_trace_header(header) is None
+
+
+def test_json_that_is_cut_off_is_refused_without_the_json_package_too():
+    """Without it the scanner of Python 3.11 raises SystemError, which pytest, having loaded json, never sees."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from extension import json_reader as j\n"
+        'for text in (b\'{"a"\', b\'{"a":\', b"[1,", b\'"a\', b"{", b"["):\n'
+        "    try: j.loads(text)\n"
+        "    except ValueError: continue\n"
+        "    raise AssertionError(text)\n"
+        "assert 'json' not in sys.modules"
+    )
+    root = str(Path(__file__).parents[3])
+    subprocess.run([sys.executable, "-I", "-S", "-c", program, root], check=True, timeout=60)
