@@ -58,10 +58,11 @@ format: $(STAMP) ## rewrite the code in the project's format
 .PHONY: layer
 layer: dist/layer.zip ## build dist/layer.zip
 
-# What goes into the layer: the package, the shared words, the spec and the lock of the tools that build it.
-LAYER_SOURCES := $(shell find extension semconv -type f -not -name '*.pyc' 2>/dev/null) layer.zip.spec
+# What goes into the layer, and what puts it together. PyInstaller reads libraries with objdump.
+LAYER_SOURCES := $(shell find extension semconv deploy/layer -type f -not -name '*.pyc' 2>/dev/null) layer.zip.spec LICENSE
 
 dist/layer.zip: $(LAYER_STAMP) $(LAYER_SOURCES)
+	@deploy/setup/debian-package objdump binutils
 	@echo "layer: building dist/layer.zip"
 	@PYTHONHASHSEED=0 $(LAYER_VENV)/bin/pyinstaller --log-level WARN --noconfirm layer.zip.spec
 
