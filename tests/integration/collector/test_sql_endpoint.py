@@ -91,14 +91,8 @@ def test_clickhouse_connect_with_its_defaults(collector: CollectorProcess) -> No
 
 
 def test_curl(collector: CollectorProcess) -> None:
-    command = [
-        "curl",
-        "-sS",
-        "--get",
-        "--data-urlencode",
-        "query=SELECT 1 AS one FORMAT JSON",
-        collector.addresses.sql_url,
-    ]
+    url = collector.addresses.sql_url
+    command = ["curl", "-sS", "--get", "--data-urlencode", "query=SELECT 1 AS one FORMAT JSON", url]
     answer = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
     assert answer["data"] == [{"one": 1}]
     posted = ["curl", "-sS", "-d", "SELECT count() FROM otel_traces", url]

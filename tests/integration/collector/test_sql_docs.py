@@ -1,0 +1,196 @@
+"""docs/sql.md against the engine: every table, view and column is described, and every recipe gives its answer."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.client import Client
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from collector.config import StoreUrl
+from collector.otlp import logs, metrics, traces
+from collector.otlp.batch import TableLayout
+from collector.otlp.decode import decode
+from collector.otlp.signals import Signal
+from collector.store.inserter import ClickHouseStore
+from semconv import tables
+from tests.support.collector import lambda_span, trace_request
+
+DOCS = (Path(__file__).parents[3] / "docs" / "sql.md").read_text(encoding="utf-8")
+MS = 1_000_000
+T0 = 1_750_000_000_000 * MS  # 2025-06-15 15:06:40 UTC
+
+RANGE = "from = '2026-01-01 00:00:00', to = '2026-01-02 00:00:00'"
+PARAMETERS = {"lambda_concurrency": f"{RANGE}, bucket_s = 60", "lambda_invocations_between": RANGE}
+"""Views that take parameters."""
+INTERNAL = {"otel_traces_trace_id_ts_mv"}
+"""Not for reading."""
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    url = StoreUrl(f"chdb://{tmp_path_factory.mktemp('docs') / 'store'}")
+    store = ClickHouseStore(url)
+    store.open()
+    bodies = [request.SerializeToString() for request in seed()]
+    for rows in decode(Signal.TRACES, bodies):
+        store.insert(rows, "seed")
+    opened = clickhouse_connect.get_client(dsn=url.dsn)
+    yield opened
+    opened.close()
+    store.close()
+
+
+def seed() -> list[ExportTraceServiceRequest]:
+    """Two functions: `api` (a cold start, then two more at once, one of which fails) and `jobs` (a retried request)."""
+    api = [
+        lambda_span("init", start_ns=T0, duration_ns=400 * MS, lambda__initialization_type="on-demand"),
+        lambda_span("extension_init", start_ns=T0, duration_ns=100 * MS),
+        lambda_span("runtime_and_function_init", start_ns=T0 + 100 * MS, duration_ns=300 * MS),
+        *invocation("r1", T0 + 400 * MS, 100, cold=True, busy_start_ns=T0, init_ms=400.0),
+        *invocation("r2", T0 + 10_000 * MS, 50),
+    ]
+    second = invocation("r3", T0 + 10_010 * MS, 50, status="error", error="Function.ValueError", instance="api-2")
+    jobs = [
+        *invocation("j1", T0 + 10_020 * MS, 1000, status="timeout", error="Sandbox.Timedout", instance="jobs-1"),
+        *invocation("j1", T0 + 80_000 * MS, 20, instance="jobs-1", attempt=2),
+    ]
+    unused = lambda_span("init", start_ns=T0, duration_ns=MS, lambda__initialization_type="provisioned-concurrency")
+    return [
+        trace_request(api, function="api", instance="sandbox-1"),
+        trace_request(second, function="api", instance="api-2"),
+        trace_request(jobs, function="jobs", instance="jobs-1"),
+        trace_request([unused], function="jobs", instance="jobs-2"),
+    ]
+
+
+def invocation(
+    request_id: str,
+    start_ns: int,
+    duration_ms: int,
+    *,
+    status: str = "success",
+    error: str = "",
+    cold: bool = False,
+    busy_start_ns: int = 0,
+    init_ms: float = 0.0,
+    instance: str = "sandbox-1",
+    attempt: int = 1,
+) -> list[Span]:
+    trace_id = hashlib.sha256(request_id.encode()).digest()[:16]
+    more = {"error__type": error} if error else {}
+    invoke = lambda_span(
+        "invoke",
+        start_ns=start_ns,
+        duration_ns=(duration_ms - 10) * MS,
+        request_id=request_id,
+        instance=instance,
+        attempt=attempt,
+        trace_id=trace_id,
+        faas__coldstart=cold,
+        lambda__status=status,
+        lambda__busy_start_unix_nano=busy_start_ns or start_ns,
+        lambda__phase__source="telemetry",
+        **more,
+    )
+    init = {"lambda__init_duration_ms": init_ms} if init_ms else {}
+    report = lambda_span(
+        "post_runtime",
+        start_ns=start_ns + (duration_ms - 10) * MS,
+        duration_ns=10 * MS,
+        request_id=request_id,
+        instance=instance,
+        attempt=attempt,
+        trace_id=trace_id,
+        lambda__status=status,
+        lambda__duration_ms=float(duration_ms),
+        lambda__billed_duration_ms=duration_ms,
+        lambda__memory_size_mb=256,
+        lambda__max_memory_used_mb=64 if request_id.startswith("r") else 250,
+        **more,
+        **init,
+    )
+    return [invoke, report]
+
+
+def documented(table: str) -> list[tuple[str, str]]:
+    """Columns and types of a table in the docs, in their order."""
+    match = re.search(rf"^### {table}\n(.*?)(?=^##|\Z)", DOCS, re.MULTILINE | re.DOTALL)
+    assert match is not None, f"docs/sql.md does not describe {table}"
+    if table == "lambda_invocations_between":
+        return documented("lambda_invocations")
+    return re.findall(r"^\| ([\w.]+) \| `([^`]+)` \| \S.* \|$", match[1], re.MULTILINE)
+
+
+def actual(client: Client, table: str) -> list[tuple[str, str]]:
+    query = f"DESCRIBE (SELECT * FROM {table}({PARAMETERS[table]}))" if table in PARAMETERS else f"DESCRIBE {table}"
+    return [(str(row[0]), str(row[1])) for row in client.query(query).result_rows]
+
+
+def everything(client: Client) -> set[str]:
+    rows = client.query("SELECT name FROM system.tables WHERE database = currentDatabase()").result_rows
+    return {str(row[0]) for row in rows} - INTERNAL
+
+
+def test_every_table_and_column_is_described(client: Client) -> None:
+    for table in sorted(everything(client) - {"otel_metrics_exp_histogram"}):
+        assert documented(table) == actual(client, table), table
+    assert "`otel_metrics_exp_histogram` is a view" in DOCS
+    assert actual(client, "otel_metrics_exp_histogram") == actual(client, "otel_metrics_exponential_histogram")
+
+
+def test_the_shared_names_exist(client: Client) -> None:
+    shared = {value for name, value in vars(tables).items() if name.isupper() and isinstance(value, str)}
+    assert shared <= everything(client)
+
+
+@pytest.mark.parametrize(
+    "layout", [traces.TRACES, logs.LOGS, *metrics.LAYOUTS.values()], ids=lambda layout: layout.table
+)
+def test_what_is_written_is_what_the_table_has(client: Client, layout: TableLayout) -> None:
+    """Names and types of the columns that the decoder fills; aliases are not written."""
+    written = [column for column in actual(client, layout.table) if column[0] != "TimestampTime"]
+    assert list(layout.columns) == written
+
+
+# The cookbook --------------------------------------------------------------------------------------------------------
+
+RECIPES = dict(re.findall(r"^### ([^\n]+)\n\n```sql\n(.*?)\n```$", DOCS, re.MULTILINE | re.DOTALL))
+ANSWERS: dict[str, list[tuple[object, ...]]] = {
+    "Which functions suffer from cold starts?": [("api", 3, 1, 33.3, 400.0), ("jobs", 2, 0, 0.0, None)],
+    "Where does a cold start's time go?": [
+        ("runtime_and_function_init", 1, 300.0, 300.0),
+        ("init", 2, 400.0, 400.0),
+        ("extension_init", 1, 100.0, 100.0),
+    ],
+    "When was the account's concurrency highest, and who took it?": [(3, "api", 2)],
+    "Which functions have memory to spare?": [("api", 256, 64, 25.0), ("jobs", 256, 250, 98.0)],
+    "What fails, and how?": [("api", "error", "Function.ValueError", 1), ("jobs", "timeout", "Sandbox.Timedout", 1)],
+    "Which requests were tried more than once?": [("j1", 2, 1)],
+    "Which sandboxes were made and never used?": [("jobs", "jobs-2", "provisioned-concurrency")],
+    "What do extensions add after the answer?": [("api", 10.0, 10.0), ("jobs", 10.0, 10.0)],
+    "Everything about one request": [("invoke", 40.0, "telemetry"), ("post_runtime", 10.0, "")],
+}
+TIMES_FIRST = {"When was the account's concurrency highest, and who took it?", "Everything about one request"}
+UNORDERED = {"What do extensions add after the answer?", "Where does a cold start's time go?", "What fails, and how?"}
+
+
+def test_every_recipe_has_an_answer() -> None:
+    assert set(RECIPES) == set(ANSWERS)
+
+
+@pytest.mark.parametrize("title", ANSWERS)
+def test_recipe(client: Client, title: str) -> None:
+    rows = [tuple(row) for row in client.query(RECIPES[title], parameters={"request_id": "r3"}).result_rows]
+    if title in TIMES_FIRST:
+        rows = [row[1:] for row in rows]
+    if title in UNORDERED:
+        assert sorted(rows, key=str) == sorted(ANSWERS[title], key=str)
+    else:
+        assert rows == ANSWERS[title]
