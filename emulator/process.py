@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import resource
 import signal
 import socket
 import sys
@@ -43,6 +44,7 @@ def run(options: Options, say: Say) -> None:
         record = at_end.enter_context(_open_record(options.record))
         zygote = Zygote.start()
         at_end.callback(zygote.stop)
+        _allow_many_files()  # after the zygote's start: sandboxes keep the usual limit
         has_namespaces = _choose_isolation(options.isolation, zygote, say)
         workspace = Workspace()
         at_end.callback(workspace.remove)
@@ -69,6 +71,12 @@ def run(options: Options, say: Say) -> None:
         service.open(settings)
         generator = Generator(service, scenario.traffic, scenario.seed)
         asyncio.run(_serve(service, generator, listener, say))
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: a sandbox takes eight of them."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listen(host: str, port: int) -> socket.socket:

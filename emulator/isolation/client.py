@@ -49,10 +49,16 @@ class Zygote:
         return cls(process, ours)
 
     def what_is_missing(self) -> str | None:
-        """Try whether sandboxes can have namespaces here. None where they can, else the kernel's reason."""
+        """Try whether sandboxes can have namespaces here. None where they can, else the kernel's reason.
+
+        Raises IsolationError.
+        """
         self._channel.settimeout(_PROBE_TIMEOUT_S)
-        messages.send(self._channel, {"do": "probe"})
-        answer, _ = messages.receive(self._channel)
+        try:
+            messages.send(self._channel, {"do": "probe"})
+            answer, _ = messages.receive(self._channel)
+        except OSError as error:
+            raise IsolationError(f"the process that starts sandboxes does not answer: {error}") from error
         self._channel.settimeout(0)
         if answer is None:
             raise IsolationError("the process that starts sandboxes has ended")

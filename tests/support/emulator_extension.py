@@ -90,7 +90,7 @@ def main() -> None:
         event = call("GET", "/2020-01-01/extension/event/next", None, identity)[2]
         say("event", event)
         if event["eventType"] == "SHUTDOWN":
-            time.sleep(OPTIONS.get("shutdown_s", 0.3))
+            time.sleep(OPTIONS.get("shutdown_s", 0.15))
             say("leaving", None)
             sys.exit(0)
         if OPTIONS.get("crash_in_invoke"):

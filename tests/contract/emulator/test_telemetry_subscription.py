@@ -4,6 +4,8 @@ Source: "Lambda Telemetry API reference" of the Lambda developer guide; the word
 Runtime Interface Emulator.
 """
 
+from typing import Any
+
 import pytest
 
 from emulator.errors import SandboxApiError
@@ -20,7 +22,7 @@ GOOD = {
 def changed(path, value):
     body = {key: dict(item) if isinstance(item, dict) else item for key, item in GOOD.items()}
     *folders, last = path.split("/")
-    place = body
+    place: Any = body
     for folder in folders:
         place = place[folder]
     if value is None:

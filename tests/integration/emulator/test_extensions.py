@@ -165,10 +165,12 @@ def test_a_slow_extension_is_killed_after_two_seconds(start, layer, tmp_path):
 
     emulator.stop()
 
-    assert emulator.said("event")[-1]["eventType"] == "SHUTDOWN"
+    shutdown = emulator.said("event")[-1]
+    assert shutdown["eventType"] == "SHUTDOWN"
     assert emulator.said("leaving") == []
     lines = [json.loads(line) for line in (tmp_path / "record").read_text().splitlines()]
     assert lines[-1]["kind"] == "sandbox_end"
+    assert lines[-1]["at_ms"] >= shutdown["deadlineMs"]
 
 
 @pytest.mark.parametrize("moment", ["crash_in_init", "crash_in_invoke"])

@@ -4,12 +4,13 @@ import json
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from tests.support.emulator import wait_for
 
-GOOD = {"functions": {"f": {}}}
+GOOD: dict[str, Any] = {"functions": {"f": {}}}
 
 
 @pytest.fixture

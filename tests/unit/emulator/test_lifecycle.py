@@ -57,9 +57,8 @@ class Sandbox:
     def of(self, kind):
         return [action for action in self.done if isinstance(action, kind)]
 
-    @property
-    def phase(self):
-        return self.machine.phase
+    def is_in(self, phase):
+        return self.machine.phase is phase
 
 
 def ready(*names, timeout_ms=3000):
@@ -99,11 +98,11 @@ def test_the_init_ends_when_the_runtime_and_every_extension_have_asked():
     sandbox(sandbox.machine.start(invocation(), 0))
     sandbox.register("a", "INVOKE")
     sandbox.runtime_asks(80)
-    assert sandbox.phase is Phase.INIT
+    assert sandbox.is_in(Phase.INIT)
 
     sandbox.asks("a", 90)
 
-    assert sandbox.phase is Phase.INVOKE
+    assert sandbox.is_in(Phase.INVOKE)
     assert [(emit.time_ns, emit.kind) for emit in sandbox.emitted()] == [
         (0, "platform.initStart"),
         (ms(80), "platform.initRuntimeDone"),
@@ -166,7 +165,7 @@ def test_a_handler_error_is_an_error_and_no_end():
     assert sandbox.answers(110, error_type="Runtime.Unknown") == [do.Answer("r1", b"ok", is_error=True)]
     sandbox.runtime_asks(111)
 
-    assert sandbox.phase is Phase.READY
+    assert sandbox.is_in(Phase.READY)
     assert sandbox.emitted("platform.runtimeDone")[0].record["status"] == "error"
     assert sandbox.emitted("platform.report")[0].record["errorType"] == "Runtime.Unknown"
 
@@ -216,7 +215,7 @@ def test_a_runtime_that_ends_fails_its_invocation(status, text):
     body = json.loads(sandbox.of(do.Answer)[0].payload)
     assert body == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: r1 Error: {text}"}
     assert sandbox.emitted("platform.runtimeDone")[0].record["status"] == "failure"
-    assert sandbox.phase is Phase.STOP_EXTENSIONS
+    assert sandbox.is_in(Phase.STOP_EXTENSIONS)
 
 
 def test_an_init_that_takes_too_long_fails_after_ten_seconds():
@@ -229,7 +228,7 @@ def test_an_init_that_takes_too_long_fails_after_ten_seconds():
     assert sandbox.of(do.InitDone)[0].duration_ms == 10_000
     assert sandbox.emitted("platform.initReport")[0].record["status"] == "timeout"
     assert json.loads(sandbox.of(do.Answer)[0].payload)["errorType"] == "Sandbox.Timedout"
-    assert sandbox.phase is Phase.ENDED  # nobody has registered, so nobody is waited for
+    assert sandbox.is_in(Phase.ENDED)  # nobody has registered, so nobody is waited for
 
 
 def test_an_init_error_of_the_runtime_is_the_answer_as_it_stands():
@@ -301,7 +300,7 @@ def test_a_runtime_that_ignores_sigterm_is_killed():
     told = sandbox(sandbox.machine.timer_fired(ms(1300)))
 
     assert told[0] == do.SignalRuntime(signal.SIGKILL)
-    assert sandbox.phase is Phase.STOP_EXTENSIONS
+    assert sandbox.is_in(Phase.STOP_EXTENSIONS)
 
 
 def test_an_extension_that_stays_is_ended_with_the_sandbox():
