@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from emulator.clock import NS_PER_S
-from emulator.metrics.catalogue import METRICS
+from emulator.metrics.catalogue import METRICS, Metric
 from emulator.metrics.points import PERIOD_NS, Dimensions, MetricPoint
-
-_SETS: Final = {name: metric.sets for name, metric in METRICS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +26,10 @@ class Target:
         """The dimension Resource."""
         return self.function if self.alias is None else f"{self.function}:{self.alias}"
 
-    def dimensions(self, sets: frozenset[str]) -> Iterator[Dimensions]:
-        """The dimensions under which a metric with these sets is published."""
-        function, resource = ("FunctionName", self.function), ("Resource", self.resource)
-        if "R" in sets:
+    def dimensions(self, metric: Metric) -> Iterator[Dimensions]:
+        """The dimensions under which a sample of this metric is published."""
+        function, resource, sets = ("FunctionName", self.function), ("Resource", self.resource), metric.sets
+        if "R" in sets and metric.adds_up:
             yield ()
         if "F" in sets:
             yield (function,)
@@ -47,9 +45,9 @@ class Mapping:
 
     uuid: str
 
-    def dimensions(self, sets: frozenset[str]) -> Iterator[Dimensions]:
+    def dimensions(self, metric: Metric) -> Iterator[Dimensions]:
         """As for a target."""
-        if "E" in sets:
+        if "E" in metric.sets:
             yield (("EventSourceMappingUUID", self.uuid),)
 
 
@@ -57,9 +55,9 @@ class Mapping:
 class Account:
     """The region as a whole: no dimensions."""
 
-    def dimensions(self, sets: frozenset[str]) -> Iterator[Dimensions]:
+    def dimensions(self, metric: Metric) -> Iterator[Dimensions]:
         """As for a target."""
-        if "R" in sets:
+        if "R" in metric.sets:
             yield ()
 
 
@@ -146,7 +144,7 @@ class MetricAggregator:
         minute.changed = True
         statistics = minute.cells.get((metric, source))
         if statistics is None:
-            _SETS[metric]  # an unknown name is an error here, not when the minute is published
+            METRICS[metric]  # an unknown name is an error here, not when the minute is published
             minute.cells[metric, source] = _Statistics(value)
         else:
             statistics.add(value)
@@ -216,7 +214,7 @@ class MetricAggregator:
 def _points(start_ns: int, minute: _Minute) -> list[MetricPoint]:
     merged: dict[tuple[str, Dimensions], _Statistics] = {}
     for (metric, source), statistics in minute.cells.items():
-        for dimensions in source.dimensions(_SETS[metric]):
+        for dimensions in source.dimensions(METRICS[metric]):
             known = merged.get((metric, dimensions))
             if known is None:
                 merged[metric, dimensions] = statistics.copy()

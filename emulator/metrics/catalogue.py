@@ -33,10 +33,12 @@ class Metric:
     name: str
     unit: Unit
     sets: frozenset[str]
+    adds_up: bool = True
+    """Whether the region's figure is made of the functions' samples. Concurrency has one of its own."""
 
 
-def _metric(name: str, sets: str, unit: Unit = Unit.COUNT) -> Metric:
-    return Metric(name, unit, frozenset(sets.split()))
+def _metric(name: str, sets: str, unit: Unit = Unit.COUNT, *, adds_up: bool = True) -> Metric:
+    return Metric(name, unit, frozenset(sets.split()), adds_up)
 
 
 METRICS: Final = {
@@ -47,7 +49,7 @@ METRICS: Final = {
         _metric("Throttles", "R F FR FRE"),
         _metric("Duration", "R F FR FRE", Unit.MILLISECONDS),
         _metric("PostRuntimeExtensionsDuration", "F FR", Unit.MILLISECONDS),
-        _metric("ConcurrentExecutions", "R F FR"),
+        _metric("ConcurrentExecutions", "R F FR", adds_up=False),
         _metric("UnreservedConcurrentExecutions", "R"),
         _metric("ClaimedAccountConcurrency", "R"),
         _metric("ProvisionedConcurrentExecutions", "FR"),

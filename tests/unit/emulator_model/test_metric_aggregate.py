@@ -85,8 +85,19 @@ def test_concurrency_lasts_into_the_minutes_of_a_long_invocation_and_is_absent_a
     metrics.level("ConcurrentExecutions", PLAIN, T0 + 1, 2, sampled=True)
     metrics.level("ConcurrentExecutions", PLAIN, T0 + 2, 1, sampled=False)
     metrics.level("ConcurrentExecutions", PLAIN, T0 + 2 * MINUTE + 5, 0, sampled=False)
-    points = [point for point in metrics.flush(T0 + 10 * MINUTE) if point.dimensions == ()]
+    points = [point for point in metrics.flush(T0 + 10 * MINUTE) if len(point.dimensions) == 1]
     assert [((point.start_ns - T0) // MINUTE, point.maximum) for point in points] == [(0, 2), (1, 1), (2, 1)]
+
+
+def test_the_regions_concurrency_is_not_the_sum_of_the_functions():
+    metrics = MetricAggregator(delay_s=0)
+    metrics.level("ConcurrentExecutions", PLAIN, T0, 2, sampled=True)
+    metrics.level("ConcurrentExecutions", ACCOUNT, T0, 5, sampled=True)
+    assert by_name(metrics.flush(T0 + MINUTE), "ConcurrentExecutions") == {
+        (): (1, 5, 5, 5),
+        ("FunctionName",): (1, 2, 2, 2),
+        ("FunctionName", "Resource"): (1, 2, 2, 2),
+    }
 
 
 def test_idle_minutes_have_no_points():

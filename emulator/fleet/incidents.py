@@ -1,0 +1,172 @@
+"""Things that go wrong at known moments, so that what shows them can be held to the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from emulator.fields import Fields
+from emulator.fleet.profiles import Profile, Trigger
+from emulator.model import InitType
+
+_LONG_H: Final = 24 * 366
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Base of all kinds: to whom, when, how long."""
+
+    kind: ClassVar[str]
+    triggers: ClassVar[frozenset[Trigger]]
+    """Which functions it can happen to."""
+
+    function: str | None
+    """None until one has been chosen for it."""
+    start_h: float
+    """Hours after the start of the fleet's history."""
+    for_min: float
+
+
+_DIRECT: Final = frozenset({Trigger.DIRECT})
+_STREAMS: Final = frozenset({Trigger.KINESIS, Trigger.DYNAMODB})
+
+
+@dataclass(frozen=True, slots=True)
+class ReservedLimit(Incident):
+    """A throttling storm: more traffic than the reserved concurrency can serve."""
+
+    kind: ClassVar[str] = "reserved_limit"
+    triggers: ClassVar[frozenset[Trigger]] = _DIRECT
+    reserved: int
+    requests_per_s: float
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReservedZero(Incident):
+    """Somebody sets the reserved concurrency to 0."""
+
+    kind: ClassVar[str] = "reserved_zero"
+    triggers: ClassVar[frozenset[Trigger]] = frozenset(Trigger)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLimit(Incident):
+    """One function takes all of the account's concurrency, and the others are throttled."""
+
+    kind: ClassVar[str] = "account_limit"
+    triggers: ClassVar[frozenset[Trigger]] = _DIRECT
+    requests_per_s: float
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRateLimit(Incident):
+    """Throttled with hardly any concurrency: short requests above 10 per second and unit of reserved concurrency."""
+
+    kind: ClassVar[str] = "request_rate_limit"
+    triggers: ClassVar[frozenset[Trigger]] = _DIRECT
+    reserved: int
+    requests_per_s: float
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingRateLimit(Incident):
+    """Bursts at the start of each minute, faster than a function may add environments."""
+
+    kind: ClassVar[str] = "scaling_rate_limit"
+    triggers: ClassVar[frozenset[Trigger]] = _DIRECT
+    burst: int
+    """Requests within one second."""
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoisonedShard(Incident):
+    """A record that no attempt gets past: its shard stands still, the others go on."""
+
+    kind: ClassVar[str] = "poisoned_shard"
+    triggers: ClassVar[frozenset[Trigger]] = _STREAMS
+    shard: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlowConsumer(Incident):
+    """Batches take longer than records need to arrive: the iterator age climbs on all shards."""
+
+    kind: ClassVar[str] = "slow_consumer"
+    triggers: ClassVar[frozenset[Trigger]] = _STREAMS
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class PausedMapping(Incident):
+    """The event source mapping is disabled: no invocation and no point, then an age as long as the pause."""
+
+    kind: ClassVar[str] = "paused_mapping"
+    triggers: ClassVar[frozenset[Trigger]] = _STREAMS | {Trigger.SQS}
+
+
+@dataclass(frozen=True, slots=True)
+class SlowInit(Incident):
+    """A release whose init takes longer, until the next release takes it back."""
+
+    kind: ClassVar[str] = "slow_init"
+    triggers: ClassVar[frozenset[Trigger]] = frozenset(Trigger)
+    factor: float
+
+
+_Reader = Callable[[Fields], Mapping[str, Any]]
+_KINDS: Final[tuple[tuple[type[Incident], _Reader], ...]] = (
+    (ReservedLimit, lambda fields: {"reserved": fields.integer("reserved", 1, 100_000, 5), **_load(fields, 40, 400)}),
+    (ReservedZero, lambda _: {}),
+    (AccountLimit, lambda fields: _load(fields, 150, 9000)),
+    (RequestRateLimit, lambda fields: {"reserved": fields.integer("reserved", 1, 100_000, 2), **_load(fields, 60, 4)}),
+    (ScalingRateLimit, lambda fields: {
+        "burst": fields.integer("burst", 1, 1_000_000, 2000),
+        "duration_ms": fields.number("duration_ms", 1, 900_000, 4000),
+    }),
+    (PoisonedShard, lambda fields: {"shard": fields.integer("shard", 0, 10_000, 0)}),
+    (SlowConsumer, lambda fields: {"factor": fields.number("factor", 1, 10_000, 50)}),
+    (PausedMapping, lambda _: {}),
+    (SlowInit, lambda fields: {"factor": fields.number("factor", 1, 1000, 6)}),
+)  # fmt: skip
+KINDS: Final = {incident.kind: (incident, reader) for incident, reader in _KINDS}
+"""Class and reader of its own fields, by kind."""
+
+
+def _load(fields: Fields, requests_per_s: float, duration_ms: float) -> dict[str, float]:
+    return {
+        "requests_per_s": fields.number("requests_per_s", 0.01, 100_000, requests_per_s),
+        "duration_ms": fields.number("duration_ms", 0.1, 900_000, duration_ms),
+    }
+
+
+def read(fields: Fields) -> Incident:
+    """An incident out of its mapping. Raises emulator.errors.ScenarioError, which names the field."""
+    incident, reader = KINDS[fields.choice("kind", tuple(KINDS))]
+    named = fields.anything("function", None) is not None
+    made = incident(
+        function=fields.text("function") if named else None,
+        start_h=fields.number("start_h", 0, _LONG_H),
+        for_min=fields.number("for_min", 1, 60 * _LONG_H),
+        **reader(fields),
+    )
+    fields.finish()
+    return made
+
+
+def suits(incident: Incident, profile: Profile) -> bool:
+    """Whether the incident can happen to a function, and would show what it is meant to show."""
+    provisioned = profile.initialization is InitType.PROVISIONED
+    if isinstance(incident, SlowInit) and (profile.alias is None or profile.initialization is not InitType.ON_DEMAND):
+        return False
+    if isinstance(incident, ReservedLimit | ReservedZero | RequestRateLimit) and provisioned:
+        return False  # Lambda refuses a reservation below what is provisioned
+    if isinstance(incident, PoisonedShard) and incident.shard >= profile.shards:
+        return False
+    if 1.5 * getattr(incident, "duration_ms", 0.0) > 1000 * profile.timeout_s:
+        return False  # it would time out instead
+    return profile.trigger in incident.triggers
