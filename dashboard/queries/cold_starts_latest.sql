@@ -2,7 +2,7 @@
 SELECT
     Start, FunctionName, FunctionVersion, InitType,
     coalesce(RestoreDurationMs, InitDurationMs) AS InitMs,
-    DurationMs, Status, RequestId, InstanceId, Attempt
+    DurationMs, Status, ErrorType, EndEstimated, RequestId, InstanceId, Attempt
 FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
 WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')} AND ColdStart
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))

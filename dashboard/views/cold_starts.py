@@ -49,7 +49,7 @@ def _figures(over_time: pd.DataFrame, functions: pd.DataFrame) -> None:
 
 
 def _by_function(run: Run, functions: pd.DataFrame) -> None:
-    shown = functions.assign(Share=functions["ColdStarts"] / functions["Invocations"])
+    shown = functions.assign(Share=100 * functions["ColdStarts"] / functions["Invocations"])
     tables.linked(
         shown,
         "cold-functions",
@@ -58,7 +58,7 @@ def _by_function(run: Run, functions: pd.DataFrame) -> None:
             "FunctionName": st.column_config.TextColumn("Function", width="medium"),
             "InitType": st.column_config.TextColumn("Type of init"),
             "ColdStarts": st.column_config.NumberColumn("Cold starts", format="localized"),
-            "Share": st.column_config.NumberColumn("of invocations", format="percent"),
+            "Share": st.column_config.NumberColumn("of invocations", format="%.1f %%"),
             "P50Ms": st.column_config.NumberColumn("p50, ms", format="%.0f"),
             "P95Ms": st.column_config.NumberColumn("p95, ms", format="%.0f"),
             "P99Ms": st.column_config.NumberColumn("p99, ms", format="%.0f"),

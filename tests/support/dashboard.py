@@ -1,16 +1,26 @@
 """A fleet with a known truth: invocations, sandboxes and phases, and the spans that the layer would have sent for them.
 
-Pure: the same seed and the same clock give the same fleet. What a page must show is counted from :class:`Fleet`, never
-from the SQL under test.
+The same seed and the same clock give the same fleet. What a page must show is counted from :class:`Fleet`, never from
+the SQL under test. At the end: a collector that holds the fleet, and a dashboard that reads it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import os
 import random
-from collections.abc import Iterable, Iterator, Mapping
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 
@@ -21,6 +31,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from semconv import attributes as attr
 from semconv import phases
+from tests.support.collector import ROOT, running_collector
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -400,3 +411,108 @@ def _any_value(value: str | float | bool) -> AnyValue:
     if isinstance(value, float):
         return AnyValue(double_value=value)
     return AnyValue(string_value=value)
+
+
+# A collector that holds the fleet ------------------------------------------------------------------------------------
+
+MINUTES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """A running collector and the fleet that it holds."""
+
+    sql_url: str
+    fleet: Fleet
+    begin: datetime
+    """Of a window that holds the whole fleet, in whole minutes."""
+    end: datetime
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The choices that show all of it."""
+        return {"range": "custom", "from": f"{self.begin:%Y-%m-%dT%H:%M:%S}Z", "to": f"{self.end:%Y-%m-%dT%H:%M:%S}Z"}
+
+
+@contextmanager
+def seeded_collector() -> Iterator[Seeded]:
+    """A real collector with a fleet of the last half hour, sent to it over OTLP.
+
+    The fleet begins at a multiple of ten minutes, which makes it the same one at every run.
+    """
+    ten_minutes = 600 * SECOND
+    begin_ns = (time.time_ns() - 30 * 60 * SECOND) // ten_minutes * ten_minutes
+    fleet = simulate(begin_ns, begin_ns + MINUTES * 60 * SECOND)
+    begin = datetime.fromtimestamp(begin_ns / SECOND, UTC)
+    with running_collector() as collector:
+        base = collector.addresses.http_url
+        for some in batches(fleet.invocations, 500):
+            _post(f"{base}/v1/traces", traces_request(span for one in some for span in spans(one)))
+            _post(f"{base}/v1/logs", logs_request(some))
+        sql_url = collector.addresses.sql_url
+        _wait_for(sql_url, len(fleet.invocations))
+        yield Seeded(sql_url, fleet, begin, begin + timedelta(minutes=MINUTES + 2))
+
+
+def batches(items: Sequence[Invocation], size: int) -> Iterator[Sequence[Invocation]]:
+    """The items in order, so many at a time."""
+    for at in range(0, len(items), size):
+        yield items[at : at + size]
+
+
+def _post(url: str, message: ExportTraceServiceRequest | ExportLogsServiceRequest) -> None:
+    headers = {"content-type": "application/x-protobuf"}
+    request = urllib.request.Request(url, data=message.SerializeToString(), headers=headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 200
+
+
+def _wait_for(sql_url: str, invocations: int) -> None:
+    query = urllib.parse.quote("SELECT count() FROM lambda_phases WHERE Phase = 'post_runtime'")
+    give_up_at = time.monotonic() + 60
+    while True:
+        with urllib.request.urlopen(f"{sql_url}/?query={query}", timeout=30) as answer:
+            stored = int(answer.read())
+        if stored >= invocations:
+            return
+        assert time.monotonic() < give_up_at, f"{stored} of {invocations} invocations stored after a minute"
+        time.sleep(0.1)
+
+
+# The dashboard -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def running_dashboard(sql_url: str) -> Iterator[str]:
+    """A real dashboard that reads there; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless=true"]
+    command += ["--server.address=127.0.0.1", f"--server.port={port}", "--server.fileWatcherType=none"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("LAMBDASCOPE_", "STREAMLIT_"))}
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**environ, "LAMBDASCOPE_SQL_URL": sql_url}, stdout=log, stderr=log
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_up(url, process)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
+    give_up_at = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            pass
+        assert process.poll() is None, "the dashboard ended at its start"
+        assert time.monotonic() < give_up_at, "the dashboard is not up after a minute"
+        time.sleep(0.1)

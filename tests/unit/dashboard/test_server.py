@@ -1,0 +1,51 @@
+"""What is put into the HTML page, and that nothing else is touched."""
+
+import asyncio
+
+import pytest
+
+from dashboard.server import TellBase
+
+
+def respond(content_type: str, body: list[bytes], accept: str = "text/html,*/*"):
+    """What a browser gets from an application that answers so, and the request headers that the application saw."""
+    seen: list[tuple[bytes, bytes]] = []
+
+    async def application(scope, receive, send):
+        seen.extend(scope["headers"])
+        length = str(sum(map(len, body))).encode()
+        headers = [(b"content-type", content_type.encode()), (b"content-length", length)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for at, chunk in enumerate(body):
+            await send({"type": "http.response.body", "body": chunk, "more_body": at < len(body) - 1})
+
+    sent: list[dict] = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        raise AssertionError("nothing to read")
+
+    scope = {"type": "http", "headers": [(b"accept", accept.encode()), (b"accept-encoding", b"gzip")]}
+    asyncio.run(TellBase(application, ["", "sql", "cold_starts"])(scope, receive, send))
+    return dict(sent[0]["headers"]), b"".join(message.get("body", b"") for message in sent[1:]), dict(seen)
+
+
+def test_the_page_gets_the_script_first_thing():
+    headers, body, _ = respond("text/html; charset=utf-8", [b"<html><he", b"ad><title></title></head></html>"])
+    assert body.startswith(b"<html><head><script>")
+    assert b'["sql", "cold_starts"]' in body
+    assert headers[b"content-length"] == str(len(body)).encode()
+
+
+def test_a_page_is_asked_for_uncompressed():
+    assert b"accept-encoding" not in respond("text/html", [b"<head>"])[2]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "accept"), [("application/javascript", "*/*"), ("text/css", "text/html"), ("text/html", "*/*")]
+)
+def test_nothing_else_is_touched(content_type, accept):
+    headers, body, _ = respond(content_type, [b"<head>", b"x"], accept)
+    assert (body, headers[b"content-length"]) == (b"<head>x", b"7")

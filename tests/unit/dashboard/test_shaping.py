@@ -1,0 +1,341 @@
+"""From rows to what a chart draws."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from dashboard.charts import adhoc, base, cold_starts, colours, fleet, frames, sandboxes, series, waterfall
+from dashboard.charts.frames import Coverage
+from dashboard.timeaxis import absolute_window
+from semconv import phases
+
+BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WINDOW = absolute_window(BEGIN, BEGIN + timedelta(seconds=10), BEGIN + timedelta(days=1))
+ALL = Coverage(BEGIN, WINDOW.end)
+
+
+def at(second: float) -> pd.Timestamp:
+    return pd.Timestamp(BEGIN + timedelta(seconds=second))
+
+
+def counts(*rows: tuple[float, str, int]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Bucket": [at(row[0]) for row in rows],
+            "FunctionName": [row[1] for row in rows],
+            "N": [row[2] for row in rows],
+        }
+    )
+
+
+def test_a_bucket_without_rows_is_zero_where_there_is_data_of_that_time():
+    filled = frames.fill(counts((0, "a", 5), (2, "b", 7)), WINDOW, ALL, ["N"])
+    assert len(filled) == 2 * 10
+    assert dict(filled.groupby("FunctionName")["N"].sum()) == {"a": 5, "b": 7}
+
+
+def test_outside_of_the_data_a_chart_has_a_gap_and_no_zero():
+    covered = Coverage(BEGIN + timedelta(seconds=2), BEGIN + timedelta(seconds=5))
+    filled = frames.fill(counts((3, "a", 5)), WINDOW, covered, ["N"])
+    assert list(filled["Bucket"]) == [at(second) for second in (2, 3, 4, 5)]
+
+
+def test_nothing_is_filled_where_nothing_is_known():
+    assert frames.fill(counts((3, "a", 5)), WINDOW, None, ["N"]).empty
+    assert frames.fill(counts(), WINDOW, ALL, ["N"]).empty
+
+
+def test_percentiles_leave_a_gap_where_nothing_ran():
+    rows = pd.DataFrame({"Bucket": [at(0), at(9)], "P50Ms": [1.0, 2.0]})
+    shown = frames.gaps(rows, WINDOW, ["P50Ms"])
+    assert len(shown) == 10
+    assert shown["P50Ms"].notna().sum() == 2
+
+
+def test_buckets_are_cut_at_the_window():
+    window = absolute_window(BEGIN + timedelta(seconds=3), BEGIN + timedelta(seconds=303), BEGIN)
+    shown = frames.with_ends(pd.DataFrame({"Bucket": [pd.Timestamp(start) for start in window.buckets()]}), window)
+    assert shown["Bucket"].iloc[0] == pd.Timestamp(window.begin)
+    assert shown["BucketEnd"].iloc[-1] == pd.Timestamp(window.end)
+    assert (shown["BucketEnd"] > shown["Bucket"]).all()
+
+
+def test_stacks_touch_and_end_at_the_total():
+    stacked = frames.stack(counts((0, "a", 5), (0, "b", 7), (0, "c", 0), (1, "b", 2)), "N")
+    assert [(row.FunctionName, row.Low, row.High) for row in stacked.itertuples()] == [
+        ("a", 0, 5),
+        ("b", 5, 12),
+        ("b", 0, 2),
+    ]
+
+
+def test_the_last_step_of_a_line_has_a_width():
+    line = frames.closed(frames.fill(counts((0, "a", 5)), WINDOW, ALL, ["N"]), "FunctionName")
+    assert line["Bucket"].max() == pd.Timestamp(WINDOW.end)
+    assert len(line) == 11
+
+
+def test_small_series_are_added_up_and_none_is_lost():
+    rows = counts(*[(0, f"f{i}", i + 1) for i in range(20)])
+    merged = frames.merge_small(rows, ["N"], 3)
+    assert set(merged["FunctionName"]) == {"f19", "f18", "f17", frames.OTHERS}
+    assert merged["N"].sum() == rows["N"].sum()
+
+
+def test_no_coverage_without_invocations():
+    empty = pd.DataFrame({"Invocations": [0], "FirstStart": [at(0)], "LastEnd": [at(0)]})
+    assert frames.coverage(empty) is None
+
+
+# Colours -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_function_keeps_its_colour_and_no_two_share_one():
+    names = [f"function-{i}" for i in range(10)]
+    assert len(set(colours.series_colours(names).values())) == 10
+    assert colours.series_colours(names) == colours.series_colours(reversed(names))
+
+
+def test_every_phase_has_a_colour_and_a_title():
+    assert set(phases.ALL) <= set(colours.PHASES)
+    assert set(phases.ALL) <= set(cold_starts.PHASE_TITLES)
+
+
+# Fleet ---------------------------------------------------------------------------------------------------------------
+
+QUIET = {
+    "Invocations": 1000,
+    "Failed": 0,
+    "TimedOut": 0,
+    "ColdStarts": 0,
+    "MemoryShare": 0.5,
+    "P95Ms": 100.0,
+    "PreviousInvocations": 1000,
+    "PreviousP95Ms": 100.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"Failed": 10}, []),
+        ({"Failed": 11}, ["errors >1%"]),
+        ({"Failed": 101}, ["errors >10%"]),
+        ({"TimedOut": 1, "Failed": 1}, ["timeouts"]),
+        ({"ColdStarts": 11}, ["cold >1%"]),
+        ({"MemoryShare": 0.96}, ["memory >95%"]),
+        ({"MemoryShare": None}, []),
+        ({"P95Ms": 151.0}, ["slower"]),
+        ({"P95Ms": 151.0, "PreviousInvocations": 3}, []),
+        ({"PreviousInvocations": 499}, ["busier"]),
+        ({"PreviousInvocations": 0}, []),
+    ],
+)
+def test_what_stands_out(change, expected):
+    assert fleet.signals(QUIET | change) == expected
+
+
+def test_a_sparkline_has_a_value_for_every_part():
+    assert fleet.sparkline([0, 29], [4, 2]) == [4.0, *[0.0] * 28, 2.0]
+
+
+def test_no_change_is_told_where_the_window_before_is_not_stored():
+    window = absolute_window(BEGIN, BEGIN + timedelta(hours=1), BEGIN)
+    assert fleet.comparable(pd.Series({"FirstStart": at(-3600)}), window)
+    assert not fleet.comparable(pd.Series({"FirstStart": at(-600)}), window)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "expected"),
+    [(120, 100, "+20 %"), (50, 100, "-50 %"), (100.2, 100, None), (5, 0, None), (0, 5, None)],
+)
+def test_changes_in_percent(now, before, expected):
+    assert fleet.change(pd.Series({"P95Ms": now, "PreviousP95Ms": before}), "P95Ms") == expected
+
+
+def test_changes_of_shares_in_points():
+    row = pd.Series({"Invocations": 200, "Failed": 10, "PreviousInvocations": 100, "PreviousFailed": 1})
+    assert fleet.share_change(row, "Failed") == "+4.0 pts"
+
+
+# Cold starts ---------------------------------------------------------------------------------------------------------
+
+
+def phase_row(function: str, phase: str, count: int, total_ms: float) -> dict[str, object]:
+    mean = total_ms / count
+    return {"FunctionName": function, "Phase": phase, "Count": count, "TotalMs": total_ms, "MeanMs": mean} | {
+        "P50Ms": mean,
+        "P95Ms": mean,
+        "MaxMs": mean,
+    }
+
+
+def parts_of(*rows: dict[str, object]) -> dict[str, float]:
+    parts = cold_starts.mean_parts(pd.DataFrame(list(rows)))
+    return dict(zip(parts["Phase"], parts["MeanMs"], strict=True))
+
+
+def test_the_parts_of_a_cold_start_add_up_to_it():
+    parts = parts_of(
+        phase_row("f", phases.INIT, 4, 4000),
+        phase_row("f", phases.EXTENSION_INIT, 4, 100),
+        phase_row("f", phases.RUNTIME_AND_FUNCTION_INIT, 3, 2700),
+    )
+    assert parts == {
+        phases.EXTENSION_INIT: 25.0,
+        phases.RUNTIME_AND_FUNCTION_INIT: 675.0,
+        colours.REST_OF_INIT: 300.0,
+    }
+
+
+def test_an_init_of_which_no_part_is_known_is_not_split():
+    assert parts_of(phase_row("f", phases.INIT, 2, 500)) == {colours.REST_OF_INIT: 250.0}
+
+
+def test_a_restore_is_no_part_of_init():
+    assert parts_of(phase_row("f", phases.RESTORE, 2, 500)) == {phases.RESTORE: 250.0}
+
+
+def test_no_rows_no_parts():
+    assert cold_starts.mean_parts(pd.DataFrame()).empty
+
+
+# Waterfall -----------------------------------------------------------------------------------------------------------
+
+
+def span(key: str, parent: str, phase: str, start_s: float, ms: float, **more: object) -> dict[str, object]:
+    given = {"InstanceId": "i", "Attempt": "1", "StatusCode": "Ok", "EndEstimated": False, "SpanName": phase or key}
+    times = {"Start": at(start_s), "DurationNs": int(ms * 1e6)}
+    return {"SpanId": key, "ParentSpanId": parent, "Phase": phase, "Source": "telemetry"} | given | times | more
+
+
+COLD = [
+    span("inv", "", phases.INVOKE, 1.0, 500, SpanName="orders"),
+    span("post", "inv", phases.POST_RUNTIME, 1.5, 3),
+    span("init", "inv", phases.INIT, 0.0, 990),
+    span("ext", "init", phases.EXTENSION_INIT, 0.0, 20),
+    span("own", "inv", "", 1.1, 100, InstanceId="", Attempt="", SpanName="GET /prices"),
+    span("sql", "own", "", 1.12, 10, InstanceId="", Attempt="", SpanName="SELECT"),
+]
+
+
+def drawn(*spans: dict[str, object], attempt: int = 1) -> list[waterfall.Bar]:
+    return waterfall.bars(pd.DataFrame(list(spans)), instance_id="i", attempt=attempt)
+
+
+def test_the_waterfall_is_in_the_order_of_events_with_children_below_their_parents():
+    bars = drawn(*COLD)
+    assert [bar.key for bar in bars] == ["init", "ext", "inv", "own", "sql", "post"]
+    assert [bar.depth for bar in bars][:3] == [0, 2, 0]
+    assert [bar.offset_ms for bar in bars] == [0, 0, 1000, 1100, 1120, 1500]
+    assert bars[2].label == "invoke · orders"
+    assert bars[3].kind == waterfall.OWN
+
+
+def test_another_attempt_of_the_same_request_is_left_out():
+    other = span("again", "", phases.INVOKE, 60.0, 500, Attempt="2")
+    elsewhere = span("there", "", phases.INVOKE, 60.0, 500, InstanceId="j")
+    assert "again" not in {bar.key for bar in drawn(*COLD, other, elsewhere)}
+    assert [bar.key for bar in drawn(other, attempt=2)] == ["again"]
+
+
+def test_spans_that_name_each_other_as_parent_are_drawn_once():
+    bars = drawn(span("a", "b", "", 0, 5), span("b", "a", "", 1, 5))
+    assert sorted(bar.key for bar in bars) == ["a", "b"]
+
+
+def test_a_failed_and_an_estimated_end_are_marked():
+    bars = drawn(span("inv", "", phases.INVOKE, 0, 5, StatusCode="Error", EndEstimated=True))
+    assert (bars[0].failed, bars[0].estimated) == (True, True)
+    assert "failed · end estimated" in str(waterfall.waterfall(bars).to_dict())
+
+
+def test_a_label_with_quotes_stays_text():
+    bars = drawn(span("x", "", "", 0, 5, SpanName='it\'s "quoted" \\ </script>'))
+    assert waterfall.waterfall(bars).to_dict()["layer"]
+
+
+def test_no_spans_no_bars():
+    assert waterfall.bars(pd.DataFrame(), instance_id="i", attempt=1) == []
+
+
+# Charts --------------------------------------------------------------------------------------------------------------
+
+
+def test_charts_over_time_cover_the_whole_window():
+    filled = frames.fill(counts((0, "a", 5)), WINDOW, ALL, ["N"])
+    spec = series.stacked_counts(filled, WINDOW, "N", "rows", {"a": "#000000"}).to_dict()
+    edges = spec["datasets"][spec["layer"][0]["data"]["name"]]
+    assert [edge["Edge"] for edge in edges] == ["2026-03-01T12:00:00+00:00", "2026-03-01T12:00:10+00:00"]
+
+
+def test_only_what_may_still_change_is_shaded():
+    fresh = absolute_window(BEGIN, BEGIN + timedelta(hours=1), BEGIN + timedelta(hours=1))
+    shaded = base.shade(fresh).to_dict()
+    rows = next(iter(shaded["datasets"].values()))
+    assert rows == [{"Begin": "2026-03-01T12:55:00+00:00", "Finish": "2026-03-01T13:00:00+00:00"}]
+    final = next(iter(base.shade(WINDOW).to_dict()["datasets"].values()))
+    assert final[0]["Begin"] == final[0]["Finish"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(100, 400, [50, 70, 100, 200, 300, 500, 700]), (1, 1000, [1, 3, 10, 30, 100, 300, 1000])],
+)
+def test_ticks_of_durations_are_round_and_enough(low, high, expected):
+    assert list(base.duration_ticks(low, high)) == expected
+
+
+def test_a_result_is_drawn_only_where_that_makes_sense():
+    numbers = pd.DataFrame({"n": [1, 2]})
+    assert adhoc.simple_chart(numbers) is None
+    assert adhoc.simple_chart(pd.DataFrame({"name": ["a"]})) is None
+    over_time = adhoc.simple_chart(numbers.assign(t=[at(0), at(1)]))
+    by_name = adhoc.simple_chart(numbers.assign(name=["a", "b"]))
+    assert over_time is not None
+    assert by_name is not None
+    assert (over_time.to_dict()["mark"]["type"], by_name.to_dict()["mark"]["type"]) == ("line", "bar")
+
+
+# Sandboxes -----------------------------------------------------------------------------------------------------------
+
+ALIVE = pd.DataFrame(
+    {
+        "InstanceId": ["aaaaaaaa", "bbbbbbbb"],
+        "FunctionName": ["f", "g"],
+        "FunctionVersion": ["$LATEST", "3"],
+        "InitStart": [at(-100), at(2)],
+        "FirstInvoke": [at(-99), at(3)],
+        "LastInvoke": [at(1), at(4)],
+        "ShutdownAt": [pd.NaT, at(6)],
+        "Invocations": [5, 2],
+        "InitType": ["on-demand", "on-demand"],
+    }
+)
+ALIVE["ShutdownAt"] = pd.to_datetime(ALIVE["ShutdownAt"], utc=True)
+
+
+def test_a_sandbox_lives_until_its_shutdown_or_is_not_seen_to_end():
+    lives = sandboxes.lives(ALIVE, WINDOW)
+    assert list(lives["Begin"]) == [at(0), at(2)]
+    assert list(lives["Finish"]) == [at(10), at(6)]
+    assert list(lives["Ended"]) == ["not seen to end", "shut down"]
+    assert list(lives["Label"]) == ["f · aaaaaa", "g:3 · bbbbbb"]
+
+
+def test_work_outside_of_the_window_is_left_out_and_cut_at_its_edges():
+    rows = pd.DataFrame(
+        {
+            "InstanceId": ["aaaaaaaa"] * 3,
+            "Kind": ["init", "invoke", "invoke"],
+            "Start": [at(-100), at(-1), at(9)],
+            "End": [at(-99), at(1), at(12)],
+            "Count": [1, 1, 1],
+            "BusyMs": [1000, 2000, 3000],
+        }
+    )
+    done = sandboxes.activity(rows, sandboxes.lives(ALIVE, WINDOW), WINDOW)
+    assert list(zip(done["Begin"], done["Finish"], strict=True)) == [(at(0), at(1)), (at(9), at(10))]
+    assert sandboxes.timeline(sandboxes.lives(ALIVE, WINDOW), done, WINDOW).to_dict()["height"] > 0

@@ -1,0 +1,111 @@
+"""Windows, buckets, instants."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.timeaxis import (
+    BUCKETS_S,
+    MAX_POINTS,
+    RELATIVE_S,
+    absolute_window,
+    between,
+    both_zones,
+    bucket_for,
+    floor_to,
+    format_instant,
+    parse_instant,
+    relative_window,
+    zone,
+)
+
+NOW = datetime(2026, 3, 1, 12, 34, 56, 789_000, UTC)
+
+
+@pytest.mark.parametrize(("span_s", "bucket_s"), [(60, 1), (900, 5), (3600, 30), (21_600, 120), (86_400, 600)])
+def test_buckets_are_as_narrow_as_the_axis_allows(span_s, bucket_s):
+    assert bucket_for(span_s) == bucket_s
+
+
+@given(st.floats(1, 30 * 86_400))
+def test_no_axis_has_too_many_points(span_s):
+    bucket_s = bucket_for(span_s)
+    assert bucket_s in BUCKETS_S
+    assert span_s / bucket_s <= MAX_POINTS
+
+
+@pytest.mark.parametrize("span_s", RELATIVE_S.values())
+def test_a_relative_window_covers_its_span_up_to_now(span_s):
+    window = relative_window(span_s, NOW)
+    assert window.end >= NOW
+    assert window.end - NOW <= timedelta(seconds=15)
+    assert window.begin <= window.end - timedelta(seconds=span_s)
+    assert window.begin.timestamp() % window.bucket_s == 0
+
+
+def test_two_viewers_in_the_same_quarter_minute_ask_for_the_same():
+    one = relative_window(3600, NOW)
+    other = relative_window(3600, NOW + timedelta(seconds=3))
+    assert (one.begin, one.end) == (other.begin, other.end)
+
+
+def test_buckets_cover_the_window_without_a_hole():
+    window = absolute_window(NOW, NOW + timedelta(minutes=7), NOW)
+    starts = window.buckets()
+    assert starts[0] <= window.begin < starts[0] + timedelta(seconds=window.bucket_s)
+    assert starts[-1] < window.end <= starts[-1] + timedelta(seconds=window.bucket_s)
+    steps = {later - earlier for earlier, later in pairwise(starts)}
+    assert steps == {timedelta(seconds=window.bucket_s)}
+
+
+def test_a_window_that_ends_on_a_bucket_has_no_empty_last_one():
+    begin = floor_to(NOW, 3600)
+    window = absolute_window(begin, begin + timedelta(hours=1), NOW)
+    assert len(window.buckets()) == 3600 // window.bucket_s
+
+
+def test_the_window_before_ends_where_this_one_begins():
+    window = absolute_window(NOW - timedelta(hours=2), NOW, NOW)
+    assert window.previous.end == window.begin
+    assert window.previous.span_s == window.span_s
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - bounds are naive by contract
+def test_instants_survive_a_link_to_the_millisecond(at):
+    cut = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    assert parse_instant(format_instant(cut)) == cut
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-03-01T12:00:00Z", datetime(2026, 3, 1, 12, tzinfo=UTC)),
+        ("2026-03-01 12:00", datetime(2026, 3, 1, 12, tzinfo=UTC)),
+        ("2026-03-01T12:00:00+02:00", datetime(2026, 3, 1, 10, tzinfo=UTC)),
+        ("yesterday", None),
+        ("", None),
+        ("2026-13-01", None),
+        ("\uff12\uff10\uff12\uff16", None),
+    ],
+)
+def test_instants_are_read_as_utc_unless_they_say_otherwise(text, expected):
+    assert parse_instant(text) == expected
+
+
+def test_an_instant_is_shown_in_both_zones():
+    assert both_zones(NOW, ZoneInfo("Europe/Berlin")) == "2026-03-01 13:34:56 CET (12:34:56 UTC)"
+    assert both_zones(NOW, ZoneInfo("UTC")) == "2026-03-01 12:34:56 UTC"
+
+
+def test_a_range_is_shown_in_both_zones():
+    shown = between(NOW, NOW + timedelta(minutes=5), ZoneInfo("Asia/Kolkata"))
+    assert shown == "2026-03-01 18:04:56 to 18:09:56 IST · 2026-03-01 12:34:56 to 12:39:56 UTC"
+
+
+@pytest.mark.parametrize("name", [None, "", "Mars/Olympus", "../etc/passwd"])
+def test_an_unknown_zone_is_utc(name):
+    assert zone(name).key == "UTC"
