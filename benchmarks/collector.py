@@ -1,0 +1,189 @@
+"""What the collector does with a processor second, from the socket to the stored row.
+
+The processor time is that of the whole collector process, embedded ClickHouse and its merges included, from the first
+request until its spool is empty; making and sending the requests is another process's. Small sizes, for a look; the
+published figures need more spans than fit in a minute.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import clickhouse_connect
+import grpc
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from benchmarks import Measurement
+from deploy.local.stack import Collector, Stack, wait_for
+
+SPANS: Final = 200_000
+SMALL_REQUESTS: Final = 2_000
+SENDERS: Final = 4
+_TICK_S: Final = 1 / os.sysconf("SC_CLK_TCK")
+_RESOURCE: Final = {f"resource.attribute.{n}": f"a value of the resource, number {n}" for n in range(15)}
+_SPANS_PER_TRACE: Final = 3
+
+_Sender = Callable[[list[bytes]], list[float]]
+"""Sends requests one by one and tells how many ms each acknowledgement took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a stream of requests cost.
+
+    Attributes:
+        cpu_s: processor time of the collector.
+        ack_ms: how long each acknowledgement took.
+    """
+
+    requests: int
+    spans: int
+    cpu_s: float
+    ack_ms: Sequence[float]
+
+
+def measure() -> Iterator[Measurement]:
+    """Yields the figures whose names begin with ``collector.``."""
+    with tempfile.TemporaryDirectory(prefix="lambdascope-bench-") as folder, Stack(Path(folder) / "run") as stack:
+        collector = stack.start_collector()
+        _send_http(collector, _requests(20, 500))  # the first inserts pay for the engine's start
+        for size in (2000, 100):
+            load = _send_http(collector, _requests(SPANS // size, size))
+            against = {"spans": load.spans, "cpu_s": round(load.cpu_s, 2)}
+            yield Measurement(f"collector.spans_per_cpu_s_{size}", round(load.spans / load.cpu_s), "spans/s", against)
+            if size == 100:
+                yield _ack(load)
+        yield from _small_requests(collector)
+        yield Measurement("collector.rss_mb", round(_rss_mb(collector.process.pid), 1), "MB")
+        yield _bytes_per_span(collector)
+
+
+def _ack(load: Load) -> Measurement:
+    cut = statistics.quantiles(load.ack_ms, n=100)
+    return Measurement("collector.ack_ms_p99", round(cut[98], 2), "ms", {"median": round(cut[49], 2)})
+
+
+def _small_requests(collector: Collector) -> Iterator[Measurement]:
+    """Requests of the size that a layer sends: what their acknowledgement costs, storing them included."""
+    over_http = _send_http(collector, _requests(SMALL_REQUESTS, 5))
+    over_grpc = _send_grpc(collector, _requests(SMALL_REQUESTS, 5))
+    http_rate, grpc_rate = over_http.requests / over_http.cpu_s, over_grpc.requests / over_grpc.cpu_s
+    yield Measurement("collector.requests_per_cpu_s_5_http", round(http_rate), "requests/s", {"grpc": round(grpc_rate)})
+    yield Measurement("collector.requests_per_cpu_s_5_grpc", round(grpc_rate), "requests/s", {"http": round(http_rate)})
+
+
+def _requests(count: int, spans: int) -> list[bytes]:
+    """Requests with random ids, 15 resource and 10 span attributes, three spans to a trace."""
+    draw = random.Random(count * spans)
+    return [_request(draw, spans, time.time_ns()) for _ in range(count)]
+
+
+def _request(draw: random.Random, spans: int, now_ns: int) -> bytes:
+    request = ExportTraceServiceRequest()
+    resource_spans = request.resource_spans.add()
+    for key, value in {"service.name": f"function-{draw.randrange(50)}", **_RESOURCE}.items():
+        resource_spans.resource.attributes.add(key=key).value.string_value = value
+    scope = resource_spans.scope_spans.add()
+    trace = b""
+    for number in range(spans):
+        if number % _SPANS_PER_TRACE == 0:
+            trace = draw.randbytes(16)
+        start_ns = now_ns + number * 1_000_000
+        span = scope.spans.add(
+            trace_id=trace,
+            span_id=draw.randbytes(8),
+            name=f"operation {number % 7}",
+            kind=Span.SPAN_KIND_SERVER,
+            start_time_unix_nano=start_ns,
+            end_time_unix_nano=start_ns + draw.randrange(400_000_000),
+        )
+        for key in range(8):
+            span.attributes.add(key=f"span.attribute.{key}").value.string_value = f"value {draw.randrange(1000)}"
+        span.attributes.add(key="span.number").value.int_value = draw.randrange(1 << 40)
+        span.attributes.add(key="span.flag").value.bool_value = bool(number % 2)
+    return request.SerializeToString()
+
+
+def _send_http(collector: Collector, requests: list[bytes]) -> Load:
+    def send(share: list[bytes]) -> list[float]:
+        connection = http.client.HTTPConnection(collector.http, timeout=60)
+        took = []
+        for body in share:
+            began = time.monotonic()
+            connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+            answer = connection.getresponse()
+            answer.read()
+            took.append((time.monotonic() - began) * 1000)
+            if answer.status != 200:
+                raise RuntimeError(f"the collector answered {answer.status}")
+        connection.close()
+        return took
+
+    return _measured(collector, requests, send)
+
+
+def _send_grpc(collector: Collector, requests: list[bytes]) -> Load:
+    def send(share: list[bytes]) -> list[float]:
+        took = []
+        with grpc.insecure_channel(collector.grpc) as channel:
+            export = TraceServiceStub(channel).Export
+            for body in share:
+                message = ExportTraceServiceRequest.FromString(body)
+                began = time.monotonic()
+                export(message, timeout=60)
+                took.append((time.monotonic() - began) * 1000)
+        return took
+
+    return _measured(collector, requests, send)
+
+
+def _measured(collector: Collector, requests: list[bytes], send: _Sender) -> Load:
+    before_s = _cpu_s(collector.process.pid)
+    with ThreadPoolExecutor(SENDERS) as pool:
+        took = [ms for share in pool.map(send, (requests[n::SENDERS] for n in range(SENDERS))) for ms in share]
+    wait_for(lambda: _queued(collector) == 0, "the spool to be empty", timeout_s=300)
+    spans = sum(len(ExportTraceServiceRequest.FromString(r).resource_spans[0].scope_spans[0].spans) for r in requests)
+    return Load(len(requests), spans, _cpu_s(collector.process.pid) - before_s, took)
+
+
+def _queued(collector: Collector) -> float:
+    connection = http.client.HTTPConnection(collector.http, timeout=60)
+    connection.request("GET", "/metrics")
+    lines = connection.getresponse().read().decode().splitlines()
+    connection.close()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("lambdascope_collector_queued_items"))
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * _TICK_S
+
+
+def _rss_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def _bytes_per_span(collector: Collector) -> Measurement:
+    host, _, port = collector.sql.rpartition(":")
+    client = clickhouse_connect.get_client(host=host, port=int(port))
+    rows = client.query(
+        "SELECT table, sum(bytes_on_disk) FROM system.parts"
+        " WHERE active AND table IN ('otel_traces', 'otel_traces_trace_id_ts') GROUP BY table"
+    ).result_rows
+    sizes: dict[str, int] = {table: size for table, size in rows}
+    spans = client.query("SELECT count() FROM otel_traces").result_rows[0][0]
+    shares = {table: round(size / spans, 1) for table, size in sizes.items()}
+    return Measurement("collector.bytes_per_span", round(sum(sizes.values()) / spans, 1), "B", shares)
