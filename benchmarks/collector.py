@@ -109,8 +109,8 @@ def _request(draw: random.Random, spans: int, now_ns: int) -> bytes:
             start_time_unix_nano=start_ns,
             end_time_unix_nano=start_ns + draw.randrange(400_000_000),
         )
-        for key in range(8):
-            span.attributes.add(key=f"span.attribute.{key}").value.string_value = f"value {draw.randrange(1000)}"
+        for place in range(8):
+            span.attributes.add(key=f"span.attribute.{place}").value.string_value = f"value {draw.randrange(1000)}"
         span.attributes.add(key="span.number").value.int_value = draw.randrange(1 << 40)
         span.attributes.add(key="span.flag").value.bool_value = bool(number % 2)
     return request.SerializeToString()
@@ -138,7 +138,7 @@ def _send_grpc(collector: Collector, requests: list[bytes]) -> Load:
     def send(share: list[bytes]) -> list[float]:
         took = []
         with grpc.insecure_channel(collector.grpc) as channel:
-            export = TraceServiceStub(channel).Export
+            export = TraceServiceStub(channel).Export  # type: ignore[no-untyped-call]  # generated without types
             for body in share:
                 message = ExportTraceServiceRequest.FromString(body)
                 began = time.monotonic()
@@ -183,7 +183,7 @@ def _bytes_per_span(collector: Collector) -> Measurement:
         "SELECT table, sum(bytes_on_disk) FROM system.parts"
         " WHERE active AND table IN ('otel_traces', 'otel_traces_trace_id_ts') GROUP BY table"
     ).result_rows
-    sizes: dict[str, int] = {table: size for table, size in rows}
+    sizes = {str(table): int(size) for table, size in rows}
     spans = client.query("SELECT count() FROM otel_traces").result_rows[0][0]
     shares = {table: round(size / spans, 1) for table, size in sizes.items()}
     return Measurement("collector.bytes_per_span", round(sum(sizes.values()) / spans, 1), "B", shares)
