@@ -83,7 +83,7 @@ class Service:
             self._inserter.recovered()
         grpc_port = await self._start_grpc()
         pages = http.Pages(self._not_ready, self._metrics)
-        http_port = await self._listen("http", config.http_port, http.application(self._intake, pages), raw=True)
+        http_port = await self._listen("http", config.http_port, http.application(self._intake, pages), cancel=False)
         sql_address = await self._start_sql() if config.store.embedded else ""
         self._inserting = asyncio.create_task(self._run_inserter())
         return Addresses(self._shown(grpc_port), self._shown(http_port), sql_address)
@@ -134,15 +134,20 @@ class Service:
             config.sql_threads,
         )
         engine = Engine(config.store.path, limits)
-        self._exits.callback(engine.close)
+        self._exits.push_async_callback(engine.close)
         await engine.start()
-        port = await self._listen("sql", config.sql_port, SqlServer(engine, limits).application(), raw=True)
+        port = await self._listen("sql", config.sql_port, SqlServer(engine, limits).application(), cancel=True)
         return self._shown(port)
 
-    async def _listen(self, name: str, port: int, app: web.Application, *, raw: bool) -> int:
-        """Serve an application; ``raw`` leaves the decompression of bodies to it."""
+    async def _listen(self, name: str, port: int, app: web.Application, *, cancel: bool) -> int:
+        """Serve an application; ``cancel`` ends the work for a client that leaves."""
         runner = web.AppRunner(
-            app, access_log=None, auto_decompress=not raw, shutdown_timeout=_GRACE_S, keepalive_timeout=_KEEPALIVE_S
+            app,
+            access_log=None,
+            auto_decompress=False,  # the applications have limits on what comes out
+            handler_cancellation=cancel,
+            shutdown_timeout=_GRACE_S,
+            keepalive_timeout=_KEEPALIVE_S,
         )
         await runner.setup()
         self._exits.push_async_callback(runner.cleanup)

@@ -7,6 +7,7 @@ readonly mode 1 nothing can change them afterwards.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from collector.sql.guard import Query
     from collector.sql.settings import Options, SqlLimits
+
+_TAG: Final = "lambdascope-sql-"
+"""Begins the ``log_comment`` of our queries, by which they are found again."""
 
 MAX_WAITING: Final = 100
 """Queries that wait for a thread; more are refused."""
@@ -49,7 +53,9 @@ class Engine:
         self._path = path
         self._limits = limits
         self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="sql")
+        self._killer = ThreadPoolExecutor(1, thread_name_prefix="sql-kill")
         self._running = 0
+        self._tags = (f"{_TAG}{number}" for number in itertools.count())
         self.table_functions: frozenset[str] = frozenset()
         self.timezone = "UTC"
         self.version = ""
@@ -70,7 +76,7 @@ class Engine:
             connection.close()
 
     async def run(self, query: Query, options: Options) -> Result:
-        """Run a query in one of the threads.
+        """Run a query in one of the threads. Cancelled, it is ended in the engine as well.
 
         Raises:
             QueryError: as ClickHouse worded it.
@@ -78,15 +84,20 @@ class Engine:
         if self._running >= self._limits.threads + MAX_WAITING:
             raise QueryError.worded(TOO_MANY_QUERIES, f"Too many simultaneous queries. Maximum: {self._running}")
         self._running += 1
+        tag = next(self._tags)
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._run, query, options)
+            return await loop.run_in_executor(self._threads, self._run, query, options, tag)
+        except asyncio.CancelledError:
+            self._killer.submit(self._kill, f"= '{tag}'")
+            raise
         finally:
             self._running -= 1
 
-    def _run(self, query: Query, options: Options) -> Result:
+    def _run(self, query: Query, options: Options, tag: str) -> Result:
         # readonly comes last: it forbids the settings after it.
-        settings = "&".join(f"{name}={quote(value)}" for name, value in {**options.settings, "readonly": "1"}.items())
+        own = {"log_comment": tag, "readonly": "1"}
+        settings = "&".join(f"{name}={quote(value)}" for name, value in {**options.settings, **own}.items())
         started = time.monotonic_ns()
         try:
             connection = _connect(f"{self._path}?{settings}")
@@ -107,9 +118,24 @@ class Engine:
         finally:
             connection.close()
 
-    def close(self) -> None:
-        """Wait for the queries that run."""
-        self._threads.shutdown(cancel_futures=True)
+    def _kill(self, condition: str) -> None:
+        """End the queries whose tag satisfies this. Not read-only, which forbids it."""
+        connection = _connect(str(self._path))
+        try:
+            connection.query(f"KILL QUERY WHERE Settings['log_comment'] {condition} ASYNC FORMAT Null")
+        finally:
+            connection.close()
+
+    async def close(self) -> None:
+        """End the queries that still run, and the threads."""
+
+        def end() -> None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._kill(f"LIKE '{_TAG}%'")
+            self._threads.shutdown()
+            self._killer.shutdown()
+
+        await asyncio.to_thread(end)
 
 
 def _connect(connection_string: str) -> Any:  # chdb ships no types

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from typing import TYPE_CHECKING, Final
 
 import clickhouse_connect
@@ -47,14 +48,18 @@ def connect(store: StoreUrl) -> Client:
 
 
 def _is_open_elsewhere(path: Path) -> bool:
-    """Whether the engine's own lock is held. Asked beforehand, as the engine would print to stderr and not say why."""
+    """Whether another process holds the engine's lock, a file with its id.
+
+    Asked beforehand, as the engine would print to stderr and not say why.
+    """
     try:
-        with (path / "status").open("rb") as file:
+        with (path / "status").open(encoding="utf-8") as file:
+            owner = file.readline().strip()
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:
-        return True
+        return owner != f"PID: {os.getpid()}"
     return False
 
 

@@ -12,7 +12,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from collector.errors import StoreRefusedError, StoreUnavailableError
+from collector.errors import SetupError, StoreRefusedError, StoreUnavailableError
 from collector.otlp.decode import decode
 from collector.spool.plan import batches
 from collector.spool.record import MAGIC
@@ -86,7 +86,10 @@ class ClickHouseStore:
 
     def insert(self, rows: Rows, token: str) -> None:
         """See :class:`Store`."""
-        self.open()
+        try:
+            self.open()
+        except SetupError as error:  # it was usable once: a password may be on its way from old to new
+            raise StoreUnavailableError(str(error)) from None
         assert self._client is not None
         names, types = zip(*rows.layout.columns, strict=True)
         settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}

@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -178,6 +179,32 @@ def test_several_at_once(collector: CollectorProcess) -> None:
         assert not slow.done()
         assert quick == [f"{number}\n".encode() for number in range(30)]
         assert slow.result().data == b"0\n"
+
+
+ENDLESS = "SELECT count() FROM numbers(100000000000000)"
+
+
+def test_a_query_ends_when_its_client_leaves(http: urllib3.HTTPConnectionPool) -> None:
+    """Long before its limit, as system.processes shows."""
+    with pytest.raises(urllib3.exceptions.ReadTimeoutError):
+        http.request("GET", "/?" + urlencode({"query": ENDLESS}), timeout=0.5)
+    running = "SELECT count() FROM system.processes WHERE query LIKE 'SELECT count() FROM numbers%'"
+    deadline = time.monotonic() + 2
+    while get(http, running).data != b"0\n":
+        assert time.monotonic() < deadline
+
+
+def test_a_stop_does_not_wait_for_queries(tmp_path: Path) -> None:
+    with running_collector("--sql-max-seconds", "600", data=tmp_path / "data") as process:
+        client = process.sql()
+        with ThreadPoolExecutor(1) as threads:
+            running = threads.submit(client.query, ENDLESS)
+            other = process.sql()
+            wait_for_rows(other, "SELECT 1 FROM system.processes WHERE query LIKE 'SELECT count() FROM numbers%'", 1)
+            other.close()
+            assert process.stop() == 0
+            assert running.exception(timeout=10) is not None
+        client.close()
 
 
 # Limits and walls ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,188 @@
+"""The inserter against a ClickHouse that fails before and after it has stored, and that refuses some rows for good."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.client import Client
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from collector.config import StoreUrl
+from collector.errors import StoreRefusedError, StoreUnavailableError, UnavailableError
+from collector.otlp.batch import Rows
+from collector.otlp.signals import Signal
+from collector.spool.record import Record, scan
+from collector.spool.repeats import Journal, Repeats
+from collector.spool.spool import Spool, SpoolSettings
+from collector.store import inserter as inserter_module
+from collector.store.inserter import ClickHouseStore, Inserter
+from collector.telemetry import Counters
+from tests.support.collector import lambda_span, trace_request
+
+SETTINGS = SpoolSettings(max_bytes=1 << 30, min_free_bytes=1, segment_bytes=1 << 20, segment_items=1000, linger_s=0.01)
+DAY_NS = 86_400 * 10**9
+
+
+class Unreliable:
+    """A store whose answers get lost, whose connection breaks, and which refuses whatever is named `poison`."""
+
+    def __init__(self, store: ClickHouseStore, rng: random.Random) -> None:
+        self._store = store
+        self._rng = rng
+
+    def insert(self, rows: Rows, token: str) -> None:
+        fate = self._rng.random()
+        if fate < 0.25:
+            raise StoreUnavailableError("connection refused")
+        names = rows.columns[[name for name, _ in rows.layout.columns].index("ScopeName")]
+        if "poison" in names:
+            raise StoreRefusedError("cannot parse")
+        self._store.insert(rows, token)
+        if fate < 0.5:
+            raise StoreUnavailableError("timed out after it was stored")
+
+    def close(self) -> None:
+        self._store.close()
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> StoreUrl:
+    return StoreUrl(f"chdb://{tmp_path_factory.mktemp('inserter') / 'store'}")
+
+
+@pytest.fixture
+def client(url: StoreUrl) -> Iterator[Client]:
+    store = ClickHouseStore(url)
+    store.open()
+    opened = clickhouse_connect.get_client(dsn=url.dsn)
+    for table in ("otel_traces", "otel_traces_trace_id_ts", "otel_metrics_sum", "otel_metrics_gauge"):
+        opened.command(f"TRUNCATE TABLE {table}")
+    yield opened
+    opened.close()
+    store.close()
+
+
+def span_record(name: str, number: int, scope: str = "") -> Record:
+    """A span on one of two days, so that an insert has two parts."""
+    request = trace_request([lambda_span(name, start_ns=number % 2 * DAY_NS, duration_ns=number)])
+    request.resource_spans[0].scope_spans[0].scope.name = scope
+    return Record(Signal.TRACES, 1, number, None, request.SerializeToString())
+
+
+def metric_record(number: int) -> Record:
+    """A point in each of two tables."""
+    request = ExportMetricsServiceRequest()
+    scope = request.resource_metrics.add().scope_metrics.add()
+    scope.metrics.add(name=f"m{number}").sum.data_points.add(as_int=number)
+    scope.metrics.add(name=f"m{number}").gauge.data_points.add(as_int=number)
+    return Record(Signal.METRICS, 2, number, None, request.SerializeToString())
+
+
+async def store_all(folder: Path, store: Unreliable, records: list[Record]) -> Counters:
+    """Append the records from several tasks and run the inserter until the spool is empty."""
+    counters, repeats = Counters(), Repeats()
+    found = Spool.recover(folder / "spool", lambda _: None)
+    spool = Spool(folder / "spool", SETTINGS, found, counters)
+    inserter = Inserter(spool, store, repeats, Journal(folder / "journal"), counters, folder / "quarantine")
+    running = asyncio.create_task(inserter.run())
+    await asyncio.gather(*(spool.append(record) for record in records))
+    while not spool.empty:
+        assert not running.done(), running.exception()
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await spool.finish()
+    await spool.close()
+    await inserter.close()
+    return counters
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_failures_before_and_after_storing_lose_and_double_nothing(
+    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """In every table that a batch goes to, in every partition, and behind the materialised view."""
+    monkeypatch.setattr(inserter_module, "_FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(inserter_module, "_LONGEST_WAIT_S", 0.002)
+    spans = [span_record(f"span-{number:04}", number) for number in range(300)]
+    points = [metric_record(number) for number in range(100)]
+    rng = random.Random(seed)
+    counters = asyncio.run(store_all(tmp_path, Unreliable(ClickHouseStore(url), rng), spans + points))
+    names = [row[0] for row in client.query("SELECT SpanName FROM otel_traces ORDER BY ALL").result_rows]
+    assert names == [f"span-{number:04}" for number in range(300)]
+    for table in ("otel_metrics_sum", "otel_metrics_gauge"):
+        assert client.query(f"SELECT count(), uniqExact(MetricName) FROM {table}").result_rows == [(100, 100)]
+    assert counters.insert_failures > 0
+    assert (counters.received, counters.stored) == (counters.stored, counters.received)
+    assert counters.stored == {Signal.TRACES: 300, Signal.LOGS: 0, Signal.METRICS: 200}
+    assert not any(counters.queued.values())
+
+
+def test_poison_is_isolated_down_to_the_record(
+    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its neighbours are stored; it is kept, whole, in the quarantine."""
+    monkeypatch.setattr(inserter_module, "_FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(inserter_module, "_LONGEST_WAIT_S", 0.002)
+    records = [span_record(f"span-{number}", number, "poison" if number == 5 else "fine") for number in range(10)]
+    counters = asyncio.run(store_all(tmp_path, Unreliable(ClickHouseStore(url), random.Random(4)), records))
+    names = {row[0] for row in client.query("SELECT SpanName FROM otel_traces").result_rows}
+    assert names == {f"span-{number}" for number in range(10)} - {"span-5"}
+    assert client.command("SELECT count() FROM otel_traces") == 9
+    (kept,) = (tmp_path / "quarantine").iterdir()
+    assert scan(kept.read_bytes()).records == (records[5],)
+    assert (counters.stored[Signal.TRACES], counters.rejected[Signal.TRACES]) == (9, 1)
+
+
+def test_a_disk_that_cannot_be_written_refuses_and_recovers(tmp_path: Path) -> None:
+    """Nothing is acknowledged that is not on disk, and what comes later is."""
+
+    async def run() -> None:
+        counters = Counters()
+        folder = tmp_path / "spool"
+        spool = Spool(folder, SETTINGS, Spool.recover(folder, lambda _: None), counters)
+        shutil.rmtree(folder)
+        with pytest.raises(UnavailableError, match="cannot be written"):
+            await spool.append(span_record("a", 1))
+        folder.mkdir()
+        await spool.append(span_record("b", 2))
+        assert counters.received[Signal.TRACES] == 1
+        assert [record.received_unix_nano for record in (await spool.next_segment()).read().records] == [2]
+        await spool.finish()
+        await spool.close()
+
+    asyncio.run(run())
+
+
+def test_the_spool_is_bounded_and_opens_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        record = span_record("a", 1)
+        limit = SpoolSettings(record.encoded_bytes, 1, 1 << 20, 1000, 0.01)
+        spool = Spool(tmp_path, limit, Spool.recover(tmp_path, lambda _: None), Counters())
+        await spool.append(record)
+        with pytest.raises(UnavailableError, match="full"):
+            await spool.append(record)
+        await spool.remove(await spool.next_segment())
+        await spool.append(record)
+        await spool.finish()
+        await spool.close()
+
+    asyncio.run(run())
+
+
+def test_free_space_is_left_alone(tmp_path: Path) -> None:
+    async def run() -> None:
+        limit = SpoolSettings(1 << 40, 1 << 60, 1 << 20, 1000, 0.01)
+        spool = Spool(tmp_path, limit, Spool.recover(tmp_path, lambda _: None), Counters())
+        with pytest.raises(UnavailableError, match="bytes are free"):
+            await spool.append(span_record("a", 1))
+        await spool.finish()
+        await spool.close()
+
+    asyncio.run(run())
