@@ -13,6 +13,8 @@ from emulator.fleet.profiles import Profile
 from emulator.model import InitType
 
 _BINS: Final = 4096
+_INIT_SPREAD: Final = 0.25
+_POST_RUNTIME_SPREAD: Final = 0.4
 _NORMAL: Final = tuple(NormalDist().inv_cdf((number + 0.5) / _BINS) for number in range(_BINS))
 """Quantiles of the normal distribution: drawing an index is five times as fast as ``random.gauss``."""
 _MAX_INIT_US: Final = 9_900_000
@@ -54,10 +56,6 @@ class Behaviour:
         self.disturbance = Disturbance()
         self._profile = profile
         self._random = draw.random
-        self._duration_us = self._table(profile.duration_ms, profile.duration_spread)
-        self._post_us = self._table(profile.post_runtime_ms, 0.4)
-        self._init_us = self._table(profile.init_ms, 0.25)
-        self._extension_us = self._table(profile.extension_init_ms, 0.3)
         self._timeout_us = round(profile.timeout_s * 1_000_000)
         self._fails_below = profile.error_rate
         self._times_out_below = self._fails_below + profile.timeout_rate
@@ -66,21 +64,17 @@ class Behaviour:
             max(40, round(profile.memory_mb * min(0.97, 0.35 + 0.25 * abs(score) * 0.6))) for score in _NORMAL[::64]
         )
 
-    @staticmethod
-    def _table(median_ms: float, spread: float) -> tuple[int, ...]:
-        return tuple(max(1, round(median_ms * 1000 * math.exp(spread * score))) for score in _NORMAL)
+    def _drawn_us(self, median_ms: float, spread: float) -> int:
+        """A draw from the lognormal distribution, in whole microseconds from 1."""
+        return int(median_ms * 1000.0 * math.exp(spread * _NORMAL[int(self._random() * _BINS)])) + 1
 
     def run(self, *, poisoned: bool) -> Run:
         """An invocation, from platform.start on. ``poisoned`` makes it fail."""
-        draw = self._random
+        draw, profile, disturbance = self._random, self._profile, self.disturbance
+        median_ms = profile.duration_ms if disturbance.duration_ms is None else disturbance.duration_ms
+        work_us = self._drawn_us(median_ms * disturbance.duration_factor, profile.duration_spread)
+        post_us = self._drawn_us(profile.post_runtime_ms, _POST_RUNTIME_SPREAD)
         index = int(draw() * _BINS)
-        disturbance = self.disturbance
-        if disturbance.duration_ms is None:
-            work_us = int(self._duration_us[index] * disturbance.duration_factor)
-        else:
-            # Its own spread around the incident's median.
-            work_us = int(disturbance.duration_ms * 1000 * self._duration_us[index] / self._duration_us[_BINS // 2])
-        post_us = self._post_us[int(draw() * _BINS)]
         memory_mb = self._memory_mb[index & 63]
         luck = draw()
         if work_us >= self._timeout_us or self._fails_below <= luck < self._times_out_below:
@@ -88,7 +82,7 @@ class Behaviour:
                 0, 0, 0, self._timeout_us, 0, "timeout", "Sandbox.Timedout", 0, memory_mb, "timeout"
             )  # fmt: skip
         if self._times_out_below <= luck < self._out_of_memory_below:
-            memory_mb = self._profile.memory_mb
+            memory_mb = profile.memory_mb
             return Run(0, 0, 0, work_us, post_us, "error", "Runtime.OutOfMemory", 0, memory_mb, "failure")
         overhead_us = 300 + work_us % 400
         response_us = 20 + index % 80
@@ -110,11 +104,11 @@ class Behaviour:
 
     def init(self, start_us: int, init_type: InitType) -> Init:
         """An init from here on. A restore takes a quarter of the init that it saves."""
-        draw = self._random
-        init_us = int(self._init_us[int(draw() * _BINS)] * self.disturbance.init_factor)
+        profile = self._profile
+        init_us = self._drawn_us(profile.init_ms * self.disturbance.init_factor, _INIT_SPREAD)
         if init_type is InitType.SNAP_START:
             return Init(start_us, 0, min(_MAX_INIT_US, max(1000, init_us // 4)), restore=True)
-        extension_us = self._extension_us[int(draw() * _BINS)]
+        extension_us = self._drawn_us(profile.extension_init_ms, _INIT_SPREAD)
         init_us = min(_MAX_INIT_US, init_us + extension_us)
         return Init(start_us, min(extension_us, init_us), init_us, restore=False)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
 from emulator.fleet.facts import Fact, Init, Invocation, SandboxFacts, Shutdown, UnwaitedInit
+from emulator.fleet.profiles import Profile
 from emulator.metrics.protobuf import integer, key_value, nested, string, text_value, varint
 from semconv import attributes as a
 from semconv import phases
@@ -23,7 +25,7 @@ _HOST_ARCH: Final = {"x86_64": "amd64", "arm64": "arm64"}
 _SCOPE: Final = nested(1, string(1, SCOPE) + string(2, DISTRO_VERSION))
 _TIMES: Final = struct.Struct("<BQBQ")
 _DOUBLE: Final = struct.Struct("<d")
-_INTERNAL: Final = integer(6, 1)
+_KIND_INTERNAL: Final = 1
 _SERVER: Final = integer(6, 2)
 _OK: Final = nested(15, integer(3, 1))
 _UNSET: Final = nested(15, integer(3, 0))
@@ -34,7 +36,9 @@ def _text(key: str, value: str) -> bytes:
     return key_value(9, key, text_value(value))
 
 
+@lru_cache(maxsize=65_536)
 def _int(key: str, value: int) -> bytes:
+    """Cached: most figures repeat. Not for times, of which each is new."""
     return key_value(9, key, integer(3, value))
 
 
@@ -48,10 +52,12 @@ def _phase(phase: str, source: str = "telemetry") -> bytes:
 
 _PROC: Final = frozenset({phases.EXTENSION_INIT, phases.RUNTIME_AND_FUNCTION_INIT})
 _PHASE: Final = {phase: _phase(phase, "proc" if phase in _PROC else "telemetry") for phase in phases.ALL}
-_NAME: Final = {phase: string(5, phase) for phase in phases.ALL}
+_NAME: Final = {phase: string(5, phase) + integer(6, _KIND_INTERNAL) for phase in phases.ALL}
 _ATTEMPT: Final = tuple(_int(a.ATTEMPT, number) for number in range(16))
 _REQUEST_HEAD: Final = _text(a.FAAS_INVOCATION_ID, "0" * 36)[:-36]
 """Request ids have 36 characters, so that all but those is the same."""
+_BUSY_START_HEAD: Final = key_value(9, a.BUSY_START_UNIX_NANO, integer(3, 1 << 56))[:-9]
+"""Nanoseconds since the epoch take nine bytes as a varint, until 2262."""
 _COLD: Final = {
     (cold, proactive): _bool(a.FAAS_COLDSTART, value=cold) + _bool(a.PROACTIVE_INIT, value=proactive)
     for cold in (False, True)
@@ -75,11 +81,13 @@ def _digest(text: str, size: int) -> bytes:
     return digest[:size]
 
 
-def outcome_attributes(status: str, error_type: str | None) -> bytes:
+@lru_cache(maxsize=1024)
+def _outcome(status: str, error_type: str | None) -> bytes:
     """lambda.status, and error.type where there is one."""
     return _text(a.STATUS, status) + (b"" if error_type is None else _text(a.ERROR_TYPE, error_type))
 
 
+@lru_cache(maxsize=1024)
 def _status(status: str, error_type: str | None) -> bytes:
     if status == _SUCCESS:
         return _OK
@@ -100,27 +108,33 @@ class SpanEncoder:
         self._account_id = account_id
         self._region = region
         self._functions: dict[str, tuple[bytes, dict[str, bytes]]] = {}
+        self._resources: dict[tuple[str, str], bytes] = {}
 
     def resource(self, sandbox: SandboxFacts) -> bytes:
         """The Resource of a sandbox, as field 1 of ResourceSpans."""
-        profile = sandbox.profile
+        key = (sandbox.profile.name, sandbox.version)
+        shared = self._resources.get(key)
+        if shared is None:
+            shared = self._resources[key] = self._shared_attributes(sandbox.profile, sandbox.version)
+        return nested(1, shared + key_value(1, a.FAAS_INSTANCE, text_value(sandbox.instance_id)))
+
+    def _shared_attributes(self, profile: Profile, version: str) -> bytes:
+        """What the resources of all sandboxes of a version have."""
         texts = {
             a.SERVICE_NAME: profile.name,
             a.CLOUD_PROVIDER: "aws",
             a.CLOUD_PLATFORM: "aws_lambda",
             a.CLOUD_REGION: self._region,
             a.CLOUD_ACCOUNT_ID: self._account_id,
-            a.CLOUD_RESOURCE_ID: self._arn(profile.name, sandbox.version),
+            a.CLOUD_RESOURCE_ID: self._arn(profile.name, version),
             a.FAAS_NAME: profile.name,
-            a.FAAS_VERSION: sandbox.version,
-            a.FAAS_INSTANCE: sandbox.instance_id,
+            a.FAAS_VERSION: version,
             a.HOST_ARCH: _HOST_ARCH[profile.architecture],
             a.TELEMETRY_DISTRO_NAME: SCOPE,
             a.TELEMETRY_DISTRO_VERSION: DISTRO_VERSION,
         }
         attributes = b"".join(key_value(1, key, text_value(value)) for key, value in texts.items())
-        memory = key_value(1, a.FAAS_MAX_MEMORY, integer(3, profile.memory_mb * _BYTES_PER_MB))
-        return nested(1, attributes + memory)
+        return attributes + key_value(1, a.FAAS_MAX_MEMORY, integer(3, profile.memory_mb * _BYTES_PER_MB))
 
     def spans(self, fact: Fact) -> Iterator[bytes]:
         """The spans of a fact; a throttled request has none."""
@@ -158,7 +172,7 @@ class SpanEncoder:
         child = b"\x22\x08" + invoke_id
         number = _ATTEMPT[attempt] if attempt < len(_ATTEMPT) else _int(a.ATTEMPT, attempt)
         request = _REQUEST_HEAD + request_id.encode() + number
-        outcome, status = outcome_attributes(fact.status, fact.error_type), _status(fact.status, fact.error_type)
+        outcome, status = _outcome(fact.status, fact.error_type), _status(fact.status, fact.error_type)
         name_and_kind, by_type = self._of_function(fact.sandbox)
         end_us = start_us + fact.runtime_us
         rest = b"".join(
@@ -167,7 +181,8 @@ class SpanEncoder:
                 request,
                 _COLD[fact.init is not None, fact.proactive],
                 outcome,
-                _int(a.BUSY_START_UNIX_NANO, fact.busy_start_us * 1000),
+                _BUSY_START_HEAD,
+                varint(fact.busy_start_us * 1000),
                 _int(a.PRODUCED_BYTES, fact.produced_bytes) if fact.latency_us else b"",
                 status,
             )
@@ -182,12 +197,12 @@ class SpanEncoder:
             ):
                 head = trace + _digest(base + phase, 8) + child
                 yield span(
-                    head, _NAME[phase] + _INTERNAL, at_us, at_us + part_us, _PHASE[phase] + request + _UNSET
+                    head, _NAME[phase], at_us, at_us + part_us, _PHASE[phase] + request + _UNSET
                 )  # fmt: skip
                 at_us += part_us
         head = trace + _digest(base + phases.POST_RUNTIME, 8) + child
         rest = b"".join((_PHASE[phases.POST_RUNTIME], request, outcome, _figures(fact), status))
-        yield span(head, _NAME[phases.POST_RUNTIME] + _INTERNAL, end_us, fact.end_us, rest)
+        yield span(head, _NAME[phases.POST_RUNTIME], end_us, fact.end_us, rest)
         if fact.init is not None:
             yield from _init_spans(fact.sandbox, fact.init, fact.init_type, trace, base, child, request)
 
@@ -202,7 +217,7 @@ class SpanEncoder:
         good = fact.reason == "spindown"
         rest = _PHASE[phases.SHUTDOWN] + _text(a.SHUTDOWN_REASON, fact.reason)
         rest += _OK if good else _status(fact.reason, fact.reason)
-        name = _NAME[phases.SHUTDOWN] + _INTERNAL
+        name = _NAME[phases.SHUTDOWN]
         return span(head, name, fact.at_us, fact.at_us + fact.duration_us, rest)
 
 
@@ -239,7 +254,7 @@ def _init_spans(
             _OK,
         )
     )
-    yield span(trace + span_id + parent, _NAME[phase] + _INTERNAL, init.start_us, init.end_us, attributes)
+    yield span(trace + span_id + parent, _NAME[phase], init.start_us, init.end_us, attributes)
     if init.restore:
         return
     border_us = init.start_us + init.extension_us
@@ -248,7 +263,7 @@ def _init_spans(
         (phases.RUNTIME_AND_FUNCTION_INIT, border_us, init.end_us),
     ):
         head = trace + _digest(base + part, 8) + b"\x22\x08" + span_id
-        yield span(head, _NAME[part] + _INTERNAL, start_us, end_us, _PHASE[part] + request + _UNSET)
+        yield span(head, _NAME[part], start_us, end_us, _PHASE[part] + request + _UNSET)
 
 
 class TraceRequest:

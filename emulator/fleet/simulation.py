@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Final
-from uuid import UUID
 
 from emulator.fleet import director
 from emulator.fleet.behaviour import SUCCESS, Behaviour, Disturbance, Run
@@ -17,6 +16,7 @@ from emulator.fleet.config import Fleet
 from emulator.fleet.errors import FleetConfigError
 from emulator.fleet.facts import Fact, Init, Invocation, SandboxFacts, Shutdown, Throttle, UnwaitedInit
 from emulator.fleet.feeds import OnEnd, feed_of
+from emulator.fleet.ids import random_uuid
 from emulator.fleet.incidents import Incident
 from emulator.fleet.metering import Meter
 from emulator.fleet.profiles import Profile, Trigger
@@ -138,7 +138,7 @@ class Simulation:
 
     def new_id(self) -> str:
         """A random UUID of the fleet's own chance."""
-        return str(UUID(int=self._random.getrandbits(128), version=4))
+        return random_uuid(self._random)
 
     def at(self, at_us: int, action: Callable[[int], None]) -> None:
         """Do something at a time."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from uuid import UUID
 
 from emulator.fleet.config import Fleet
 from emulator.fleet.facts import Fact, Throttle
+from emulator.fleet.ids import random_uuid
 from emulator.fleet.otlp import SpanEncoder, TraceRequest
 from emulator.metrics import FORMATS, Delivery, MetricPoint, MetricStream, deliveries, records
 
@@ -69,4 +69,4 @@ class MetricDeliveries:
         yield from deliveries(made, self._new_id, now_us // 1000)
 
     def _new_id(self) -> str:
-        return str(UUID(int=self._random.getrandbits(128), version=4))
+        return random_uuid(self._random)
