@@ -10,11 +10,12 @@ import posix
 from _thread import start_new_thread
 from time import monotonic, sleep, time, time_ns
 
-from extension import __version__, otlp, parsing, proc, wire
+from extension import __version__, otlp, parsing, proc, state, wire
 from extension.batches import BatchQueue
 from extension.errors import HttpError, MalformedRecord
 from extension.exporter import Channel, Exporter
 from extension.flush import FlushPlanner
+from extension.journal import Journal, boot_id
 from extension.lifecycle import Lifecycle, Sandbox
 from extension.listener import Listener
 from extension.pipeline import Pipeline
@@ -49,22 +50,27 @@ class Agent:
         self._api = started.api
         self._diagnostics = diagnostics
         self._listener_sock = started.listener
+        self._held = started.handoff.held
+        self._event_ns = started.handoff.event_ns
         self._account_id = started.handoff.account_id or parsing.account_id(started.api.registration)
         self._sandbox = sandbox
         self._settings = settings
         self._managed = sandbox.initialization_type == wire.MANAGED_INSTANCES
+        self._journal = Journal(settings.state_file, _whose(sandbox), diagnostics)
         self._lifecycle = Lifecycle(
             Sandbox(
                 sandbox.function_name,
                 sandbox.initialization_type or None,
                 started.handoff.registered_ns,
                 lambda: posix.urandom(16).hex(),
-            )
+            ),
+            self._journal,
         )
         spans = self._channel("spans", settings.traces)
         logs = self._channel("log records", settings.logs if settings.logs_wanted else None)
         channels = [channel for channel in (spans, logs) if channel is not None]
-        self._exporter = Exporter(channels, lambda: self._lifecycle.instance_id, diagnostics)
+        self._recall(spans, logs, started.handoff.start_ns)
+        self._exporter = Exporter(channels, lambda: self._lifecycle.instance_id, self._journal.counted, diagnostics)
         self._planner = FlushPlanner(settings.flush, settings.flush_period_s, self._exporter.health)
         self._pipeline = Pipeline(
             self._lifecycle,
@@ -84,7 +90,7 @@ class Agent:
         """
         if self._listener_sock is not None:
             listener = Listener(self._listener_sock, self._pipeline.on_delivery)
-            self._start_thread("listener", listener.serve_forever)
+            self._start_thread("listener", lambda: self._listen(listener))
         period_s = _MANAGED_PERIOD_S if self._managed else None
         self._start_thread("exporter", lambda: self._exporter.serve_forever(period_s))
         while True:
@@ -103,11 +109,31 @@ class Agent:
             if isinstance(event, Shutdown):
                 return 0
 
+    def _listen(self, listener: Listener) -> None:
+        """Deal with what the launcher took in our place, and then with what comes."""
+        for body in self._held.deliveries:
+            self._pipeline.on_delivery(body)
+        for fd, data in self._held.peers:
+            listener.adopt(fd, data)
+        self._held.deliveries.clear()
+        listener.serve_forever()
+
     def _channel(self, name: str, settings: ExportSettings | None) -> Channel | None:
         if settings is None:
             return None
         queue = BatchQueue(self._settings.queue_bytes)
         return Channel(name, settings, queue, self._encode, f"lambdascope/{__version__}")
+
+    def _recall(self, spans: Channel | None, logs: Channel | None, now_ns: int) -> None:
+        """Go on where the process before a reset was ended."""
+        remembered = self._journal.recall()
+        for signal, channel in (("spans", spans), ("logs", logs)):
+            if channel is not None:
+                if remembered is not None and signal in remembered.counts:
+                    channel.queue.begin_after(remembered.counts[signal])
+                self._journal.count(signal, channel.queue)
+        if remembered is not None:
+            self._lifecycle.go_on_from(remembered, now_ns)
 
     def _encode(self, items: list[bytes]) -> bytes:
         attributes = resource_attributes(
@@ -153,7 +179,8 @@ class Agent:
     def _on_invoke(self, event: Invoke) -> None:
         if self._listener_sock is None:
             return  # of an invocation nothing but its beginning would be known
-        self._pipeline.on_invoke(event, time_ns())
+        self._pipeline.on_invoke(event, self._event_ns or time_ns())
+        self._event_ns = 0  # was that of the first event alone
         plan = self._planner.on_invoke(time(), self._exporter.queued_bytes)
         if plan.now:
             self._exporter.request()
@@ -178,9 +205,18 @@ class Agent:
         until = _monotonic_deadline(event.deadline_ms, _DEFAULT_SHUTDOWN_S)
         if self._listener_sock is None:
             return
+        self._journal.ending(event.reason)
         self._pipeline.wait_until_settled(min(until, monotonic() + _DRAIN_S))
         self._pipeline.on_shutdown(event, received_ns, time_ns())
         self._exporter.wait(self._exporter.request(), until - monotonic())
+        if event.reason == "spindown":
+            self._journal.forget()
+        else:
+            self._journal.counted()
+
+
+def _whose(sandbox: SandboxEnvironment) -> str:
+    return state.first_line(boot_id(), sandbox.runtime_api, f"{sandbox.function_name}:{sandbox.function_version}")
 
 
 def _monotonic_deadline(deadline_ms: float | None, default_s: float) -> float:

@@ -10,6 +10,8 @@ Its value is ``key=value`` pairs with spaces between them::
     account=ID      the account, where the answer to the registration had it
     start_ns=N      when the process started, nanoseconds since the epoch
     registered_ns=N when the registration was answered
+    event_ns=N      when the answer to GET /next came, where the launcher has seen it
+    held=FD         file with the telemetry that the launcher took in our place, see :func:`read_held`
 """
 
 from __future__ import annotations
@@ -40,9 +42,22 @@ class Handoff:
         account_id: empty where it is not known.
         start_ns: start of the process, nanoseconds since the epoch.
         registered_ns: when the registration was answered; 0 where it was not.
+        event_ns: when the first event came; 0 where that is not known.
+        held: telemetry that was taken already.
     """
 
-    __slots__ = ("account_id", "api_fd", "identifier", "listener_fd", "port", "registered_ns", "stage", "start_ns")
+    __slots__ = (
+        "account_id",
+        "api_fd",
+        "event_ns",
+        "held",
+        "identifier",
+        "listener_fd",
+        "port",
+        "registered_ns",
+        "stage",
+        "start_ns",
+    )
 
     def __init__(self) -> None:
         self.stage = NONE
@@ -53,6 +68,23 @@ class Handoff:
         self.account_id = ""
         self.start_ns = time_ns()
         self.registered_ns = 0
+        self.event_ns = 0
+        self.held = Held()
+
+
+class Held:
+    """What came to the listener before we were there.
+
+    Attributes:
+        deliveries: bodies of deliveries that were answered with 200, in the order of their arrival.
+        peers: connections that stay open: file descriptor, and what was read of a delivery that is not whole yet.
+    """
+
+    __slots__ = ("deliveries", "peers")
+
+    def __init__(self) -> None:
+        self.deliveries: list[bytes] = []
+        self.peers: list[tuple[int, bytes]] = []
 
 
 def parse(value: str | None) -> Handoff:
@@ -68,11 +100,44 @@ def parse(value: str | None) -> Handoff:
     handoff.account_id = fields.get("account", "")
     handoff.start_ns = _number(fields.get("start_ns")) or handoff.start_ns
     handoff.registered_ns = _number(fields.get("registered_ns")) or 0
+    handoff.event_ns = _number(fields.get("event_ns")) or 0
     handoff.port = _number(fields.get("port")) or 0
     handoff.api_fd = _open_fd(fields.get("api"))
     handoff.listener_fd = _open_fd(fields.get("listener"))
     handoff.stage = _stage_that_holds(handoff, _STAGES.get(fields.get("stage", "")))
+    held_fd = _open_fd(fields.get("held"))
+    if held_fd is not None:
+        handoff.held = _read_held_file(held_fd)
     return handoff
+
+
+def read_held(data: bytes) -> Held:
+    """Read records of ``delivery LENGTH`` or ``peer FD LENGTH``, a line feed, and as many bytes; up to a broken one."""
+    held = Held()
+    at = 0
+    while (end := data.find(b"\n", at)) >= 0:
+        kind, *numbers = data[at:end].decode("ascii", "replace").split(" ")
+        values = [_number(number) for number in numbers]
+        if None in values or (kind, len(values)) not in {("delivery", 1), ("peer", 2)}:
+            break
+        at = end + 1 + (values[-1] or 0)
+        content = data[end + 1 : at]
+        if at > len(data):
+            break
+        if kind == "delivery":
+            held.deliveries.append(content)
+        elif (fd := _open_fd(numbers[0])) is not None:
+            held.peers.append((fd, content))
+    return held
+
+
+def _read_held_file(fd: int) -> Held:
+    try:
+        data = posix.pread(fd, posix.fstat(fd).st_size, 0)
+        posix.close(fd)
+    except OSError:
+        return Held()
+    return read_held(data)
 
 
 def _stage_that_holds(handoff: Handoff, claimed: int | None) -> int:

@@ -55,6 +55,20 @@ class Listener:
         sock.settimeout(0.0)
         self._poll.register(sock.fileno(), POLLIN)
 
+    def adopt(self, fd: int, data: bytes) -> None:
+        """Go on with a connection that somebody else accepted and read `data` from, without an answer."""
+        try:
+            sock = type(self._sock)(fileno=fd)
+        except OSError:
+            return  # it is no socket
+        sock.settimeout(0.0)
+        peer = self._peers[fd] = _Peer(sock)
+        self._poll.register(fd, POLLIN)
+        bodies: list[bytes] = []
+        self._take(peer, data, bodies)
+        for body in bodies:
+            self._on_delivery(body)
+
     def serve_forever(self) -> None:
         """Serve until the process ends."""
         while True:
@@ -102,6 +116,9 @@ class Listener:
         if not data:
             self._close(peer)
             return
+        self._take(peer, data, bodies)
+
+    def _take(self, peer: _Peer, data: bytes, bodies: list[bytes]) -> None:
         peer.last_heard = monotonic()
         peer.reader.feed(data)
         try:
