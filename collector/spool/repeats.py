@@ -7,6 +7,7 @@ for new. It never takes something new for a repeat.
 from __future__ import annotations
 
 import os
+import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
@@ -58,9 +59,10 @@ class Ranges:
 
 
 class Repeats:
-    """The exports that were acknowledged."""
+    """The exports that were acknowledged. The receivers add to it while the journal, in a thread, writes it down."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._seen: OrderedDict[Key, Ranges] = OrderedDict()
 
     def __contains__(self, export: tuple[Signal, ExportId]) -> bool:
@@ -74,16 +76,20 @@ class Repeats:
 
     def add_range(self, key: Key, first: int, last: int) -> None:
         """Remember a run of them."""
-        if key not in self._seen and len(self._seen) >= MAX_SANDBOXES * len(Signal):
-            self._seen.popitem(last=False)
-        self._seen.setdefault(key, Ranges()).add(first, last)
-        self._seen.move_to_end(key)
+        with self._lock:
+            if key not in self._seen and len(self._seen) >= MAX_SANDBOXES * len(Signal):
+                self._seen.popitem(last=False)
+            self._seen.setdefault(key, Ranges()).add(first, last)
+            self._seen.move_to_end(key)
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> list[str]:
         """Everything, one line per range, the longest silent first: what :class:`Journal` writes."""
-        for (signal, instance), ranges in self._seen.items():
-            for first, last in ranges.pairs():
-                yield f"{signal.value} {first} {last} {instance}\n"
+        with self._lock:
+            return [
+                f"{signal.value} {first} {last} {instance}\n"
+                for (signal, instance), ranges in self._seen.items()
+                for first, last in ranges.pairs()
+            ]
 
 
 class Journal:

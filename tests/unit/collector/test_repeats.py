@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.otlp.signals import Signal
+from collector.spool import repeats as repeats_module
 from collector.spool.record import ExportId
 from collector.spool.repeats import MAX_RANGES, Journal, Ranges, Repeats
 
@@ -70,3 +73,32 @@ def test_the_journal_brings_the_memory_back(tmp_path: Path) -> None:
         Journal(path).load(loaded)
         assert [number for number in range(1, 12) if export(number) in loaded] == [1, 2, 3, 9]
     assert len(path.read_text(encoding="utf-8").splitlines()) == 2  # it was rewritten as ranges
+
+
+def test_the_longest_silent_sandbox_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats_module, "MAX_SANDBOXES", 1)  # times the three signals
+    repeats = Repeats()
+    for number in range(3):
+        repeats.add(*export(1, f"sandbox {number}"))
+    repeats.add(*export(2, "sandbox 0"))
+    repeats.add(*export(1, "sandbox 3"))
+    assert [number for number in range(4) if export(1, f"sandbox {number}") in repeats] == [0, 2, 3]
+
+
+def test_it_is_written_down_while_it_grows() -> None:
+    """Each range is whole, whatever the receivers add meanwhile."""
+    repeats = Repeats()
+    done = threading.Event()
+
+    def grow() -> None:
+        for number in range(1, 20_000):
+            repeats.add(*export(2 * number if number % 3 else number, f"sandbox {number % 50}"))
+        done.set()
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    while not done.is_set():
+        for line in repeats.lines():
+            _, first, last, _ = line.split(" ", 3)
+            assert int(first) <= int(last)
+    thread.join()
