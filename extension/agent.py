@@ -52,6 +52,8 @@ class Agent:
         self._listener_sock = started.listener
         self._held = started.handoff.held
         self._event_ns = started.handoff.event_ns
+        self._held = started.handoff.held
+        self._event_ns = started.handoff.event_ns
         self._account_id = started.handoff.account_id or parsing.account_id(started.api.registration)
         self._sandbox = sandbox
         self._settings = settings
@@ -108,6 +110,15 @@ class Agent:
                 self._diagnostics.say("event-bug", f"an event was not dealt with: {type(error).__name__}: {error}")
             if isinstance(event, Shutdown):
                 return 0
+
+    def _listen(self, listener: Listener) -> None:
+        """Deal with what the launcher took in our place, and then with what comes."""
+        for body in self._held.deliveries:
+            self._pipeline.on_delivery(body)
+        for fd, data in self._held.peers:
+            listener.adopt(fd, data)
+        self._held.deliveries.clear()
+        listener.serve_forever()
 
     def _listen(self, listener: Listener) -> None:
         """Deal with what the launcher took in our place, and then with what comes."""
