@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _CONTENT_TYPE = ("Content-Type", "application/x-protobuf")
 _GZIP_LEVEL = 3
 _GZIP_WINDOW_BITS = 31
+_TROUBLE = "export-retry"
+"""The kind of the one line about a collector that is not reached, whoever notices it first."""
 
 
 class ExportHealth:
@@ -90,15 +92,27 @@ class Exporter:
         "_finished",
         "_finished_call",
         "_instance_id",
+        "_on_sealed",
         "_requested",
         "_wake",
         "health",
     )
 
-    def __init__(self, channels: list[Channel], instance_id: Callable[[], str], diagnostics: Diagnostics) -> None:
-        """`instance_id` is asked when a batch is sealed: not before there is anything that carries it."""
+    def __init__(
+        self,
+        channels: list[Channel],
+        instance_id: Callable[[], str],
+        on_sealed: Callable[[], None],
+        diagnostics: Diagnostics,
+    ) -> None:
+        """Make an exporter.
+
+        `instance_id` is asked when a batch is sealed: not before there is anything that carries it. `on_sealed` is
+        called before what was sealed is sent.
+        """
         self._channels = channels
         self._instance_id = instance_id
+        self._on_sealed = on_sealed
         self._diagnostics = diagnostics
         self._wake = WakeUp()
         self._finished_call = WakeUp()
@@ -128,6 +142,7 @@ class Exporter:
         while self._finished < request:
             left = until - monotonic()
             if left <= 0 or not self._finished_call.wait(left):
+                self._say_slow(timeout_s)
                 return False
         return self.health.failures == 0
 
@@ -153,6 +168,7 @@ class Exporter:
         """Send all that is queued; to an address that fails, nothing more for now."""
         for channel in self._channels:
             channel.queue.seal(self._instance_id, channel.body)
+        self._on_sealed()
         failed: set[str] = set()
         retry_after_s = 0.0
         for channel in self._channels:
@@ -167,6 +183,12 @@ class Exporter:
         else:
             self.health.succeeded()
 
+    def _say_slow(self, waited_s: float) -> None:
+        endpoints = ", ".join(sorted({str(channel.settings.endpoint) for channel in self._channels}))
+        self._diagnostics.say(
+            _TROUBLE, f"{endpoints}: no answer within {waited_s:.1f} s; what is not sent is kept for later"
+        )
+
     def _send(self, channel: Channel, batch: Batch) -> Verdict:
         """Send one batch, and do with it as the collector says."""
         try:
@@ -179,7 +201,7 @@ class Exporter:
         if verdict.outcome == RETRY:
             channel.queue.keep(batch)
             where, what = channel.settings.endpoint, channel.name
-            self._diagnostics.say("export-retry", f"{where}: {verdict.reason}; {what} are kept for later")
+            self._diagnostics.say(_TROUBLE, f"{where}: {verdict.reason}; {what} are kept for later")
         else:
             self._settle(channel, batch, verdict)
         return verdict
