@@ -10,11 +10,12 @@ import posix
 from _thread import start_new_thread
 from time import monotonic, sleep, time, time_ns
 
-from extension import __version__, otlp, parsing, proc, wire
+from extension import __version__, otlp, parsing, proc, state, wire
 from extension.batches import BatchQueue
 from extension.errors import HttpError, MalformedRecord
 from extension.exporter import Channel, Exporter
 from extension.flush import FlushPlanner
+from extension.journal import Journal, boot_id
 from extension.lifecycle import Lifecycle, Sandbox
 from extension.listener import Listener
 from extension.pipeline import Pipeline
@@ -55,18 +56,21 @@ class Agent:
         self._sandbox = sandbox
         self._settings = settings
         self._managed = sandbox.initialization_type == wire.MANAGED_INSTANCES
+        self._journal = Journal(settings.state_file, _whose(sandbox), diagnostics)
         self._lifecycle = Lifecycle(
             Sandbox(
                 sandbox.function_name,
                 sandbox.initialization_type or None,
                 started.handoff.registered_ns,
                 lambda: posix.urandom(16).hex(),
-            )
+            ),
+            self._journal,
         )
         spans = self._channel("spans", settings.traces)
         logs = self._channel("log records", settings.logs if settings.logs_wanted else None)
         channels = [channel for channel in (spans, logs) if channel is not None]
-        self._exporter = Exporter(channels, lambda: self._lifecycle.instance_id, diagnostics)
+        self._recall(spans, logs, started.handoff.start_ns)
+        self._exporter = Exporter(channels, lambda: self._lifecycle.instance_id, self._journal.counted, diagnostics)
         self._planner = FlushPlanner(settings.flush, settings.flush_period_s, self._exporter.health)
         self._pipeline = Pipeline(
             self._lifecycle,
@@ -119,6 +123,17 @@ class Agent:
             return None
         queue = BatchQueue(self._settings.queue_bytes)
         return Channel(name, settings, queue, self._encode, f"lambdascope/{__version__}")
+
+    def _recall(self, spans: Channel | None, logs: Channel | None, now_ns: int) -> None:
+        """Go on where the process before a reset was ended."""
+        remembered = self._journal.recall()
+        for signal, channel in (("spans", spans), ("logs", logs)):
+            if channel is not None:
+                if remembered is not None and signal in remembered.counts:
+                    channel.queue.begin_after(remembered.counts[signal])
+                self._journal.count(signal, channel.queue)
+        if remembered is not None:
+            self._lifecycle.go_on_from(remembered, now_ns)
 
     def _encode(self, items: list[bytes]) -> bytes:
         attributes = resource_attributes(
@@ -190,9 +205,18 @@ class Agent:
         until = _monotonic_deadline(event.deadline_ms, _DEFAULT_SHUTDOWN_S)
         if self._listener_sock is None:
             return
+        self._journal.ending(event.reason)
         self._pipeline.wait_until_settled(min(until, monotonic() + _DRAIN_S))
         self._pipeline.on_shutdown(event, received_ns, time_ns())
         self._exporter.wait(self._exporter.request(), until - monotonic())
+        if event.reason == "spindown":
+            self._journal.forget()
+        else:
+            self._journal.counted()
+
+
+def _whose(sandbox: SandboxEnvironment) -> str:
+    return state.first_line(boot_id(), sandbox.runtime_api, f"{sandbox.function_name}:{sandbox.function_version}")
 
 
 def _monotonic_deadline(deadline_ms: float | None, default_s: float) -> float:

@@ -31,6 +31,7 @@ class Attempt:
         proactive: whether its sandbox had been ready for long before it.
         sent: whether its `invoke` span was made.
         closed: whether nothing more is expected for it.
+        reset: why the process that saw it begin was ended; empty for one of this process.
         followed_ns: when the next INVOKE event was received, on our clock: it had ended by then.
     """
 
@@ -44,6 +45,7 @@ class Attempt:
         "proactive",
         "report",
         "request_id",
+        "reset",
         "runs",
         "sent",
         "start",
@@ -63,6 +65,7 @@ class Attempt:
         self.proactive = False
         self.sent = False
         self.closed = False
+        self.reset = ""
         self.followed_ns: int | None = None
 
     @property
@@ -101,6 +104,10 @@ class Attempts:
 
     def __iter__(self) -> Iterator[Attempt]:
         return (attempt for attempts in self._by_request.values() for attempt in attempts)
+
+    def recall(self, attempt: Attempt) -> None:
+        """Take an attempt that another process saw; the older of two comes first."""
+        self._by_request.setdefault(attempt.request_id, []).append(attempt)
 
     def invoked(self, invoke: Invoke) -> Attempt:
         """The attempt that an INVOKE event begins."""

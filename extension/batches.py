@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 
+from extension.state import Counts
 from semconv.attributes import (
     EXPORT_DROPPED_HEADER,
     EXPORT_INSTANCE_HEADER,
@@ -54,19 +55,26 @@ class BatchQueue:
 
     __slots__ = ("_batches", "_items", "_limit_bytes", "_lock", "_sequence", "_total", "bytes", "dropped")
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, before: Counts | None = None) -> None:
+        """`before`: how far the batches of this sandbox had come before it was reset."""
         self._limit_bytes = limit_bytes
         self._lock = allocate_lock()
         self._items: list[bytes] = []
         self._batches: list[Batch] = []
-        self._sequence = 0
-        self._total = 0
         self.bytes = 0
-        self.dropped = 0
+        self.begin_after(before or Counts())
 
     def __len__(self) -> int:
         with self._lock:
             return len(self._items) + sum(batch.items for batch in self._batches)
+
+    def begin_after(self, before: Counts) -> None:
+        """Number the batches from here on, before there is any."""
+        self._sequence, self._total, self.dropped = before.sequence, before.total, before.dropped
+
+    def counts(self) -> Counts:
+        """How far it has come."""
+        return Counts(self._sequence, self._total + len(self._items), self.dropped)
 
     def add(self, item: bytes) -> None:
         """Queue an encoded item; the oldest go where there is no room for it."""

@@ -16,9 +16,27 @@ from extension.timestamps import NS_PER_MS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from extension.logs import LogRecord
     from extension.spans import Span
+    from extension.state import Remembered
+
+    class Memory(Protocol):
+        """What keeps the life of a sandbox for a process that may come after this one."""
+
+        def settled(self, instance_id: str, *, given: bool) -> None:
+            """The sandbox has its id; `given` says whether from the platform."""
+
+        def began(self, attempt: Attempt) -> None:
+            """An attempt began, or more is known of it."""
+
+        def ended(self, attempt: Attempt, end_ns: int) -> None:
+            """The span of an attempt was made."""
+
+        def forget(self) -> None:
+            """What was remembered is of another sandbox."""
+
 
 _MANAGED_INSTANCES = "lambda-managed-instances"
 _ESTIMATED_STATUS = {"timeout": "timeout", "failure": "error"}
@@ -53,6 +71,24 @@ class Sandbox:
         self.draw_instance_id = draw_instance_id
 
 
+class NoMemory:
+    """Keeps nothing."""
+
+    __slots__ = ()
+
+    def settled(self, instance_id: str, *, given: bool) -> None:
+        """Nothing is kept."""
+
+    def began(self, attempt: Attempt) -> None:
+        """Nothing is kept."""
+
+    def ended(self, attempt: Attempt, end_ns: int) -> None:
+        """Nothing is kept."""
+
+    def forget(self) -> None:
+        """Nothing was kept."""
+
+
 class Lifecycle:
     """Turns what happens to one sandbox into spans.
 
@@ -67,7 +103,10 @@ class Lifecycle:
         "_attempts",
         "_builder",
         "_current",
+        "_life",
+        "_memory",
         "_outstanding",
+        "_recalled_id",
         "_runs",
         "_sandbox",
         "_seen_first",
@@ -77,8 +116,11 @@ class Lifecycle:
         "unknown_events",
     )
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, memory: Memory | None = None) -> None:
         self._sandbox = sandbox
+        self._memory: Memory = memory or NoMemory()
+        self._life = 1
+        self._recalled_id: str | None = None
         self._builder: SpanBuilder | None = None
         self._attempts = Attempts()
         self._current: Attempt | None = None
@@ -108,6 +150,19 @@ class Lifecycle:
         """Whether telemetry of an invocation under way has come: it does come, then."""
         return any(a.request_id == request_id and (a.start or a.done) for a in self._outstanding)
 
+    def go_on_from(self, remembered: Remembered, now_ns: int) -> None:
+        """Take over from the process before this one, which a reset ended before `now_ns`."""
+        self._life = remembered.lives + 1
+        if remembered.instance_id is not None:
+            self._builder = SpanBuilder(self._sandbox.function_name, remembered.instance_id, self._life)
+            self._recalled_id = remembered.instance_id if remembered.instance_given else None
+        for attempt in remembered.attempts:
+            self._attempts.recall(attempt)
+            if not attempt.closed:
+                attempt.followed_ns = now_ns
+                attempt.reset = remembered.reason or _guessed_reason(attempt, now_ns)
+                self._outstanding.append(attempt)
+
     # What happens ----------------------------------------------------------------------------------------------------
 
     def on_invoke(self, event: r.Invoke, now_ns: int) -> list[Span]:
@@ -120,6 +175,7 @@ class Lifecycle:
         attempt.invoked_ns = now_ns
         self.invoked_arn = event.invoked_arn or self.invoked_arn
         self._expect(attempt)
+        self._memory.began(attempt)
         return self._finish(attempt) if attempt.done is not None and not attempt.sent else []
 
     def on_record(self, record: r.Record) -> list[Span]:
@@ -226,6 +282,7 @@ class Lifecycle:
         for run in attempt.runs:
             if run.report is not None:
                 spans += self._finish_init(run, attempt, record.time_ns)
+        self._memory.began(attempt)
         return spans
 
     def _on_runtime_done(self, record: r.RuntimeDone) -> list[Span]:
@@ -257,8 +314,12 @@ class Lifecycle:
         attempt.sent = True
         if attempt.start is None:
             self._meet(attempt, start_ns)
+        return self._end(attempt, start_ns, self._ending(attempt, start_ns))
+
+    def _end(self, attempt: Attempt, start_ns: int, ending: Ending) -> list[Span]:
         spans = self._finish_inits(attempt, start_ns)
-        spans += self._built().invoke(attempt, start_ns, self._ending(attempt, start_ns))
+        spans += self._built().invoke(attempt, start_ns, ending)
+        self._memory.ended(attempt, ending.end_ns)
         return spans
 
     def _ending(self, attempt: Attempt, start_ns: int) -> Ending:
@@ -297,8 +358,8 @@ class Lifecycle:
         end_ns = min(at_ns, attempt.followed_ns or at_ns)
         if deadline_ms is not None:
             end_ns = min(end_ns, round(deadline_ms * NS_PER_MS))
-        ending = Ending(max(start_ns, end_ns), _ESTIMATED_STATUS.get(reason), None, estimated=True)
-        return [*self._finish_inits(attempt, start_ns), *self._built().invoke(attempt, start_ns, ending)]
+        status = _ESTIMATED_STATUS.get(attempt.reset or reason)
+        return self._end(attempt, start_ns, Ending(max(start_ns, end_ns), status, None, estimated=True))
 
     # Parts -----------------------------------------------------------------------------------------------------------
 
@@ -315,14 +376,29 @@ class Lifecycle:
     def _settle(self, record: r.InitStart) -> None:
         """Take the platform's id for the sandbox, if it gives one before ours was needed."""
         given = record.instance_id
-        if self._builder is not None or given is None or given.startswith("$") or not _is_token(given):
+        if given is None or given.startswith("$") or not _is_token(given):
             return  # "$LATEST" is what some platforms say for want of one
-        self._builder = SpanBuilder(self._sandbox.function_name or record.function_name or "", given)
+        if self._recalled_id not in {None, given}:
+            self._forget()
+        if self._builder is None:
+            name = self._sandbox.function_name or record.function_name or ""
+            self._builder = SpanBuilder(name, given, self._life)
+            self._memory.settled(given, given=True)
 
     def _built(self) -> SpanBuilder:
         if self._builder is None:
-            self._builder = SpanBuilder(self._sandbox.function_name, self._sandbox.draw_instance_id())
+            drawn = self._sandbox.draw_instance_id()
+            self._builder = SpanBuilder(self._sandbox.function_name, drawn, self._life)
+            self._memory.settled(drawn, given=False)
         return self._builder
+
+    def _forget(self) -> None:
+        """What was remembered turns out to be of another sandbox, with which this one shares its /tmp."""
+        self._builder = self._recalled_id = None
+        self._life = 1
+        self._attempts = Attempts()
+        self._outstanding = []
+        self._memory.forget()
 
     def _on_logs_dropped(self, record: r.LogsDropped) -> list[Span]:
         self.logs_dropped += int(record.dropped_records or 0)
@@ -331,6 +407,12 @@ class Lifecycle:
     def _on_unknown(self, _record: r.UnknownEvent) -> list[Span]:
         self.unknown_events += 1
         return []
+
+
+def _guessed_reason(attempt: Attempt, now_ns: int) -> str:
+    """Why a process was ended that did not hear of a SHUTDOWN: an invocation past its deadline is one reason."""
+    deadline_ms = attempt.invoke.deadline_ms if attempt.invoke else None
+    return "timeout" if deadline_ms is not None and deadline_ms * NS_PER_MS <= now_ns else "failure"
 
 
 def _is_token(text: str) -> bool:

@@ -80,6 +80,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "2097152",
         "How much may wait for the collector, in bytes; the oldest is dropped, and counted, beyond it.",
     ),
+    Setting(
+        "LAMBDASCOPE_STATE_FILE",
+        "state_file",
+        "/tmp/.lambdascope",  # noqa: S108 - the one folder that survives a reset; see journal.py for how it is opened
+        "Where to keep what must survive a timeout or crash of the sandbox (64 KiB at most).",
+    ),
     Setting("LAMBDASCOPE_LISTENER_PORT", "port", "0", "Where telemetry is delivered to; 0 takes a free port."),
 )
 
@@ -121,6 +127,7 @@ class Settings:
         logs_wanted: whether to subscribe to the function's logs.
         queue_bytes: bound of what waits for the collector.
         listener_port: 0 for any.
+        state_file: empty for none.
     """
 
     __slots__ = (
@@ -132,6 +139,7 @@ class Settings:
         "queue_bytes",
         "resource_attributes",
         "service_name",
+        "state_file",
         "traces",
     )
 
@@ -143,6 +151,7 @@ class Settings:
         self.flush, self.flush_period_s = _parse_flush(values.text("LAMBDASCOPE_FLUSH"))
         self.logs_wanted = values.text("LAMBDASCOPE_LOGS").lower() == _ON and self.logs is not None
         self.queue_bytes = values.number("LAMBDASCOPE_QUEUE_BYTES")
+        self.state_file = _parse_state_file(values.text("LAMBDASCOPE_STATE_FILE"))
         self.listener_port = values.number("LAMBDASCOPE_LISTENER_PORT")
 
 
@@ -294,6 +303,14 @@ def _parse_flush(value: str) -> tuple[str, float]:
     return mode, 0.0
 
 
+def _parse_state_file(value: str) -> str:
+    if value.lower() == _OFF:
+        return ""
+    if not value.startswith("/"):
+        raise ValueError(value)
+    return value
+
+
 KINDS: Final[dict[str, Kind]] = {
     "url": Kind("an http:// or https:// address without a password", parse_url, secret=True),
     "protocol": Kind("http/protobuf or grpc", _one_of("http/protobuf", "grpc")),
@@ -306,5 +323,6 @@ KINDS: Final[dict[str, Kind]] = {
     "flush": Kind("adaptive, end, or periodic,SECONDS", _parse_flush),
     "switch": Kind("on or off", _one_of(_ON, _OFF)),
     "queue_bytes": Kind("a number of bytes from 65536 to 67108864", _between(65536, 64 << 20)),
+    "state_file": Kind("an absolute path or off", _parse_state_file),
     "port": Kind("a port number from 0 to 65535", _between(0, 65535)),
 }

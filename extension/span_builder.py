@@ -50,11 +50,13 @@ class Ending:
 class SpanBuilder:
     """Makes the spans of one sandbox."""
 
-    __slots__ = ("function_name", "instance_id")
+    __slots__ = ("_life", "function_name", "instance_id")
 
-    def __init__(self, function_name: str, instance_id: str) -> None:
+    def __init__(self, function_name: str, instance_id: str, life: int = 1) -> None:
+        """`life`: 1, and one more after each reset of the sandbox."""
         self.function_name = function_name
         self.instance_id = instance_id
+        self._life = life
 
     # Invocations -----------------------------------------------------------------------------------------------------
 
@@ -170,8 +172,9 @@ class SpanBuilder:
         key = f"{phase}/{_SUPPRESSED}" if run.phase == _SUPPRESSED else phase
         if attempt is not None:
             return self._trace_id(attempt), self._span_id(attempt, key)
-        whole = phases.RESTORE if run.restore else phases.INIT
-        return ids.trace_id_of_phase(self.instance_id, whole), ids.span_id_of_phase(self.instance_id, key)
+        whole = self._of_life(phases.RESTORE if run.restore else phases.INIT)
+        span_key = self._of_life(key)
+        return ids.trace_id_of_phase(self.instance_id, whole), ids.span_id_of_phase(self.instance_id, span_key)
 
     def _links_to_unwaited_inits(self, attempt: Attempt) -> tuple[s.Link, ...]:
         links = []
@@ -189,8 +192,8 @@ class SpanBuilder:
         status = _SUCCESS if event.reason == "spindown" else event.reason
         return _span(
             phases.SHUTDOWN,
-            ids.trace_id_of_phase(self.instance_id, phases.SHUTDOWN),
-            ids.span_id_of_phase(self.instance_id, phases.SHUTDOWN),
+            ids.trace_id_of_phase(self.instance_id, self._of_life(phases.SHUTDOWN)),
+            ids.span_id_of_phase(self.instance_id, self._of_life(phases.SHUTDOWN)),
             b"",
             (received_ns, done_ns),
             {a.PHASE: phases.SHUTDOWN, a.PHASE_SOURCE: _TELEMETRY, a.SHUTDOWN_REASON: event.reason},
@@ -224,6 +227,10 @@ class SpanBuilder:
 
     def _span_id(self, attempt: Attempt, phase: str) -> bytes:
         return ids.span_id(attempt.request_id, self.instance_id, attempt.number, phase)
+
+    def _of_life(self, phase: str) -> str:
+        """What sets a phase that belongs to no invocation apart from that of another life of the sandbox."""
+        return phase if self._life == 1 else f"{phase}/{self._life}"
 
     @staticmethod
     def _of_attempt(phase: str, attempt: Attempt) -> s.Attributes:

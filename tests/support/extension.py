@@ -428,6 +428,7 @@ def running_extension(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_REGION": "eu-central-1",
+        "LAMBDASCOPE_STATE_FILE": str(directory / "state"),
     }
     stderr_path = directory / "extension.stderr"
     command = [sys.executable, "-I", "-S", "-c", code, str(ROOT)]
