@@ -15,6 +15,7 @@ OTEL_METRICS_HISTOGRAM: Final = "otel_metrics_histogram"
 OTEL_METRICS_EXPONENTIAL_HISTOGRAM: Final = "otel_metrics_exponential_histogram"
 
 LAMBDA_INVOCATIONS: Final = "lambda_invocations"
+LAMBDA_INVOCATIONS_BETWEEN: Final = "lambda_invocations_between"
 LAMBDA_PHASES: Final = "lambda_phases"
 LAMBDA_SANDBOXES: Final = "lambda_sandboxes"
 LAMBDA_CONCURRENCY: Final = "lambda_concurrency"
