@@ -28,7 +28,7 @@ _DOUBLE: Final = struct.Struct("<d")
 _KIND_INTERNAL: Final = 1
 _SERVER: Final = integer(6, 2)
 _OK: Final = nested(15, integer(3, 1))
-_UNSET: Final = nested(15, integer(3, 0))
+_UNSET: Final = nested(15, b"")
 _SUCCESS: Final = "success"
 
 
