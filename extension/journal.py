@@ -185,16 +185,12 @@ class Journal:
 
     def _give_up(self, error: OSError) -> None:
         """Carry on without; what the file says is no longer true, so that no other process may believe it."""
-        self._diagnostics.say(
-            "state", f"{self._path}: {error.strerror or error}; after a reset this sandbox begins anew"
-        )
-        self._close()
         path, self._path = self._path, ""
-        for name in (path + "+", path):
-            try:
-                posix.unlink(name)
-            except OSError:
-                continue
+        trouble = error.strerror or str(error)
+        self._diagnostics.say("state", f"{path}: {trouble}; after a timeout or crash this sandbox counts as a new one")
+        self._close()
+        _remove(path + "+")
+        _remove(path)
 
     def _close(self) -> None:
         if self._fd is not None:
