@@ -24,6 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run a command; returns the exit code."""
     parsed = argument_parser().parse_args(with_default_command(arguments))
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="collector: %(message)s")
+    for library in ("clickhouse_connect", "urllib3", "urllib3.connectionpool"):
+        # Their failures reach us as exceptions; what they log beside that names each attempt at a server that is away.
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         config = from_environ(os.environ, {setting.name: getattr(parsed, setting.name) for setting in SETTINGS})
         if parsed.command == "migrate":

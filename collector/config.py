@@ -223,7 +223,7 @@ def from_environ(environ: Mapping[str, str], flags: Mapping[str, str | None] | N
         try:
             values[setting.name] = setting.parse(text)
         except ValueError as error:
-            shown = "its value" if setting.name == "store" else repr(text)  # a store's URL may hold a password
+            shown = repr(re.sub(r"//.*@", "//***@", text))  # a store's URL may hold a password
             raise SetupError(f"{source}: {shown} is not {error}") from None
     if values["store"] is None:
         values["store"] = StoreUrl(f"chdb://{Path(str(values['data'])) / 'store'}")

@@ -64,10 +64,25 @@ def _is_open_elsewhere(path: Path) -> bool:
 
 
 def _connect_error(store: StoreUrl, error: ClickHouseError) -> SetupError | StoreUnavailableError:
-    text = first_line(str(error))
+    text = _cause(error) or first_line(str(error))
     if store.embedded or getattr(error, "code", None) in _WRONG_URL_CODES:
         return SetupError(f"store {store.shown}: {text}")
     return StoreUnavailableError(f"store {store.shown}: {text}")
+
+
+def _cause(error: BaseException | None) -> str | None:
+    """What the operating system said at the bottom of a chain of errors, such as ``Connection refused``.
+
+    The texts above it hold an id of the attempt, so that no two of them are the same.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and (said := error.strerror or str(error)):
+            return said
+        reason = getattr(error, "reason", None)
+        error = reason if isinstance(reason, BaseException) else error.__cause__ or error.__context__
+    return None
 
 
 def first_line(text: str) -> str:
@@ -83,4 +98,4 @@ def as_store_error(error: Exception) -> StoreError:
         return StoreRefusedError(first_line(str(error)))
     if isinstance(error, (ValueError, TypeError, OverflowError)) or type(error).__name__ == "DataError":
         return StoreRefusedError(first_line(str(error)))
-    return StoreUnavailableError(first_line(str(error)))
+    return StoreUnavailableError(_cause(error) or first_line(str(error)))

@@ -47,7 +47,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_a_wrong_url(tmp_path: Path) -> None:
     line = failure(tmp_path / "data", "--store", "clickhouse.example:8123")
-    assert line.startswith("collector: --store: its value is not chdb:///folder, http://")
+    assert line.startswith("collector: --store: 'clickhouse.example:8123' is not chdb:///folder, http://")
 
 
 def test_a_second_collector_on_the_same_folder(tmp_path: Path) -> None:
@@ -97,6 +97,22 @@ def test_a_server_that_is_away_is_waited_for(tmp_path: Path) -> None:
     finally:
         client.close()
         again.stop()
+
+
+def test_each_attempt_at_a_server_that_hangs_up_is_not_a_line(tmp_path: Path) -> None:
+    """The reason is that of the connection: the client's own text names the attempt, and never is the same twice."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        process = CollectorProcess(tmp_path / "data", ["--store", f"http://127.0.0.1:{server.getsockname()[1]}/db"])
+        process.start()
+        try:
+            for _ in range(4):
+                server.accept()[0].close()
+        finally:
+            process.stop()
+    lines = [line for line in process.stderr.splitlines() if "ready" not in line]
+    assert [line for line in lines if "requests go to the spool" in line] == lines
+    assert len(lines) == 1
+    assert "losed connection" in lines[0] or "reset" in lines[0]
 
 
 def test_a_full_spool_asks_for_patience(tmp_path: Path) -> None:
