@@ -13,5 +13,10 @@ if ROOT not in sys.path:
 
 from dashboard.pages import PAGES  # noqa: E402 - the path comes first
 from dashboard.server import TellBase  # noqa: E402 - likewise
+from dashboard.ui.page import failed  # noqa: E402 - likewise
 
-app = st.App("main.py", middleware=[Middleware(TellBase, url_paths=[page.url_path for page in PAGES])])
+app = st.App(
+    "main.py",
+    middleware=[Middleware(TellBase, url_paths=[page.url_path for page in PAGES])],
+    on_script_error=failed,
+)

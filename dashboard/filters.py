@@ -86,6 +86,12 @@ class Filters:
         """The same choices for a range that stands still."""
         return replace(self, range=CUSTOM, begin=begin, end=end)
 
+    def around(self, begin: datetime, end: datetime) -> Filters:
+        """The same choices for all that may have been busy between two instants: an invocation lasts for 15 minutes at
+        most, and begins when the init that it waited for is done, which takes seconds.
+        """
+        return self.at(begin - timedelta(minutes=15), end + timedelta(minutes=1))
+
 
 def parse_filters(query: Query) -> Filters:
     """Read the choices of every page. What cannot be read is taken as not said: a link never fails."""
@@ -114,6 +120,8 @@ class InvocationFilters:
     """What the request id begins with."""
     at: datetime | None = None
     """Only what was busy at this instant, init included."""
+    until: datetime | None = None
+    """Together with ``at``: what was busy at any time from then until here."""
 
     def query(self) -> dict[str, list[str]]:
         """The query string that gives this value back. Defaults are left out."""
@@ -123,6 +131,7 @@ class InvocationFilters:
             "min_ms": f"{self.min_ms:g}" if self.min_ms else "",
             "request_like": self.request,
             "at": format_instant(self.at) if self.at else "",
+            "until": format_instant(self.until) if self.until else "",
         }
         return {name: [value] for name, value in said.items() if value}
 
@@ -136,6 +145,7 @@ def parse_invocation_filters(query: Query) -> InvocationFilters:
         min_ms=_number(_one(query, "min_ms")),
         request=_one(query, "request_like").strip(),
         at=parse_instant(_one(query, "at")),
+        until=parse_instant(_one(query, "until")),
     )
 
 

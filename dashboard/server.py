@@ -23,16 +23,19 @@ SCRIPT: Final = """<script>
   window.__streamlit = { BACKEND_BASE_URL: url, MAIN_PAGE_BASE_URL: url };
 
   const push = window.history.pushState;
-  let queryPushedAt = 0;
+  let queryPushed = false;
+  for (const gesture of ["pointerdown", "keydown", "popstate"]) {
+    window.addEventListener(gesture, function () { queryPushed = false; }, true);
+  }
   window.history.pushState = function (state, title, to) {
     const next = new URL(to, window.location.href);
     const otherPath = next.pathname !== window.location.pathname;
     const otherQuery = next.search !== window.location.search;
-    if (otherPath && !otherQuery && Date.now() - queryPushedAt < 2000) {
-      queryPushedAt = 0;
+    if (otherPath && !otherQuery && queryPushed) {
+      queryPushed = false;
       return window.history.replaceState(state, title, to);
     }
-    queryPushedAt = otherQuery && !otherPath ? Date.now() : 0;
+    queryPushed = otherQuery && !otherPath;
     return push.call(window.history, state, title, to);
   };
 })();
@@ -43,7 +46,8 @@ Where the server is: without it the browser asks, for a link such as /invocation
 /invocations/_stcore/health, gets 404, and asks again one level up: two errors in its console and a round trip lost.
 
 One step back: st.switch_page writes two entries into the browser's history, the new query under the old page and then
-the new page. The second takes the place of the first here, so that one press of Back leads to where one came from.
+the new page. Where nobody touched anything between the two, the second takes the place of the first here, so that one
+press of Back leads to where one came from.
 """
 
 

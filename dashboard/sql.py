@@ -73,12 +73,14 @@ NO_INSTANT: Final = "1970-01-01 00:00:00.000"
 
 def invocation_params(chosen: InvocationFilters) -> dict[str, Value]:
     """The further parameters of the panels on the page of invocations."""
+    until = chosen.until or chosen.at
     return {
         "status": chosen.status,
         "cold_only": int(chosen.cold_only),
         "min_ms": float(chosen.min_ms),
         "request": chosen.request,
         "at": instant(chosen.at) if chosen.at else NO_INSTANT,
+        "until": instant(until) if until else NO_INSTANT,
     }
 
 

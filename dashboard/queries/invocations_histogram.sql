@@ -13,7 +13,7 @@ WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
     AND ({min_ms:Float64} = 0 OR DurationMs >= {min_ms:Float64})
     AND ({request:String} = '' OR startsWith(RequestId, {request:String}))
     AND ({at:DateTime64(3, 'UTC')} = toDateTime64(0, 3, 'UTC')
-        OR (toDateTime64(BusyStart, 3, 'UTC') <= {at:DateTime64(3, 'UTC')}
+        OR (toDateTime64(BusyStart, 3, 'UTC') <= {until:DateTime64(3, 'UTC')}
             AND coalesce(toDateTime64(End, 3, 'UTC'), now64(3, 'UTC')) > {at:DateTime64(3, 'UTC')}))
 GROUP BY Bin, Outcome
 ORDER BY Bin, Outcome

@@ -194,6 +194,13 @@ def sentinel(name: str, *, panels: int, errors: int) -> None:
     )
 
 
+def failed(error: Exception) -> bool:
+    """For what no panel contained, such as a callback: one sentence on the page, and the rest in the log."""
+    LOG.error("the page failed", exc_info=error)
+    st.error("This page failed. The dashboard's own log has the reason; reload to try again.", icon=":material/error:")
+    return True
+
+
 def nothing(sentence: str = NO_DATA) -> None:
     """An empty state that says what to do."""
     st.info(sentence, icon=":material/info:")

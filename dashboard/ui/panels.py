@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import cold_starts, colours, frames, series
-from dashboard.filters import InvocationKey
+from dashboard.filters import InvocationFilters, InvocationKey
 from dashboard.text import milliseconds, plural, share
-from dashboard.timeaxis import format_instant
 from dashboard.ui import choices, tables
 from dashboard.ui.page import Run, nothing
 
@@ -109,8 +109,9 @@ def concurrency_over_time(run: Run, *, by_function: bool) -> None:
         chosen = getattr(st.session_state[key].selection, series.CLICKED, None) or []
         if chosen:
             begin = pd.Timestamp(chosen[0]["Bucket"], unit="ms", tz="UTC").to_pydatetime()
-            end = begin + timedelta(seconds=run.window.bucket_s)
-            choices.plan("invocations", run.filters.at(begin, end).query())
+            last = begin + timedelta(seconds=run.window.bucket_s, milliseconds=-1)
+            busy = InvocationFilters(at=begin, until=last)
+            choices.plan("invocations", {**run.filters.around(begin, last).query(), **busy.query()})
 
     highest = account.iloc[int(account["Peak"].to_numpy().argmax())]
     chart, parameter = series.concurrency(shown, line, run.window, palette(shown))
@@ -134,13 +135,10 @@ def peaks_table(run: Run, peaks: pd.DataFrame, *, named: bool = True) -> None:
 
     def target(row: pd.Series) -> tuple[str, dict[str, list[str]]]:
         at = row["At"].to_pydatetime()
-        around = run.filters.at(at - timedelta(minutes=15), at + timedelta(seconds=1))
         only = [] if row["FunctionName"] == frames.ACCOUNT else [str(row["FunctionName"])]
-        return "invocations", {
-            **around.query(),
-            "function": only or list(run.filters.functions),
-            "at": [format_instant(at)],
-        }
+        functions = tuple(only) or run.filters.functions
+        busy = replace(run.filters.around(at, at), functions=functions).query()
+        return "invocations", {**busy, **InvocationFilters(at=at).query()}
 
     tables.linked(
         shown,

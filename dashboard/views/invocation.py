@@ -1,15 +1,15 @@
 """Invocation: one attempt, every phase of it on one time axis."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
 import streamlit as st
 
 from dashboard.charts.waterfall import bars, waterfall
-from dashboard.filters import parse_invocation_key
+from dashboard.filters import InvocationFilters, parse_invocation_key
 from dashboard.sql import instant, key_params
 from dashboard.text import UNKNOWN, known, megabytes, milliseconds
-from dashboard.timeaxis import format_instant
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
@@ -48,11 +48,12 @@ def _head(run: Run, only: pd.Series) -> None:
     st.caption(f"Request {only['RequestId']} · attempt {only['Attempt']} · started {run.shown(only['Start'])}")
     start, end = only["Start"].to_pydatetime(warn=False), only["End"].to_pydatetime(warn=False)
     around = run.filters.at(start - timedelta(minutes=5), end + timedelta(minutes=5)).query()
+    busy = replace(run.filters.around(start, start), functions=()).query()
     name = str(only["FunctionName"])
     with st.container(horizontal=True):
         _link("views/function.py", f"All about {name}", {**run.filters.query(), "function": [name]})
-        at = {**around, "function": [], "at": [format_instant(start)]}
-        _link("views/invocations.py", "What else ran at its start", {name: v for name, v in at.items() if v})
+        at_its_start = {**busy, **InvocationFilters(at=start).query()}
+        _link("views/invocations.py", "What else ran at its start", at_its_start)
         _link(
             "views/sandboxes.py", "Its sandbox", {**around, "function": [name], "instance": [str(only["InstanceId"])]}
         )

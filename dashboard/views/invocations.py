@@ -13,7 +13,7 @@ from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import NO_DATA, Run, nothing, show
 
 LIMIT = 200
-NAMES = ("status", "cold", "min_ms", "request_like", "at")
+NAMES = ("status", "cold", "min_ms", "request_like", "at", "until")
 STATUS_TITLES = {"": "Any outcome", "success": "Succeeded", "failed": "Failed (any)", "error": "Error"} | {
     "failure": "Failure",
     "timeout": "Timeout",
@@ -25,7 +25,8 @@ def _body(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _narrow(chosen)
     if chosen.at is not None:
-        st.info(f"Only what was busy at {run.shown(chosen.at)}, init included.", icon=":material/my_location:")
+        until = f" to {chosen.until.astimezone(run.viewer):%H:%M:%S}" if chosen.until else ""
+        st.info(f"Only what was busy at {run.shown(chosen.at)}{until}, init included.", icon=":material/my_location:")
         st.button("Show all of the time", on_click=_changed, args=("at",), type="tertiary", icon=":material/close:")
     params = invocation_params(chosen)
     run.ahead("invocations_percentiles", "invocations_histogram", **params)
@@ -93,7 +94,7 @@ def _changed(drop: str = "") -> None:
         min_ms=state["inv-min"] or 0.0,
         request=(state["inv-request"] or "").strip(),
     )
-    choices.write_own(NAMES, (replace(chosen, at=None) if drop == "at" else chosen).query())
+    choices.write_own(NAMES, (replace(chosen, at=None, until=None) if drop == "at" else chosen).query())
 
 
 show("invocations", _body)

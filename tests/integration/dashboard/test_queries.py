@@ -15,21 +15,21 @@ from dashboard.errors import QueryRejectedError, SchemaMissingError
 from dashboard.filters import InvocationFilters, InvocationKey
 from dashboard.sql import filter_params, instant, invocation_params, key_params
 from semconv import phases
-from tests.support.dashboard import MS, Invocation, log_lines, spans, trace_id
+from tests.support.dashboard import MS, Invocation, Seeded, log_lines, spans, trace_id
 
 
 @pytest.fixture
 def ask(source, everything, window):
     """Run a panel's statement for the whole fleet."""
 
-    def run(name, filters=everything, window=window, **more) -> pd.DataFrame:
+    def run(name, filters=everything, window=window, **more):
         return source.frame(sql.statement(name), {**filter_params(filters, window), **more})
 
     return run
 
 
 @pytest.fixture
-def truth(seeded) -> list[Invocation]:
+def truth(seeded: Seeded) -> list[Invocation]:
     return seeded.fleet.invocations
 
 
@@ -129,6 +129,25 @@ def test_at_the_instant_of_a_peak_so_many_ran(ask):
         found = ask("invocations_latest", limit=1000, **invocation_params(chosen))
         of = found if row["FunctionName"] == "*" else found[found["FunctionName"] == row["FunctionName"]]
         assert len(of) == row["Peak"], row["FunctionName"]
+
+
+def test_what_a_click_on_a_peak_leads_to_is_all_that_ran_then(ask, everything):
+    for _, row in ask("concurrency_peaks").iterrows():
+        at = row["At"].to_pydatetime()
+        around = replace(everything, functions=()).around(at, at)
+        chosen = InvocationFilters(at=at)
+        found = ask("invocations_latest", around, around.window(at), limit=1000, **invocation_params(chosen))
+        of = found if row["FunctionName"] == "*" else found[found["FunctionName"] == row["FunctionName"]]
+        assert len(of) == row["Peak"], row["FunctionName"]
+
+
+def test_what_was_busy_between_two_instants(ask, truth, seeded):
+    begin = seeded.begin + timedelta(minutes=5)
+    last = begin + timedelta(seconds=29, milliseconds=999)
+    found = ask("invocations_latest", limit=5000, **invocation_params(InvocationFilters(at=begin, until=last)))
+    low, high = int(begin.timestamp() * 1000), int(last.timestamp() * 1000)
+    expected = {one.request_id for one in truth if one.busy_start_ns // MS <= high and one.end_ns // MS > low}
+    assert set(found["RequestId"]) == expected
 
 
 def test_average_concurrency_is_busy_time_over_time(ask, truth, window):

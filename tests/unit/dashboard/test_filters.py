@@ -92,9 +92,10 @@ def test_scope_is_account_and_region():
     st.integers(0, 900_000).map(float),
     st.from_regex(r"[0-9a-f-]{0,36}", fullmatch=True),
     st.none() | INSTANTS,
+    st.none() | INSTANTS,
 )
-def test_the_filters_of_invocations_survive_a_link(status, cold_only, min_ms, request, at):
-    chosen = InvocationFilters(status, cold_only, min_ms, request, at)
+def test_the_filters_of_invocations_survive_a_link(status, cold_only, min_ms, request, at, until):
+    chosen = InvocationFilters(status, cold_only, min_ms, request, at, until)
     read = parse_invocation_filters(chosen.query())
     assert read == chosen or (min_ms >= 1e6 and read.min_ms == pytest.approx(min_ms, rel=1e-5))
 

@@ -1,6 +1,7 @@
 """What is put into the HTML page, and that nothing else is touched."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def respond(content_type: str, body: list[bytes], accept: str = "text/html,*/*")
         for at, chunk in enumerate(body):
             await send({"type": "http.response.body", "body": chunk, "more_body": at < len(body) - 1})
 
-    sent: list[dict] = []
+    sent: list[dict[str, Any]] = []
 
     async def send(message):
         sent.append(message)

@@ -60,6 +60,7 @@ def test_unset_filters_bind_to_what_the_statements_take_for_any():
         "min_ms": 0.0,
         "request": "",
         "at": NO_INSTANT,
+        "until": NO_INSTANT,
     }
 
 

@@ -1,0 +1,160 @@
+"""The dashboard in a real Chromium: every page, light and dark, wide and narrow, and the way through it."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from dashboard.pages import PAGES, page
+from dashboard.text import count
+from deploy.local.browser import DESKTOP, PHONE, READY, browser, open_page, settle
+from tests.support.dashboard import Seeded
+
+pytestmark = pytest.mark.browser
+
+TIMEOUT_S = 30
+HEADER_PX, ROW_PX = 34, 33
+"""Heights in a table, which is a canvas: there is no element to click."""
+
+
+@pytest.fixture(params=[("light", DESKTOP), ("dark", PHONE)], ids=["light-1366", "dark-390"])
+def look(request):
+    return request.param
+
+
+def query_of(name: str, seeded: Seeded) -> list[tuple[str, str]]:
+    """Choices under which a page has everything to show."""
+    cold = next(one for one in seeded.fleet.invocations if one.cold)
+    more = {
+        "function": [("function", "pdf-render")],
+        "invocation": [("request", cold.request_id)],
+        "sql": [("q", "SELECT FunctionName, count() AS n FROM lambda_invocations GROUP BY FunctionName")],
+    }
+    return [*seeded.query.items(), *more.get(name, [])]
+
+
+def test_every_page_is_complete_and_leaves_the_console_empty(url, seeded, look):
+    scheme, size = look
+    problems: dict[str, list[str]] = {}
+    with browser(scheme=scheme, size=size) as context:
+        tab = context.new_page()
+        for one in PAGES:
+            report = open_page(tab, url, one, query=query_of(one.name, seeded))
+            assert report.ready, report
+            assert report.panels > 0, report
+            problems |= {one.name: report.problems} if report.problems else {}
+        background = tab.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+    assert problems == {}
+    assert (background == "rgb(255, 255, 255)") is (scheme == "light")
+
+
+@pytest.fixture
+def tab() -> Iterator[Tab]:
+    with browser() as context:
+        one = context.new_page()
+        one.set_default_timeout(TIMEOUT_S * 1000)
+        yield one
+
+
+def figure(tab: Tab, label: str) -> str:
+    """A figure of the row on top of the page."""
+    box = tab.get_by_test_id("stMetric").filter(has=tab.get_by_text(label, exact=True))
+    return box.get_by_test_id("stMetricValue").inner_text()
+
+
+def click_row(tab: Tab, table: int, row: int) -> None:
+    """Click the first cell of a row, from 0."""
+    frame = tab.get_by_test_id("stDataFrame").nth(table)
+    frame.scroll_into_view_if_needed()
+    frame.click(position={"x": 60, "y": HEADER_PX + ROW_PX * (row + 0.5)})
+
+
+def arrived(tab: Tab, name: str) -> dict[str, list[str]]:
+    """Wait until a page is complete; its choices."""
+    tab.wait_for_selector(READY.format(page=name), state="attached")
+    settle(tab, TIMEOUT_S)
+    return parse_qs(urlsplit(tab.url).query)
+
+
+def test_from_the_fleet_to_what_took_the_time_of_one_invocation(tab, url, seeded):
+    fleet = seeded.fleet
+    open_page(tab, url, page("fleet"), query=list(seeded.query.items()))
+    assert figure(tab, "Invocations") == count(len(fleet.invocations))
+    assert figure(tab, "Peak busy") == str(fleet.peak())
+
+    click_row(tab, 0, 0)
+    name = arrived(tab, "function")["function"][0]
+    own = [one for one in fleet.invocations if one.function.name == name]
+    expect(tab.get_by_role("heading", name=name)).to_be_visible()
+    assert figure(tab, "Invocations") == count(len(own))
+    assert figure(tab, "Peak busy") == str(fleet.peak(name))
+
+    click_row(tab, 0, 0)
+    choices = arrived(tab, "invocations")
+    assert choices["function"] == [name]
+    assert figure(tab, "Invocations") == str(fleet.peak(name))
+
+    click_row(tab, 0, 0)
+    key = arrived(tab, "invocation")
+    one = next(one for one in own if one.request_id == key["request"][0])
+    assert figure(tab, "Memory") == f"{one.max_memory_mb} MB"
+    waterfall = tab.get_by_test_id("stVegaLiteChart")
+    expect(waterfall).to_have_count(1)
+    label = tab.locator("[aria-label*='spans; the longest is']").first
+    expect(label).to_be_attached()
+
+    tab.go_back()
+    assert arrived(tab, "invocations") == choices
+    tab.go_back()
+    assert arrived(tab, "function")["function"] == [name]
+
+
+def test_a_moment_in_the_chart_of_concurrency_leads_to_what_ran_then(tab, url, seeded):
+    open_page(tab, url, page("concurrency"), query=list(seeded.query.items()))
+    chart = tab.get_by_test_id("stVegaLiteChart").first
+    box = chart.bounding_box()
+    assert box is not None
+    chart.click(position={"x": box["width"] / 2, "y": box["height"] * 0.6})
+    choices = arrived(tab, "invocations")
+    assert choices["range"] == ["custom"]
+    assert seeded.query["from"] <= choices["at"][0] < choices["until"][0] <= seeded.query["to"]
+
+
+def test_choices_stay_from_page_to_page_and_over_a_reload(tab, url, seeded):
+    open_page(tab, url, page("fleet"))
+    tab.get_by_role("radio", name="6 h").click()
+    tab.wait_for_url("**range=6h**")
+    tab.get_by_role("link", name="Concurrency").click()
+    assert arrived(tab, "concurrency")["range"] == ["6h"]
+    tab.reload()
+    assert arrived(tab, "concurrency")["range"] == ["6h"]
+    expect(tab.get_by_role("radio", name="6 h")).to_be_checked()
+    tab.go_back()
+    assert arrived(tab, "fleet")["range"] == ["6h"]
+
+
+def test_what_is_shown_can_be_saved(tab, url, seeded):
+    open_page(tab, url, page("fleet"), query=list(seeded.query.items()))
+    with tab.expect_download() as started:
+        tab.get_by_test_id("stDownloadButton").get_by_role("button").first.click()
+    lines = started.value.path().read_text(encoding="utf-8").splitlines()
+    column = lines[0].split(",").index("Invocations")
+    assert sum(int(line.split(",")[column]) for line in lines[1:]) == len(seeded.fleet.invocations)
+
+
+def test_times_are_in_the_viewers_zone_with_utc_beside(url, seeded):
+    with browser(timezone="Asia/Kolkata") as context:
+        tab = context.new_page()
+        open_page(tab, url, page("fleet"), query=list(seeded.query.items()))
+        expect(tab.get_by_text(re.compile(r"IST · .* UTC"))).to_be_visible()
+
+
+def test_a_statement_is_written_run_and_linked(tab, url):
+    open_page(tab, url, page("sql"))
+    tab.get_by_role("textbox", name="Statement").fill("SELECT 6 * 7 AS answer")
+    tab.get_by_role("button", name="Run").click()
+    tab.wait_for_url("**q=SELECT**")
+    expect(tab.get_by_text(re.compile("1 row in"))).to_be_visible()
