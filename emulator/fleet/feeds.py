@@ -158,12 +158,15 @@ class SqsFeed(_PollingFeed):
             request_id = self._host.new_id()
             ended = partial(self._ended, batch)
             self._host.invoke(self._function, request_id, now_us, ended, records=len(batch.messages))
+        self._settle(now_us)
+
+    def _settle(self, now_us: int) -> None:
         self._host.sample(self._function, self.source.take_samples(), of_mapping=True)
         self._wake(self.source.next_poll_ns(), now_us)
 
     def _ended(self, batch: SqsBatch, outcome: Outcome, now_us: int) -> None:
         self.source.complete(batch, outcome, now_us * _NS_PER_US)
-        self._wake(self.source.next_poll_ns(), now_us)
+        self._settle(now_us)
 
 
 class StreamFeed(_PollingFeed):
@@ -209,13 +212,16 @@ class StreamFeed(_PollingFeed):
                 iterator_age_ms=age_ns // (NS_PER_S // 1000),
                 records=len(batch.records),
             )
+        self._settle(now_us)
+
+    def _settle(self, now_us: int) -> None:
         self.source.take_discards()
         self._host.sample(self._function, self.source.take_samples(), of_mapping=True)
         self._wake(self.source.next_poll_ns(), now_us)
 
     def _ended(self, batch: StreamBatch, outcome: Outcome, now_us: int) -> None:
         self.source.complete(batch, outcome, now_us * _NS_PER_US)
-        self._wake(self.source.next_poll_ns(), now_us)
+        self._settle(now_us)
 
 
 def feed_of(profile: Profile, host: Host, draw: random.Random) -> Feed:

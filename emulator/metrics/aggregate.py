@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from emulator.clock import NS_PER_S
@@ -99,7 +100,8 @@ class _Minute:
 
     def __init__(self) -> None:
         self.cells: dict[tuple[str, Source], _Statistics] = {}
-        self.changed = True
+        self.changed: set[tuple[str, Source]] = set()
+        """Since the minute was last published."""
 
 
 class _Level:
@@ -116,7 +118,7 @@ class MetricAggregator:
     """Gathers samples and gives out the points of minutes that are over.
 
     Points of an invocation are stamped with its start, as AWS does, so a long one changes a minute that was published
-    long ago; that minute is then published again, whole.
+    long ago; those of its points are then published again, whole.
 
     Args:
         delay_s: how long after a minute's end it is published. AWS needs two to three minutes.
@@ -141,11 +143,12 @@ class MetricAggregator:
                 self.too_late += 1
                 return
             minute = self._minutes[number] = _Minute()
-        minute.changed = True
-        statistics = minute.cells.get((metric, source))
+        key = (metric, source)
+        minute.changed.add(key)
+        statistics = minute.cells.get(key)
         if statistics is None:
             METRICS[metric]  # an unknown name is an error here, not when the minute is published
-            minute.cells[metric, source] = _Statistics(value)
+            minute.cells[key] = _Statistics(value)
         else:
             statistics.add(value)
 
@@ -195,8 +198,8 @@ class MetricAggregator:
             if end_ns + self._delay_ns > now_ns:
                 break
             if minute.changed:
-                minute.changed = False
                 points += _points(number * PERIOD_NS, minute)
+                minute.changed.clear()
             if end_ns + self._keep_ns <= now_ns:
                 del self._minutes[number]
                 self._oldest = number + 1
@@ -212,15 +215,25 @@ class MetricAggregator:
 
 
 def _points(start_ns: int, minute: _Minute) -> list[MetricPoint]:
-    merged: dict[tuple[str, Dimensions], _Statistics] = {}
+    """The points that changed, each made of all the samples that belong to it."""
+    merged: dict[tuple[str, Dimensions], _Statistics | None] = {
+        (metric, dimensions): None for metric, source in minute.changed for dimensions in _dimensions(metric, source)
+    }
     for (metric, source), statistics in minute.cells.items():
-        for dimensions in source.dimensions(METRICS[metric]):
-            known = merged.get((metric, dimensions))
+        for dimensions in _dimensions(metric, source):
+            key = (metric, dimensions)
+            known = merged.get(key, statistics)
             if known is None:
-                merged[metric, dimensions] = statistics.copy()
-            else:
+                merged[key] = statistics.copy()
+            elif known is not statistics:
                 known.merge(statistics)
     return [
         MetricPoint(metric, dimensions, start_ns, one.count, one.total, one.minimum, one.maximum)
         for (metric, dimensions), one in merged.items()
+        if one is not None
     ]
+
+
+@lru_cache(maxsize=262_144)
+def _dimensions(metric: str, source: Source) -> tuple[Dimensions, ...]:
+    return tuple(source.dimensions(METRICS[metric]))

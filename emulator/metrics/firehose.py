@@ -47,12 +47,12 @@ def deliveries(
     Raises:
         ValueError: a record above the limit.
     """
-    buffered: list[str] = []
+    buffered: list[bytes] = []
     size_bytes = 0
     for record in records:
         if len(record) > MAX_RECORD_BYTES:
             raise ValueError(f"a record of {len(record)} bytes; Firehose takes at most {MAX_RECORD_BYTES}")
-        data = base64.b64encode(record).decode()
+        data = base64.b64encode(record)
         buffered.append(data)
         size_bytes += len(data)
         if size_bytes >= min(buffer_bytes, MAX_BODY_BYTES // 2) or len(buffered) == MAX_RECORDS:
@@ -62,9 +62,11 @@ def deliveries(
         yield _delivery(buffered, new_id(), timestamp_ms)
 
 
-def _delivery(buffered: list[str], request_id: str, timestamp_ms: int) -> Delivery:
-    body = {"requestId": request_id, "timestamp": timestamp_ms, "records": [{"data": data} for data in buffered]}
-    return Delivery(request_id, json.dumps(body, separators=(",", ":")).encode())
+def _delivery(buffered: list[bytes], request_id: str, timestamp_ms: int) -> Delivery:
+    """Put together by hand: base64 needs no escaping, and to look for that takes longer than everything else."""
+    head = json.dumps({"requestId": request_id, "timestamp": timestamp_ms})[:-1].encode()
+    records = b'"},{"data":"'.join(buffered)
+    return Delivery(request_id, b'%b, "records": [{"data":"%b"}]}' % (head, records))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,10 @@ Format = Callable[[Iterable[MetricPoint], MetricStream], bytes]
 
 _POINT: Final = struct.Struct("<BQBQBQ")
 _DOUBLE: Final = struct.Struct("<Bd")
-_HIGHEST: Final = _DOUBLE.pack(0x09, 1.0)
+_LOWEST: Final = b"\x32\x09"
+_HIGHEST: Final = b"\x32\x12" + _DOUBLE.pack(0x09, 1.0)
+_HIGHEST_OF_0: Final = b"\x32\x09" + _DOUBLE.pack(0x09, 1.0)
+"""The quantiles 0.0 and 1.0, before their value."""
 
 
 def json_record(points: Iterable[MetricPoint], stream: MetricStream) -> bytes:
@@ -83,16 +86,19 @@ def _resource(stream: MetricStream) -> bytes:
 
 
 def _metric(point: MetricPoint) -> bytes:
-    data_point = b"".join(
-        (
-            _POINT.pack(0x11, point.start_ns, 0x19, point.start_ns + PERIOD_NS, 0x21, point.count),
-            _DOUBLE.pack(0x29, point.total) if point.total else b"",
-            nested(6, _DOUBLE.pack(0x11, point.minimum) if point.minimum else b""),
-            nested(6, _HIGHEST + (_DOUBLE.pack(0x11, point.maximum) if point.maximum else b"")),
-            _point_attributes(point.metric, point.dimensions),
-        )
+    """A Metric with one Summary point. Its parts are few and fixed, so they are put together by hand."""
+    parts = (
+        _POINT.pack(0x11, point.start_ns, 0x19, point.start_ns + PERIOD_NS, 0x21, point.count),
+        _DOUBLE.pack(0x29, point.total) if point.total else b"",
+        _LOWEST + _DOUBLE.pack(0x11, point.minimum) if point.minimum else b"\x32\x00",
+        _HIGHEST + _DOUBLE.pack(0x11, point.maximum) if point.maximum else _HIGHEST_OF_0,
+        _point_attributes(point.metric, point.dimensions),
     )
-    return _metric_head(point.metric) + nested(11, nested(1, data_point))
+    data_point = b"".join(parts)
+    length = varint(len(data_point))
+    return b"".join((
+        _metric_head(point.metric), b"\x5a", varint(len(data_point) + len(length) + 1), b"\x0a", length, data_point
+    ))  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
