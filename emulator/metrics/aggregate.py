@@ -100,8 +100,8 @@ class _Minute:
 
     def __init__(self) -> None:
         self.cells: dict[tuple[str, Source], _Statistics] = {}
-        self.changed: set[tuple[str, Source]] = set()
-        """Since the minute was last published."""
+        self.changed: dict[tuple[str, Source], None] = {}
+        """Since the minute was last published. A dictionary, whose order does not depend on the process as a set's."""
 
 
 class _Level:
@@ -144,7 +144,7 @@ class MetricAggregator:
                 return
             minute = self._minutes[number] = _Minute()
         key = (metric, source)
-        minute.changed.add(key)
+        minute.changed[key] = None
         statistics = minute.cells.get(key)
         if statistics is None:
             METRICS[metric]  # an unknown name is an error here, not when the minute is published
