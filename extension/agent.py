@@ -76,7 +76,7 @@ class Agent:
             self._lifecycle,
             spans.queue if spans else None,
             logs.queue if logs else None,
-            lambda: proc.runtime_start_ns(sandbox.runtime_api),
+            lambda: started.handoff.runtime_ns or proc.runtime_start_ns(sandbox.runtime_api),
             diagnostics,
         )
         self._deliveries_when_silent = -1

@@ -11,6 +11,7 @@ Its value is ``key=value`` pairs with spaces between them::
     start_ns=N      when the process started, nanoseconds since the epoch
     registered_ns=N when the registration was answered
     event_ns=N      when the answer to GET /next came, where the launcher has seen it
+    runtime_ns=N    when the runtime's process started, where the launcher has looked for it: it may be gone by now
     held=FD         file with the telemetry that the launcher took in our place, see :func:`read_held`
 """
 
@@ -43,6 +44,7 @@ class Handoff:
         start_ns: start of the process, nanoseconds since the epoch.
         registered_ns: when the registration was answered; 0 where it was not.
         event_ns: when the first event came; 0 where that is not known.
+        runtime_ns: when the runtime's process started; 0 where that is not known.
         held: telemetry that was taken already.
     """
 
@@ -55,6 +57,7 @@ class Handoff:
         "listener_fd",
         "port",
         "registered_ns",
+        "runtime_ns",
         "stage",
         "start_ns",
     )
@@ -69,6 +72,7 @@ class Handoff:
         self.start_ns = time_ns()
         self.registered_ns = 0
         self.event_ns = 0
+        self.runtime_ns = 0
         self.held = Held()
 
 
@@ -101,6 +105,7 @@ def parse(value: str | None) -> Handoff:
     handoff.start_ns = _number(fields.get("start_ns")) or handoff.start_ns
     handoff.registered_ns = _number(fields.get("registered_ns")) or 0
     handoff.event_ns = _number(fields.get("event_ns")) or 0
+    handoff.runtime_ns = _number(fields.get("runtime_ns")) or 0
     handoff.port = _number(fields.get("port")) or 0
     handoff.api_fd = _open_fd(fields.get("api"))
     handoff.listener_fd = _open_fd(fields.get("listener"))

@@ -15,15 +15,18 @@ deadline deadline_in_ms(int64_t ms)
     return clock_ns(LINUX_CLOCK_MONOTONIC) + ms * 1000000;
 }
 
-/* A stream socket that is none of stdin, stdout and stderr, even where those are closed. */
-static int socket_open(void)
+int above_standard_streams(int fd)
 {
-    int fd = (int)system_call3(SYS_SOCKET, LINUX_AF_INET, LINUX_SOCK_STREAM, 0);
     if (fd < 0 || fd > 2)
         return fd;
     int above = (int)system_call3(SYS_FCNTL, fd, LINUX_F_DUPFD, 3);
     close_fd(fd);
     return above;
+}
+
+static int socket_open(void)
+{
+    return above_standard_streams((int)system_call3(SYS_SOCKET, LINUX_AF_INET, LINUX_SOCK_STREAM, 0));
 }
 
 /* Bounds connect() and send(), which do not wait on this host unless the peer is stuck. 0 is no bound. */

@@ -20,6 +20,9 @@ typedef int64_t deadline;
 static const deadline NEVER = INT64_MAX;
 deadline deadline_in_ms(int64_t ms);
 
+/* Moves a new descriptor away from stdin, stdout and stderr, which may be closed; negative errors pass through. */
+int above_standard_streams(int fd);
+
 void connection_close(struct connection *connection);
 /* Sends a request, connecting first where there is no connection. On failure there is none afterwards. */
 bool connection_send(struct connection *connection, struct text request, deadline until);

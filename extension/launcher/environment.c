@@ -53,6 +53,7 @@ struct settings settings_from(char *const *environment)
     return (struct settings){
         .runtime_api = value_of(environment, TEXT("AWS_LAMBDA_RUNTIME_API")),
         .managed_instance = text_equal(type, TEXT("lambda-managed-instances")),
+        .on_demand = text_equal(type, TEXT("on-demand")),
         .logs = !text_equal_ignoring_case(logs, TEXT("off")),
         .listener_port = port > 0 ? (uint16_t)port : 0,
     };

@@ -203,6 +203,12 @@ void extension_write_handoff(const struct extension *extension, struct writer *w
     write_number(writer, TEXT(" start_ns="), extension->start_ns);
     if (extension->registered)
         write_number(writer, TEXT(" registered_ns="), extension->registered_ns);
+    if (extension->event_ns)
+        write_number(writer, TEXT(" event_ns="), extension->event_ns);
+    if (extension->runtime_ns)
+        write_number(writer, TEXT(" runtime_ns="), extension->runtime_ns);
+    if (extension->held.file >= 0)
+        write_number(writer, TEXT(" held="), extension->held.file);
 }
 
 void extension_close(struct extension *extension)
@@ -211,5 +217,6 @@ void extension_close(struct extension *extension)
     if (extension->listener >= 0)
         close_fd(extension->listener);
     extension->listener = -1;
+    held_close(&extension->held);
     extension->waiting = false;
 }

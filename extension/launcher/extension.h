@@ -3,6 +3,7 @@
 #define LAMBDASCOPE_EXTENSION_H
 
 #include "connection.h"
+#include "held.h"
 
 struct extension {
     struct settings settings;
@@ -16,6 +17,9 @@ struct extension {
     uint16_t port;
     const char *schema; /* of the telemetry that is delivered; NULL: not subscribed */
     bool waiting;       /* the next event is asked for, and its answer not read yet */
+    int64_t event_ns;   /* when that answer came, CLOCK_REALTIME; 0: not yet, or nobody looked */
+    int64_t runtime_ns; /* when the runtime's process started, CLOCK_REALTIME; 0: not known */
+    struct held held;   /* telemetry that was taken in Python's place */
 };
 
 /* Registers, listens, subscribes and asks for the next event; goes as far as it gets, in bounded time. */

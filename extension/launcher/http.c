@@ -7,6 +7,7 @@ enum framing { FRAMED_BY_END, FRAMED_BY_LENGTH, FRAMED_BY_CHUNKS };
 struct head {
     int status;
     bool close;
+    bool expects; /* a word from us before the body */
     enum framing framing;
     int64_t length;
     struct text identifier;
@@ -66,18 +67,22 @@ static bool read_header(struct text line, struct head *head)
     }
     if (text_equal_ignoring_case(name, TEXT("connection")))
         head->close = head->close || text_equal_ignoring_case(value, TEXT("close"));
+    if (text_equal_ignoring_case(name, TEXT("expect")))
+        head->expects = true;
     if (text_equal_ignoring_case(name, TEXT("lambda-extension-identifier")))
         head->identifier = value;
     return true;
 }
 
-static enum http_progress read_head(struct text *rest, struct head *head)
+typedef bool read_first_line(struct text line, struct head *head);
+
+static enum http_progress read_head(struct text *rest, read_first_line *read_first, struct head *head)
 {
     struct text line;
     *head = (struct head){.framing = FRAMED_BY_END, .identifier = TEXT("")};
     if (!take_line(rest, &line))
         return HTTP_MORE;
-    if (!read_status_line(line, head))
+    if (!read_first(line, head))
         return HTTP_BAD;
     for (;;) {
         if (!take_line(rest, &line))
@@ -194,7 +199,7 @@ enum http_progress http_read(char *buffer, size_t length, bool ended, struct htt
     struct head head;
     enum http_progress progress;
     do /* an interim answer (1xx) has no body and another answer behind it */
-        progress = read_head(&rest, &head);
+        progress = read_head(&rest, read_status_line, &head);
     while (progress == HTTP_DONE && head.status < 200);
     if (progress == HTTP_DONE)
         progress = read_body(buffer, &rest, ended, &head, &body);
@@ -206,4 +211,32 @@ enum http_progress http_read(char *buffer, size_t length, bool ended, struct htt
             .body = body,
         };
     return progress == HTTP_MORE && ended ? HTTP_BAD : progress;
+}
+
+static bool read_request_line(struct text line, struct head *head)
+{
+    struct text version = TEXT(" HTTP/1.1");
+    (void)head;
+    return (text_starts_with(line, TEXT("POST ")) || text_starts_with(line, TEXT("PUT ")))
+        && line.length > version.length
+        && text_equal((struct text){line.at + line.length - version.length, version.length}, version);
+}
+
+enum http_progress http_read_request(const char *buffer, size_t length, struct http_request *request)
+{
+    struct text rest = {buffer, length};
+    struct head head;
+    enum http_progress progress = read_head(&rest, read_request_line, &head);
+    if (progress != HTTP_DONE)
+        return progress;
+    if (head.framing != FRAMED_BY_LENGTH || head.expects)
+        return HTTP_BAD;
+    if (rest.length < (size_t)head.length)
+        return HTTP_MORE;
+    *request = (struct http_request){
+        .close = head.close,
+        .body = {rest.at, (size_t)head.length},
+        .length = (size_t)(rest.at - buffer) + (size_t)head.length,
+    };
+    return HTTP_DONE;
 }

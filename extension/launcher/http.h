@@ -1,4 +1,4 @@
-/* One HTTP/1.1 answer in a bounded buffer (RFC 9112). Pure: no system call and no memory of its own. */
+/* One HTTP/1.1 message in a bounded buffer (RFC 9112). Pure: no system call and no memory of its own. */
 #ifndef LAMBDASCOPE_HTTP_H
 #define LAMBDASCOPE_HTTP_H
 
@@ -23,5 +23,17 @@ struct http_answer {
  * been moved together). `ended`: the peer has closed its side, which ends a body of undeclared length.
  */
 enum http_progress http_read(char *buffer, size_t length, bool ended, struct http_answer *answer);
+
+struct http_request {
+    bool close; /* the sender wants the connection closed after the answer */
+    struct text body;
+    size_t length; /* of the whole request: what follows belongs to the next one */
+};
+
+/*
+ * Reads the request at the beginning of `buffer`, if it is of the plain kind that telemetry comes in: POST or PUT, with a
+ * Content-Length and no expectations. HTTP_BAD: it is none of these, which does not mean that it is wrong.
+ */
+enum http_progress http_read_request(const char *buffer, size_t length, struct http_request *request);
 
 #endif

@@ -65,16 +65,37 @@ static bool skip_value(struct text *rest)
     return false;
 }
 
-struct text json_string(struct text json, struct text key)
+/* The text from the value under `key` on; false where there is none. */
+static bool find_value(struct text json, struct text key, struct text *found)
 {
-    struct text name, value;
+    struct text name;
     if (!take(&json, '{'))
-        return TEXT("");
+        return false;
     do {
         if (!take_string(&json, &name) || !take(&json, ':'))
-            return TEXT("");
-        if (text_equal(name, key))
-            return take_string(&json, &value) ? value : TEXT("");
+            return false;
+        if (text_equal(name, key)) {
+            skip_space(&json);
+            *found = json;
+            return true;
+        }
     } while (skip_value(&json) && take(&json, ','));
-    return TEXT("");
+    return false;
+}
+
+struct text json_string(struct text json, struct text key)
+{
+    struct text rest, value;
+    return find_value(json, key, &rest) && take_string(&rest, &value) ? value : TEXT("");
+}
+
+int64_t json_number(struct text json, struct text key)
+{
+    struct text rest;
+    size_t length = 0;
+    if (!find_value(json, key, &rest))
+        return -1;
+    while (length < rest.length && rest.at[length] != ',' && rest.at[length] != '}' && !is_space(rest.at[length]))
+        length++;
+    return text_decimal((struct text){rest.at, length}, INT64_MAX);
 }

@@ -1,6 +1,7 @@
 #include "launcher.h"
 
 #include "extension.h"
+#include "hold.h"
 #include "supervisor.h"
 #include "system.h"
 
@@ -14,9 +15,12 @@ int launcher_main(const char *called, const char *path, char *const *environment
     extension.name = text_basename(text_of(called));
     extension.api.fd = -1;
     extension.listener = -1;
+    extension.held.file = -1;
     bool in_lambda = endpoint_from(extension.settings.runtime_api, &extension.api.endpoint);
-    if (in_lambda)
+    if (in_lambda) {
         extension_make_ready(&extension);
+        hold_until_function_is_done(&extension);
+    }
     int code = run_python(&extension, path, environment);
     if (code == 0)
         return 0;

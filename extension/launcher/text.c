@@ -35,6 +35,14 @@ bool text_starts_with(struct text text, struct text prefix)
     return text.length >= prefix.length && memcmp(text.at, prefix.at, prefix.length) == 0;
 }
 
+bool text_contains(struct text text, struct text part)
+{
+    for (; text.length >= part.length; text.at++, text.length--)
+        if (text_starts_with(text, part))
+            return true;
+    return false;
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';

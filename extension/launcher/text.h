@@ -18,6 +18,7 @@ bool text_equal(struct text a, struct text b);
 /* Equal but for the case of ASCII letters, as names of HTTP headers are compared. */
 bool text_equal_ignoring_case(struct text a, struct text b);
 bool text_starts_with(struct text text, struct text prefix);
+bool text_contains(struct text text, struct text part);
 /* Without the spaces and tabs at both ends. */
 struct text text_trimmed(struct text text);
 /* The part behind the last slash; the whole text where there is none. */

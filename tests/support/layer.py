@@ -254,6 +254,10 @@ class Launched:
         """The process of the bundled Python, once it is one (and not a copy of the launcher any more)."""
         return wait_until(self._python, "the start of the bundled Python")
 
+    def has_no_python(self) -> bool:
+        """Whether it has no child at all."""
+        return not Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+
     def _python(self) -> int | None:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for child in map(int, children):

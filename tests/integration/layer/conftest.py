@@ -60,10 +60,14 @@ class Report:
 
     def read(self) -> dict[str, Any]:
         """The report, once it is written."""
-        wait_until(self._file.is_file, "the report of the bundled Python")
+        wait_until(self.is_there, "the report of the bundled Python")
         report = ast.literal_eval(self._file.read_text())
         assert isinstance(report, dict)
         return report
+
+    def is_there(self) -> bool:
+        """Whether it is written."""
+        return self._file.is_file()
 
     def handoff(self) -> dict[str, str]:
         """The variable LAMBDASCOPE_HANDOFF, as a dictionary."""

@@ -17,6 +17,7 @@ def main() -> int:
         "isolated": sys.flags.isolated,
         "utf8": sys.flags.utf8_mode,
         "modules": [module.__file__ for module in sys.modules.values() if getattr(module, "__file__", None)],
+        "held": _held(os.environ["LAMBDASCOPE_HANDOFF"]),
         "sockets": [fd for fd in range(100) if _is_socket(fd)],
     }
     with open(file + ".partial", "w") as out:  # noqa: PTH123 -- the layer has no pathlib
@@ -26,6 +27,11 @@ def main() -> int:
         return int(os.environ["LAMBDASCOPE_TEST_EXIT"])
     while True:
         time.sleep(60)
+
+
+def _held(handoff):
+    fields = dict(pair.split("=", 1) for pair in handoff.split(" "))
+    return os.pread(int(fields["held"]), 1 << 24, 0) if "held" in fields else None
 
 
 def _is_socket(fd: int) -> bool:

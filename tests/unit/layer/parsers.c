@@ -1,5 +1,5 @@
 /*
- * Runs the launcher's parsers: once over standard input, which the test gives, or over mutated answers (FUZZ).
+ * Runs the launcher's parsers: once over standard input, which the test gives, or over mutated messages (FUZZ).
  *
  * Built with undefined behaviour trapped. Each buffer ends where memory ends, so that a read past it is a fault.
  */
@@ -7,6 +7,7 @@
 #include "http.h"
 #include "json.h"
 #include "launcher.h"
+#include "runtime.h"
 #include "system.h"
 
 #include "bytes.h"
@@ -86,6 +87,22 @@ static void show_http(struct text input, char *end, bool ended)
     line(TEXT("body"), answer.body);
 }
 
+static void show_request(struct text input, char *end)
+{
+    static const char *const NAMES[] = {"more", "done", "bad"};
+    struct http_request request = {0};
+    char *buffer = end - input.length;
+    memmove(buffer, input.at, input.length);
+    enum http_progress progress = http_read_request(buffer, input.length, &request);
+    line(TEXT("progress"), text_of(NAMES[progress]));
+    if (progress != HTTP_DONE)
+        return;
+    number(TEXT("close"), request.close);
+    number(TEXT("rest"), (int64_t)(input.length - request.length));
+    number(TEXT("done"), text_contains(request.body, TEXT("\"platform.runtimeDone\"")));
+    line(TEXT("body"), request.body);
+}
+
 static void show_endpoint(struct text input)
 {
     struct endpoint endpoint = {0, 0};
@@ -107,6 +124,7 @@ static void show_environment(char *const *environment)
     size_t count = environment_for_python(environment, kept, sizeof kept / sizeof *kept);
     line(TEXT("runtime_api"), settings.runtime_api);
     number(TEXT("managed_instance"), settings.managed_instance);
+    number(TEXT("on_demand"), settings.on_demand);
     number(TEXT("logs"), settings.logs);
     number(TEXT("listener_port"), settings.listener_port);
     for (size_t i = 0; i < count; i++)
@@ -129,6 +147,7 @@ static const char *const SEEDS[] = {
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\n{\"eve\r\n10\r\nntType\":\"SHUTDOW\r\n3\r\nN\"}\r\n0\r\nT: v\r\n\r\n",
     "HTTP/1.0 400 Bad\nConnection: close\n\n{\"a\":{\"b\":[1,2,\"}\"]},\"eventType\":\"INVOKE\"}",
     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+    "POST / HTTP/1.1\r\nContent-Length: 30\r\nConnection: close\r\n\r\n[{\"type\":\"platform.runtimeDone\"}]POST / HTTP",
 };
 static const char ALPHABET[] = "\r\n\r\n: ;,\"\\{}[]0123456789afAFHTTP/1.\0\x7f\xff";
 
@@ -185,6 +204,29 @@ static bool holds(const char *input, size_t length, char *end)
     return http_read(buffer, length, true, &answer) != HTTP_MORE;
 }
 
+/* The same for requests; and nothing behind one changes it. */
+static bool request_holds(const char *input, size_t length, char *end)
+{
+    struct http_request request, first = {0};
+    enum http_progress before = HTTP_MORE;
+    for (size_t given = 0; given <= length; given++) {
+        char *buffer = end - given;
+        memcpy(buffer, input, given);
+        enum http_progress now = http_read_request(buffer, given, &request);
+        if (before != HTTP_MORE && now != before)
+            return false;
+        if (now == HTTP_DONE) {
+            text_contains(request.body, TEXT("\"platform.runtimeDone\""));
+            if (before == HTTP_MORE)
+                first = request;
+            if (!inside(request.body, buffer, given) || request.length > given || request.length != first.length)
+                return false;
+        }
+        before = now;
+    }
+    return true;
+}
+
 static int fuzz(int64_t rounds, uint64_t seed, char *end)
 {
     static char input[512];
@@ -194,7 +236,8 @@ static int fuzz(int64_t rounds, uint64_t seed, char *end)
         char *json = end - length;
         memcpy(json, input, length);
         if (!inside(json_string((struct text){json, length}, TEXT("eventType")), json, length)
-            || !holds(input, length, end)) {
+            || json_number((struct text){json, length}, TEXT("a")) < -1
+            || !holds(input, length, end) || !request_holds(input, length, end)) {
             line(TEXT("fails"), (struct text){input, length});
             flush();
             return 1;
@@ -225,6 +268,15 @@ int launcher_main(const char *called, const char *path, char *const *environment
     else if (text_equal(mode, TEXT("json"))) {
         memcpy(end - given.length, given.at, given.length);
         line(TEXT("value"), json_string((struct text){end - given.length, given.length}, key));
+        number(TEXT("number"), json_number((struct text){end - given.length, given.length}, key));
+    } else if (text_equal(mode, TEXT("environ"))) {
+        memcpy(end - given.length, given.at, given.length);
+        number(TEXT("ours"), is_environment_of_runtime((struct text){end - given.length, given.length}, key));
+    } else if (text_equal(mode, TEXT("stat"))) {
+        memcpy(end - given.length, given.at, given.length);
+        number(TEXT("ticks"), start_ticks((struct text){end - given.length, given.length}));
+    } else if (text_equal(mode, TEXT("request"))) {
+        show_request(given, end);
     } else
         show_http(given, end, text_equal(mode, TEXT("http-ended")));
     flush();

@@ -62,8 +62,8 @@ def test_leaves_out_a_connection_that_is_not_open():
 
 def test_the_variable_names_the_file_which_is_closed_once_it_is_read(held_file):
     fd = held_file(b"delivery 2\n[]")
-    parsed = handoff.parse(f"stage=none held={fd} event_ns=17")
-    assert (parsed.held.deliveries, parsed.event_ns) == ([b"[]"], 17)
+    parsed = handoff.parse(f"stage=none held={fd} event_ns=17 runtime_ns=15")
+    assert (parsed.held.deliveries, parsed.event_ns, parsed.runtime_ns) == ([b"[]"], 17, 15)
     with pytest.raises(OSError):
         os.fstat(fd)
 

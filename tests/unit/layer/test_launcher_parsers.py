@@ -12,7 +12,7 @@ from deploy.layer.launcher import TARGETS, WARNINGS, host_architecture, zig_cc
 from tests.support.layer import LAUNCHER_SOURCES
 
 DRIVER = Path(__file__).with_name("parsers.c")
-PURE = [str(LAUNCHER_SOURCES / f"{name}.c") for name in ("environment", "http", "json", "text")]
+PURE = [str(LAUNCHER_SOURCES / f"{name}.c") for name in ("environment", "http", "json", "process_text", "text")]
 FUZZ_SEED = 20261121
 IDENTIFIER = b"Lambda-Extension-Identifier: 7f-1\r\n"
 
@@ -139,7 +139,106 @@ def test_a_connection_is_not_used_again_where_the_answer_forbids_it(parsers, giv
     ],
 )
 def test_finds_a_string_at_the_top_level_of_json_only(parsers, given, value):
-    assert run(parsers, given, MODE="json", KEY="eventType") == [("value", value)]
+    assert run(parsers, given, MODE="json", KEY="eventType")[0] == ("value", value)
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [
+        (b'{"eventType":"INVOKE","deadlineMs":1700000000123}', b"1700000000123"),
+        (b'{"deadlineMs" : 5 , "x":1}', b"5"),
+        (b'{"deadlineMs":0\n}', b"0"),
+        (b'{"deadlineMs":-5}', b"-1"),
+        (b'{"deadlineMs":1.5}', b"-1"),
+        (b'{"deadlineMs":1e3}', b"-1"),
+        (b'{"deadlineMs":"5"}', b"-1"),
+        (b'{"deadlineMs":9999999999999999999}', b"-1"),
+        (b'{"deadlineMs":', b"-1"),
+        (b'{"a":{"deadlineMs":5}}', b"-1"),
+        (b"", b"-1"),
+    ],
+)
+def test_finds_a_whole_number_at_the_top_level_of_json_only(parsers, given, number):
+    assert run(parsers, given, MODE="json", KEY="deadlineMs")[1] == ("number", number)
+
+
+def request(program: Path, given: bytes) -> dict[str, bytes]:
+    return dict(run(program, given, MODE="request"))
+
+
+DELIVERY = b'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 34\r\n\r\n[{"type":"platform.runtimeDone"} ]'
+
+
+def test_reads_a_delivery_that_came_whole_and_waits_for_the_rest_of_one(parsers):
+    body = DELIVERY.partition(b"\r\n\r\n")[2]
+    assert request(parsers, DELIVERY) == {
+        "progress": b"done", "close": b"0", "rest": b"0", "done": b"1", "body": body,
+    }  # fmt: skip
+    for length in (0, 3, 16, 40, len(DELIVERY) - 1):
+        assert request(parsers, DELIVERY[:length]) == {"progress": b"more"}
+    assert request(parsers, DELIVERY + b"POST")["rest"] == b"4"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (b"PUT /x HTTP/1.1\r\nContent-Length: 2\r\nConnection: Close\r\n\r\n[]", {"close": b"1", "body": b"[]"}),
+        (b"POST / HTTP/1.1\ncontent-length: 0\n\n", {"close": b"0", "body": b""}),
+        (b"POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\nplatform.runtimeDone", {"done": b"0"}),
+        (b'POST / HTTP/1.1\r\nContent-Length: 24\r\n\r\n"platform.initRuntimeDon"', {"done": b"0"}),
+    ],
+)
+def test_reads_deliveries_of_the_plain_kind(parsers, given, expected):
+    assert expected.items() <= request(parsers, given).items()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+        b"POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n",
+        b"POST HTTP/1.1 \r\n\r\n",
+        b"POST / HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n[]",
+        b"POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n[]",
+        b"POST / HTTP/1.1\r\nContent-Length: -2\r\n\r\n",
+        b"hello\r\n",
+    ],
+)
+def test_leaves_every_other_request_to_python(parsers, given):
+    assert request(parsers, given) == {"progress": b"bad"}
+
+
+@pytest.mark.parametrize(
+    ("given", "ours"),
+    [
+        (b"A=1\0AWS_LAMBDA_RUNTIME_API=h:1\0LAMBDA_TASK_ROOT=/var/task\0", b"1"),
+        (b"LAMBDA_TASK_ROOT=\0AWS_LAMBDA_RUNTIME_API=h:1", b"1"),
+        (b"AWS_LAMBDA_RUNTIME_API=h:1\0", b"0"),
+        (b"AWS_LAMBDA_RUNTIME_API=h:12\0LAMBDA_TASK_ROOT=/\0", b"0"),
+        (b"LAMBDA_TASK_ROOT=/\0", b"0"),
+        (b"X=LAMBDA_TASK_ROOT=/\0AWS_LAMBDA_RUNTIME_API=h:1\0", b"0"),
+        (b"", b"0"),
+    ],
+)
+def test_tells_the_runtime_by_its_environment(parsers, given, ours):
+    assert run(parsers, given, MODE="environ", KEY="h:1") == [("ours", ours)]
+
+
+@pytest.mark.parametrize(
+    ("given", "ticks"),
+    [
+        (b"12 (a b) c) R " + b"1 " * 18 + b"4711 7 8", b"4711"),
+        (b"12 (sh) S " + b"-1 " * 18 + b"4711", b"4711"),
+        (b"12 (sh) S " + b"1 " * 17 + b"4711", b"-1"),
+        (b"12 (sh", b"-1"),
+        (b"", b"-1"),
+    ],
+)
+def test_reads_when_a_process_started(parsers, given, ticks):
+    assert run(parsers, given, MODE="stat") == [("ticks", ticks)]
 
 
 @pytest.mark.parametrize("given", [b"127.0.0.1:9001", b"169.254.100.1:9001", b"127.0.0.1:65535"])
@@ -187,7 +286,8 @@ def test_passes_on_no_more_than_there_is_room_for(parsers):
         ({}, {"runtime_api": b"", "managed_instance": b"0", "logs": b"1", "listener_port": b"0"}),
         ({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}, {"runtime_api": b"127.0.0.1:9001"}),
         ({"AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances"}, {"managed_instance": b"1"}),
-        ({"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand"}, {"managed_instance": b"0"}),
+        ({"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand"}, {"managed_instance": b"0", "on_demand": b"1"}),
+        ({"AWS_LAMBDA_INITIALIZATION_TYPE": "provisioned-concurrency"}, {"on_demand": b"0"}),
         ({"LAMBDASCOPE_LOGS": "off"}, {"logs": b"0"}),
         ({"LAMBDASCOPE_LOGS": "on"}, {"logs": b"1"}),
         ({"LAMBDASCOPE_LISTENER_PORT": "8080"}, {"listener_port": b"8080"}),
@@ -200,12 +300,12 @@ def test_reads_its_settings(parsers, environment, expected):
     assert {name: found[name] for name in expected} == expected
 
 
-def test_survives_mutated_answers(parsers):
+def test_survives_mutated_messages(parsers):
     """The seed is fixed: a failure prints its input and comes again."""
     assert run(parsers, MODE="fuzz", ROUNDS="100000", SEED=str(FUZZ_SEED)) == [("rounds", b"100000")]
 
 
-def test_survives_mutated_answers_under_address_sanitizer(tmp_path):
+def test_survives_mutated_messages_under_address_sanitizer(tmp_path):
     """With a host compiler, where there is one; without one the test above is what holds."""
     if (gcc := shutil.which("gcc")) is None:
         pytest.skip("no gcc: the trapping build has run the same inputs")
