@@ -111,7 +111,7 @@ class Run:
 
 
 def main(arguments: list[str]) -> int:
-    """Run. The exit code: 1 where a receiver gave up, 2 where the fleet cannot be as asked."""
+    """Run. The exit code: 1 where a receiver gave up, 2 where the fleet cannot be as asked, 130 after Ctrl-C."""
     logging.basicConfig(level=logging.WARNING, format="fleet: %(message)s", stream=sys.stderr)
     try:
         options = parse(arguments, datetime.now(UTC))
@@ -123,6 +123,9 @@ def main(arguments: list[str]) -> int:
     except (ExportError, DeliveryError, OSError) as error:
         _say(str(error))
         return 1
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
     sys.stdout.write(json.dumps(summary) + "\n")
     return 0
 
