@@ -13,8 +13,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from urllib.parse import urlencode
 
 import clickhouse_connect
+from clickhouse_connect.driver.client import Client
 
 from dashboard.pages import PAGES
 from deploy.local.processes import ProcessError
@@ -26,15 +28,18 @@ _SHARE_BEFORE_PAGES = 0.5
 """Of the time that ``--for`` gives, the part that goes by before the pages are opened: they need something to show."""
 
 _BANNER = """
-Lambdascope is running on this machine. Open
+Lambdascope is running on this machine, with traffic on {functions}: real functions in
+real sandboxes, with the built layer. Open
 
-  {dashboard:<28} the dashboard: start with Fleet, then Concurrency and Cold starts
-  http://{sql:<21} SQL: curl 'http://{sql}/?query=SELECT+*+FROM+lambda_invocations+LIMIT+3+FORMAT+Vertical'
-  {emulator:<28} Lambda's invoke API: aws lambda invoke --endpoint-url {emulator} --function-name {function} out.json
+  {dashboard}/?range=15m   the dashboard
+  {emulator}              Lambda's invoke API, for any AWS SDK (endpoint URL)
+  http://{sql}              ClickHouse's HTTP interface, read-only:
+     curl 'http://{sql}/' -d 'SELECT * FROM lambda_invocations ORDER BY Start DESC LIMIT 1 FORMAT Vertical'
 
-Traffic runs against {functions}, real functions in real sandboxes with the built layer.
-Look at: the peaks on Concurrency (each is exact; select one to see what ran then), the stacked phases on Cold starts,
-and one invocation's waterfall on Invocations. Ctrl-C stops everything; {folder} keeps the logs and the store.
+Look at Fleet for what stands out, at Concurrency (every peak is exact; click one to see what ran then), at Cold starts
+for where they spend their time, and at one of the Invocations for its waterfall.
+
+Ctrl-C stops everything. The logs and the store stay in {folder} until the next demo.
 """
 
 
@@ -62,14 +67,12 @@ def run(stack: Stack, seconds: float | None) -> int:
     """Starts the parts, says where they are, and stays until told to stop or until ``seconds`` have gone by."""
     started = time.monotonic()
     collector, emulator, dashboard = _start(stack)
-    functions = emulator.functions()
     print(
         _BANNER.format(
             dashboard=dashboard.url,
             sql=collector.sql,
             emulator=emulator.url,
-            function=functions[0],
-            functions=", ".join(functions),
+            functions=", ".join(emulator.functions()),
             folder=FOLDER.relative_to(ROOT),
         ),
         flush=True,
@@ -78,7 +81,7 @@ def run(stack: Stack, seconds: float | None) -> int:
         _watch(stack, emulator, until=None)
         return 0
     _watch(stack, emulator, until=started + seconds * _SHARE_BEFORE_PAGES)
-    problems = _check_pages(dashboard)
+    problems = _check_pages(collector, dashboard)
     _watch(stack, emulator, until=started + seconds)
     problems += _check_figures(collector, emulator)
     for problem in problems:
@@ -114,22 +117,41 @@ def _watch(stack: Stack, emulator: Emulator, *, until: float | None) -> None:
         print()
 
 
-def _check_pages(dashboard: Dashboard) -> list[str]:
+def _check_pages(collector: Collector, dashboard: Dashboard) -> list[str]:
     """Opens every page in headless Chromium; what is wrong with them."""
     # The endless demo needs neither Playwright nor Chromium.
-    from deploy.local.browser import check  # noqa: PLC0415
+    from deploy.local.browser import Named, check  # noqa: PLC0415
 
-    reports = check(dashboard.url, PAGES, screenshots=FOLDER / "screenshots")
+    pages = [Named(page.name, f"{page.url_path}?range=15m") for page in PAGES if page.listed]
+    reports = check(
+        dashboard.url, [*pages, Named("invocation", _a_cold_start(collector))], screenshots=FOLDER / "pages"
+    )
     for report in reports:
         print(f"demo: page {report.page}: {report.panels} panels, {report.paint_ms:.0f} ms", flush=True)
     return [f"page {report.page} ({report.url}): {problem}" for report in reports for problem in report.problems]
 
 
+def _a_cold_start(collector: Collector) -> str:
+    """Where the dashboard shows the latest cold start: the page of one invocation shows nothing without one."""
+    row = _client(collector).query(
+        "SELECT RequestId, InstanceId, Attempt, formatDateTime(Start, '%FT%TZ', 'UTC') FROM lambda_invocations"
+        " WHERE ColdStart ORDER BY Start DESC LIMIT 1"
+    )
+    if not row.first_row:
+        raise ProcessError("no cold start has been stored: the traffic did not reach the collector")
+    names = ("request", "instance", "attempt", "start")
+    return "invocation?" + urlencode(dict(zip(names, row.first_row, strict=True)))
+
+
+def _client(collector: Collector) -> Client:
+    host, _, port = collector.sql.rpartition(":")
+    return clickhouse_connect.get_client(host=host, port=int(port))
+
+
 def _check_figures(collector: Collector, emulator: Emulator) -> list[str]:
     """Ends the sandboxes and compares the rows with the emulator's own record."""
     emulator.process.stop()
-    host, _, port = collector.sql.rpartition(":")
-    client = clickhouse_connect.get_client(host=host, port=int(port))
+    client = _client(collector)
     truth = {record["request_id"] for record in emulator.records("invocation")}
 
     def stored() -> list[str]:
