@@ -21,6 +21,9 @@ from extension.listener import Listener
 from extension.pipeline import Pipeline
 from extension.records import Invoke, Shutdown
 from extension.sandbox import SandboxEnvironment, resource_attributes
+from extension.self_cost import SelfCost
+from extension.span_builder import SpanStyle
+from semconv import attributes as a
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ class Agent:
         self._sandbox = sandbox
         self._settings = settings
         self._managed = sandbox.initialization_type == wire.MANAGED_INSTANCES
+        self._cost = SelfCost(started.handoff.registered_ns - started.handoff.start_ns)
         self._journal = Journal(settings.state_file, _whose(sandbox), diagnostics)
         self._lifecycle = Lifecycle(
             Sandbox(
@@ -63,6 +67,7 @@ class Agent:
                 sandbox.initialization_type or None,
                 started.handoff.registered_ns,
                 lambda: posix.urandom(16).hex(),
+                SpanStyle(self._cost.of_phase, compact=settings.spans_compact),
             ),
             self._journal,
         )
@@ -77,8 +82,11 @@ class Agent:
             spans.queue if spans else None,
             logs.queue if logs else None,
             lambda: started.handoff.runtime_ns or proc.runtime_start_ns(sandbox.runtime_api),
+            settings.in_flight_after_s,
             diagnostics,
         )
+        self._cost.flush_ms = lambda: self._exporter.health.flush_ms
+        self._cost.counts = lambda: self._lost([channel.queue for channel in channels])
         self._deliveries_when_silent = -1
 
     def run(self) -> int:
@@ -116,7 +124,7 @@ class Agent:
         for fd, data in self._held.peers:
             listener.adopt(fd, data)
         self._held.deliveries.clear()
-        listener.serve_forever()
+        listener.serve_forever(lambda: self._pipeline.tell_in_flight(self._exporter.nudge))
 
     def _channel(self, name: str, settings: ExportSettings | None) -> Channel | None:
         if settings is None:
@@ -134,6 +142,17 @@ class Agent:
                 self._journal.count(signal, channel.queue)
         if remembered is not None:
             self._lifecycle.go_on_from(remembered, now_ns)
+
+    def _lost(self, queues: list[BatchQueue]) -> dict[str, int]:
+        """What was lost so far, and what could not be understood, by attribute name."""
+        refused = sum(queue.refused for queue in queues)
+        return {
+            a.EXTENSION_DROPPED_REFUSED: refused,
+            a.EXTENSION_DROPPED_NO_ROOM: sum(queue.dropped for queue in queues) - refused,
+            a.EXTENSION_RECORDS_MALFORMED: self._pipeline.malformed,
+            a.EXTENSION_RECORDS_UNKNOWN: self._lifecycle.unknown_events,
+            a.EXTENSION_RECORDS_LOST: self._lifecycle.logs_dropped,
+        }
 
     def _encode(self, items: list[bytes]) -> bytes:
         attributes = resource_attributes(

@@ -30,6 +30,7 @@ class Attempt:
         waited: whether it waited for one of them; None where that is not known.
         proactive: whether its sandbox had been ready for long before it.
         sent: whether its `invoke` span was made.
+        told: whether a start record of it was made.
         closed: whether nothing more is expected for it.
         reset: why the process that saw it begin was ended; empty for one of this process.
         followed_ns: when the next INVOKE event was received, on our clock: it had ended by then.
@@ -49,6 +50,7 @@ class Attempt:
         "runs",
         "sent",
         "start",
+        "told",
         "waited",
     )
 
@@ -64,6 +66,7 @@ class Attempt:
         self.waited: bool | None = None
         self.proactive = False
         self.sent = False
+        self.told = False
         self.closed = False
         self.reset = ""
         self.followed_ns: int | None = None

@@ -50,10 +50,11 @@ class BatchQueue:
 
     Attributes:
         dropped: items dropped so far, for want of room or because the collector will not have them.
+        refused: those of them that the collector would not have, as far as this process knows.
         bytes: what the queue holds.
     """
 
-    __slots__ = ("_batches", "_items", "_limit_bytes", "_lock", "_sequence", "_total", "bytes", "dropped")
+    __slots__ = ("_batches", "_items", "_limit_bytes", "_lock", "_sequence", "_total", "bytes", "dropped", "refused")
 
     def __init__(self, limit_bytes: int, before: Counts | None = None) -> None:
         """`before`: how far the batches of this sandbox had come before it was reset."""
@@ -62,6 +63,7 @@ class BatchQueue:
         self._items: list[bytes] = []
         self._batches: list[Batch] = []
         self.bytes = 0
+        self.refused = 0
         self.begin_after(before or Counts())
 
     def __len__(self) -> int:
@@ -115,6 +117,7 @@ class BatchQueue:
             self._batches.remove(batch)
             self.bytes -= len(batch.body)
             self.dropped += dropped
+            self.refused += dropped
 
     def keep(self, batch: Batch) -> None:
         """This batch is to be sent again later."""

@@ -31,14 +31,16 @@ class ExportHealth:
         failures: how many flushes in a row have failed.
         last_failure_s: when the last of them did, on the wall clock.
         not_before_s: until when the collector wants to be left alone, on the wall clock.
+        flush_ms: how long the last flush that had something to send took.
     """
 
-    __slots__ = ("failures", "last_failure_s", "not_before_s")
+    __slots__ = ("failures", "flush_ms", "last_failure_s", "not_before_s")
 
     def __init__(self) -> None:
         self.failures = 0
         self.last_failure_s = 0.0
         self.not_before_s = 0.0
+        self.flush_ms = 0.0
 
     def succeeded(self) -> None:
         """A flush left nothing behind."""
@@ -136,6 +138,11 @@ class Exporter:
         self._wake.call()
         return self._requested
 
+    def nudge(self) -> None:
+        """Ask for a flush that nobody waits for, unless exports fail just now. May be called by any thread."""
+        if self.health.failures == 0:
+            self._wake.call()
+
     def wait(self, request: int, timeout_s: float) -> bool:
         """Wait until that flush is over; whether it was in time and left nothing behind. For the same thread."""
         until = monotonic() + timeout_s
@@ -169,15 +176,20 @@ class Exporter:
         for channel in self._channels:
             channel.queue.seal(self._instance_id, channel.body)
         self._on_sealed()
+        began = monotonic()
+        sent = 0
         failed: set[str] = set()
         retry_after_s = 0.0
         for channel in self._channels:
             address = channel.settings.endpoint.authority
             while address not in failed and (batch := channel.queue.take()) is not None:
+                sent += 1
                 verdict = self._send(channel, batch)
                 if verdict.outcome == RETRY:
                     failed.add(address)
                     retry_after_s = max(retry_after_s, verdict.retry_after_s)
+        if sent:
+            self.health.flush_ms = (monotonic() - began) * 1000
         if failed:
             self.health.failed(time(), retry_after_s)
         else:

@@ -10,7 +10,7 @@ from extension import records as r
 from extension.attempts import Attempt, Attempts
 from extension.init_runs import InitRun
 from extension.logs import read_line
-from extension.span_builder import Ending, SpanBuilder
+from extension.span_builder import Ending, SpanBuilder, SpanStyle
 from extension.timestamps import NS_PER_MS
 
 TYPE_CHECKING = False
@@ -54,9 +54,10 @@ class Sandbox:
         registered_ns: when our registration was answered.
         draw_instance_id: makes an id where the platform gives none. Called at most once, and late: clones of a
             SnapStart snapshot would share what was drawn before it.
+        style: how its spans are to be.
     """
 
-    __slots__ = ("draw_instance_id", "function_name", "initialization_type", "registered_ns")
+    __slots__ = ("draw_instance_id", "function_name", "initialization_type", "registered_ns", "style")
 
     def __init__(
         self,
@@ -64,7 +65,9 @@ class Sandbox:
         initialization_type: str | None,
         registered_ns: int,
         draw_instance_id: Callable[[], str],
+        style: SpanStyle | None = None,
     ) -> None:
+        self.style = style or SpanStyle()
         self.function_name = function_name
         self.initialization_type = initialization_type
         self.registered_ns = registered_ns
@@ -154,7 +157,7 @@ class Lifecycle:
         """Take over from the process before this one, which a reset ended before `now_ns`."""
         self._life = remembered.lives + 1
         if remembered.instance_id is not None:
-            self._builder = SpanBuilder(self._sandbox.function_name, remembered.instance_id, self._life)
+            self._builder = self._builder_for(remembered.instance_id)
             self._recalled_id = remembered.instance_id if remembered.instance_given else None
         for attempt in remembered.attempts:
             self._attempts.recall(attempt)
@@ -194,6 +197,26 @@ class Lifecycle:
         if attempt is None and self._sandbox.initialization_type != _MANAGED_INSTANCES:
             attempt = self._current
         return self._built().log_record(line, attempt, now_ns)
+
+    def in_flight(self, now_ns: int, after_ns: int) -> list[Span]:
+        """A start record of each invocation that has been running for `after_ns`, once."""
+        spans: list[Span] = []
+        for attempt in self._running():
+            start_ns = attempt.start_ns
+            if start_ns is not None and start_ns + after_ns <= now_ns:
+                attempt.told = True
+                now = Ending(now_ns, None, None, estimated=False, in_flight=True)
+                spans += self._built().invoke(attempt, start_ns, now)
+        return spans
+
+    def next_in_flight_ns(self, after_ns: int) -> int | None:
+        """When :meth:`in_flight` has something to say next, as things are; None for never."""
+        starts = [attempt.start_ns for attempt in self._running()]
+        return min((ns + after_ns for ns in starts if ns is not None), default=None)
+
+    def _running(self) -> list[Attempt]:
+        """What the platform said has begun, and of which no start record was made."""
+        return [a for a in self._outstanding if a.start and not (a.done or a.report or a.told or a.reset)]
 
     def on_shutdown(self, event: r.Shutdown, received_ns: int, now_ns: int) -> list[Span]:
         """The sandbox ends: everything that is still open gets the end that is the most likely."""
@@ -381,16 +404,20 @@ class Lifecycle:
         if self._recalled_id not in {None, given}:
             self._forget()
         if self._builder is None:
-            name = self._sandbox.function_name or record.function_name or ""
-            self._builder = SpanBuilder(name, given, self._life)
+            self._builder = self._builder_for(given, record.function_name)
             self._memory.settled(given, given=True)
 
     def _built(self) -> SpanBuilder:
         if self._builder is None:
             drawn = self._sandbox.draw_instance_id()
-            self._builder = SpanBuilder(self._sandbox.function_name, drawn, self._life)
+            self._builder = self._builder_for(drawn)
             self._memory.settled(drawn, given=False)
         return self._builder
+
+    def _builder_for(self, instance_id: str, name: str | None = None) -> SpanBuilder:
+        """`name`: of the function, where the environment does not say."""
+        function_name = self._sandbox.function_name or name or ""
+        return SpanBuilder(function_name, instance_id, self._sandbox.style, self._life)
 
     def _forget(self) -> None:
         """What was remembered turns out to be of another sandbox, with which this one shares its /tmp."""

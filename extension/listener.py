@@ -69,15 +69,15 @@ class Listener:
         for body in bodies:
             self._on_delivery(body)
 
-    def serve_forever(self) -> None:
-        """Serve until the process ends."""
+    def serve_forever(self, tick: Callable[[], float]) -> None:
+        """Serve until the process ends; `tick` is called in between, and says in how many seconds again."""
         while True:
-            self.serve_once(_IDLE_S)
+            self.serve_once(min(tick(), _IDLE_S))
 
     def serve_once(self, timeout_s: float) -> None:
         """Wait for something to happen and deal with it."""
         bodies: list[bytes] = []
-        for fd, _ in self._poll.poll(int(timeout_s * 1000)):
+        for fd, _ in self._poll.poll(int(timeout_s * 1000 + 1)):
             if fd == self._sock.fileno():
                 self._accept()
             elif fd in self._peers:  # else: closed in this very round, to make room

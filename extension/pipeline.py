@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from extension.records import Invoke, Shutdown
     from extension.spans import Span
 
+_NEVER_S = 3600.0
+
 
 class Pipeline:
     """The lifecycle of the sandbox, shared by the threads.
@@ -37,6 +39,7 @@ class Pipeline:
     __slots__ = (
         "_diagnostics",
         "_find_runtime",
+        "_in_flight_after_ns",
         "_lifecycle",
         "_lock",
         "_logs",
@@ -53,12 +56,15 @@ class Pipeline:
         spans: BatchQueue | None,
         logs: BatchQueue | None,
         find_runtime: Callable[[], int | None],
+        in_flight_after_s: float | None,
         diagnostics: Diagnostics,
     ) -> None:
         """A signal without a queue is not kept.
 
-        `find_runtime` says when the runtime's process started; it is called once, when there must be one.
+        `find_runtime` says when the runtime's process started; it is called once, when there must be one. An invocation
+        that runs for `in_flight_after_s` is told of while it does.
         """
+        self._in_flight_after_ns = None if in_flight_after_s is None else int(in_flight_after_s * 1e9)
         self._lifecycle = lifecycle
         self._spans = spans
         self._logs = logs
@@ -77,6 +83,23 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - a record that we do not cope with must not end the thread
             self._diagnostics.say("telemetry-bug", f"telemetry was lost: {type(error).__name__}: {error}")
         self._progress.call()
+
+    def tell_in_flight(self, urgent: Callable[[], None]) -> float:
+        """Tell of invocations that have been running for long; in how many seconds to ask again at the latest.
+
+        `urgent` is called where something was queued that is not to wait for the next flush.
+        """
+        after_ns = self._in_flight_after_ns
+        if after_ns is None or self._spans is None:
+            return _NEVER_S
+        with self._lock:
+            now_ns = time_ns()
+            spans = self._lifecycle.in_flight(now_ns, after_ns)
+            self._queue(spans)
+            due_ns = self._lifecycle.next_in_flight_ns(after_ns)
+        if spans:
+            urgent()
+        return _NEVER_S if due_ns is None else max(0.0, (due_ns - now_ns) / 1e9)
 
     def on_invoke(self, event: Invoke, now_ns: int) -> None:
         """An INVOKE event."""

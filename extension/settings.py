@@ -73,6 +73,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "When to export: after each invocation (`end`), at most every so many seconds and beside the next invocation's"
         " own work (`periodic,SECONDS`), or the one or the other by the traffic (`adaptive`).",
     ),
+    Setting(
+        "LAMBDASCOPE_INFLIGHT_AFTER",
+        "in_flight",
+        "10",
+        "An invocation that runs for so many seconds is told of while it runs; the final span takes that one's place.",
+    ),
+    Setting(
+        "LAMBDASCOPE_SPANS",
+        "spans",
+        "full",
+        "Whether the response's latency, its duration and the runtime's overhead are spans (`full`), or attributes of"
+        " the invocation's span (`compact`).",
+    ),
     Setting("LAMBDASCOPE_LOGS", "switch", "on", "Whether the function's logs are sent."),
     Setting(
         "LAMBDASCOPE_QUEUE_BYTES",
@@ -124,6 +137,8 @@ class Settings:
         resource_attributes: as they were given.
         flush: one of FLUSH_ADAPTIVE, FLUSH_END, FLUSH_PERIODIC.
         flush_period_s: for FLUSH_PERIODIC.
+        in_flight_after_s: how long an invocation runs until it is told of; None for never.
+        spans_compact: whether the response's figures are attributes.
         logs_wanted: whether to subscribe to the function's logs.
         queue_bytes: bound of what waits for the collector.
         listener_port: 0 for any.
@@ -133,12 +148,14 @@ class Settings:
     __slots__ = (
         "flush",
         "flush_period_s",
+        "in_flight_after_s",
         "listener_port",
         "logs",
         "logs_wanted",
         "queue_bytes",
         "resource_attributes",
         "service_name",
+        "spans_compact",
         "state_file",
         "traces",
     )
@@ -149,6 +166,8 @@ class Settings:
         self.service_name = values.text("OTEL_SERVICE_NAME")
         self.resource_attributes = values.pairs("OTEL_RESOURCE_ATTRIBUTES")
         self.flush, self.flush_period_s = _parse_flush(values.text("LAMBDASCOPE_FLUSH"))
+        self.in_flight_after_s = _parse_in_flight(values.text("LAMBDASCOPE_INFLIGHT_AFTER"))
+        self.spans_compact = values.text("LAMBDASCOPE_SPANS").lower() == "compact"
         self.logs_wanted = values.text("LAMBDASCOPE_LOGS").lower() == _ON and self.logs is not None
         self.queue_bytes = values.number("LAMBDASCOPE_QUEUE_BYTES")
         self.state_file = _parse_state_file(values.text("LAMBDASCOPE_STATE_FILE"))
@@ -303,6 +322,15 @@ def _parse_flush(value: str) -> tuple[str, float]:
     return mode, 0.0
 
 
+def _parse_in_flight(value: str) -> float | None:
+    if value.lower() == _OFF:
+        return None
+    after_s = float(value)
+    if not 0.1 <= after_s <= 900:
+        raise ValueError(value)
+    return after_s
+
+
 def _parse_state_file(value: str) -> str:
     if value.lower() == _OFF:
         return ""
@@ -321,6 +349,8 @@ KINDS: Final[dict[str, Kind]] = {
     "text": Kind("text", str),
     "pairs": Kind("a list such as name=value,name=value", _parse_pairs),
     "flush": Kind("adaptive, end, or periodic,SECONDS", _parse_flush),
+    "in_flight": Kind("a number of seconds from 0.1 to 900, or off", _parse_in_flight),
+    "spans": Kind("full or compact", _one_of("full", "compact")),
     "switch": Kind("on or off", _one_of(_ON, _OFF)),
     "queue_bytes": Kind("a number of bytes from 65536 to 67108864", _between(65536, 64 << 20)),
     "state_file": Kind("an absolute path or off", _parse_state_file),

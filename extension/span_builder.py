@@ -11,7 +11,7 @@ from semconv import phases
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from extension.attempts import Attempt
     from extension.init_runs import InitRun
@@ -22,6 +22,11 @@ _RESPONSE_PHASES = {
     "responseLatency": phases.RESPONSE_LATENCY,
     "responseDuration": phases.RESPONSE_DURATION,
     "runtimeOverhead": phases.RUNTIME_OVERHEAD,
+}
+_RESPONSE_ATTRIBUTES = {
+    "responseLatency": a.RESPONSE_LATENCY_MS,
+    "responseDuration": a.RESPONSE_DURATION_MS,
+    "runtimeOverhead": a.RUNTIME_OVERHEAD_MS,
 }
 _SUCCESS = "success"
 _TELEMETRY, _PROC = "telemetry", "proc"
@@ -36,26 +41,50 @@ class Ending:
         status: the platform's word; None where it did not say.
         error_type: None on success, and where nobody knows.
         estimated: whether `end_ns` is a best guess.
+        in_flight: whether it has not ended: `end_ns` is now.
     """
 
-    __slots__ = ("end_ns", "error_type", "estimated", "status")
+    __slots__ = ("end_ns", "error_type", "estimated", "in_flight", "status")
 
-    def __init__(self, end_ns: int, status: str | None, error_type: str | None, *, estimated: bool) -> None:
+    def __init__(
+        self, end_ns: int, status: str | None, error_type: str | None, *, estimated: bool, in_flight: bool = False
+    ) -> None:
         self.end_ns = end_ns
+        self.in_flight = in_flight
         self.status = status
         self.error_type = error_type if error_type or status in {None, _SUCCESS} else status
         self.estimated = estimated
 
 
+def _no_cost(_phase: str) -> s.Attributes:
+    return {}
+
+
+class SpanStyle:
+    """What of the span model can be chosen.
+
+    Attributes:
+        compact: whether the response's figures are attributes of the invocation, and not spans.
+        self_cost: attributes that say what the extension costs, for a span of the phase that is given.
+    """
+
+    __slots__ = ("compact", "self_cost")
+
+    def __init__(self, self_cost: Callable[[str], s.Attributes] = _no_cost, *, compact: bool = False) -> None:
+        self.compact = compact
+        self.self_cost = self_cost
+
+
 class SpanBuilder:
     """Makes the spans of one sandbox."""
 
-    __slots__ = ("_life", "function_name", "instance_id")
+    __slots__ = ("_life", "_style", "function_name", "instance_id")
 
-    def __init__(self, function_name: str, instance_id: str, life: int = 1) -> None:
+    def __init__(self, function_name: str, instance_id: str, style: SpanStyle, life: int) -> None:
         """`life`: 1, and one more after each reset of the sandbox."""
         self.function_name = function_name
         self.instance_id = instance_id
+        self._style = style
         self._life = life
 
     # Invocations -----------------------------------------------------------------------------------------------------
@@ -78,6 +107,11 @@ class SpanBuilder:
             values[a.PRODUCED_BYTES] = int(done.produced_bytes)
         if ending.estimated:
             values[a.END_ESTIMATED] = True
+        if ending.in_flight:
+            values[a.IN_FLIGHT] = True
+        parts = done.spans if done is not None else attempt.report.spans if attempt.report else ()
+        if self._style.compact:
+            _add_responses(values, parts)
         yield _span(
             self.function_name or phases.INVOKE,
             self._trace_id(attempt),
@@ -89,8 +123,8 @@ class SpanBuilder:
             outcome=(ending.status, ending.error_type),
             links=self._links_to_unwaited_inits(attempt),
         )
-        parts = done.spans if done is not None else attempt.report.spans if attempt.report else ()
-        yield from self._responses(attempt, parts)
+        if not self._style.compact:
+            yield from self._responses(attempt, parts)
 
     def _responses(self, attempt: Attempt, parts: tuple[PlatformSpan, ...]) -> Iterator[s.Span]:
         for part in parts:
@@ -120,6 +154,7 @@ class SpanBuilder:
             (a.BILLED_RESTORE_DURATION_MS, _whole(report.billed_restore_duration_ms)),
         ):
             _add(values, name, figure)
+        values.update(self._style.self_cost(phases.POST_RUNTIME))
         end_ns = report.time_ns if report.duration_ms is None else start_ns + round(report.duration_ms * NS_PER_MS)
         return _span(
             phases.POST_RUNTIME,
@@ -155,6 +190,7 @@ class SpanBuilder:
         _add_outcome(values, ending.status, ending.error_type)
         if ending.estimated:
             values[a.END_ESTIMATED] = True
+        values.update(self._style.self_cost(phase))
         trace_id, span_id = self._init_ids(phase, run, attempt)
         parent_id = self._span_id(attempt, phases.INVOKE) if attempt else b""
         outcome = (ending.status, ending.error_type)
@@ -196,7 +232,12 @@ class SpanBuilder:
             ids.span_id_of_phase(self.instance_id, self._of_life(phases.SHUTDOWN)),
             b"",
             (received_ns, done_ns),
-            {a.PHASE: phases.SHUTDOWN, a.PHASE_SOURCE: _TELEMETRY, a.SHUTDOWN_REASON: event.reason},
+            {
+                a.PHASE: phases.SHUTDOWN,
+                a.PHASE_SOURCE: _TELEMETRY,
+                a.SHUTDOWN_REASON: event.reason,
+                **self._style.self_cost(phases.SHUTDOWN),
+            },
             outcome=(status, None if status == _SUCCESS else status),
         )
 
@@ -245,6 +286,13 @@ class SpanBuilder:
         if attempt is None:
             return {a.PHASE: phase, a.PHASE_SOURCE: source}
         return {**self._of_attempt(phase, attempt), a.PHASE_SOURCE: source}
+
+
+def _add_responses(values: s.Attributes, parts: tuple[PlatformSpan, ...]) -> None:
+    for part in parts:
+        name = _RESPONSE_ATTRIBUTES.get(part.name)
+        if name is not None:
+            values[name] = part.duration_ms
 
 
 def _busy_start_ns(attempt: Attempt, start_ns: int) -> int:

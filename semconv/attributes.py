@@ -89,6 +89,29 @@ RESPONSE_DURATION_MS: Final = "lambda.response_duration_ms"
 RUNTIME_OVERHEAD_MS: Final = "lambda.runtime_overhead_ms"
 PRODUCED_BYTES: Final = "lambda.produced_bytes"
 
+# Span attributes: what the extension itself costs, on init, post_runtime and shutdown --------------------------------
+
+EXTENSION_READY_MS: Final = "lambda.extension.ready_ms"
+"""From the start of the extension's process until the platform had answered its registration."""
+EXTENSION_CPU_MS: Final = "lambda.extension.cpu_ms"
+"""Processor time of the extension's process so far."""
+EXTENSION_RSS_BYTES: Final = "lambda.extension.rss_bytes"
+"""Its resident memory."""
+EXTENSION_FLUSH_MS: Final = "lambda.extension.flush_ms"
+"""How long its last flush took. Left out, like all that follow, where it is 0."""
+EXTENSION_DROPPED_NO_ROOM: Final = "lambda.extension.dropped.no_room"
+"""Items dropped so far because more waited for the collector than the queue holds."""
+EXTENSION_DROPPED_REFUSED: Final = "lambda.extension.dropped.refused"
+"""Items dropped so far because the collector would not have them."""
+EXTENSION_DROPPED_LIMITED: Final = "lambda.extension.dropped.limited"
+"""Log lines left out so far because there were more of them than the limit allows."""
+EXTENSION_RECORDS_MALFORMED: Final = "lambda.extension.records.malformed"
+"""Telemetry records so far that could not be understood."""
+EXTENSION_RECORDS_UNKNOWN: Final = "lambda.extension.records.unknown"
+"""Telemetry records so far of a type that the extension does not know."""
+EXTENSION_RECORDS_LOST: Final = "lambda.extension.records.lost"
+"""Telemetry records so far that the platform says it dropped before they reached the extension."""
+
 # Headers and keys of an export, from the layer to the collector ------------------------------------------------------
 
 EXPORT_INSTANCE_HEADER: Final = "x-lambdascope-instance"

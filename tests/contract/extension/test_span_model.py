@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from extension import records as r
+from extension.attempts import Attempt
 from extension.lifecycle import Lifecycle, Sandbox
 from extension.parsing import parse_batch
+from extension.span_builder import SpanStyle
 from extension.spans import Link, Span
+from extension.state import Remembered
 from extension.timestamps import parse_time_ns
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -490,3 +493,79 @@ def test_log_lines_join_the_invocation_that_wrote_them():
 def test_fixtures_are_json_that_people_can_read():
     for path in FIXTURES.glob("*.json"):
         assert isinstance(json.loads(path.read_text()), list)
+
+
+# What is told while it runs, and what can be chosen -------------------------------------------------------------------
+
+
+def test_a_long_invocation_is_told_of_once_while_it_runs():
+    """In-flight: the id is the final one's, there is no status, and the final span has no mark of it."""
+    lifecycle = sandbox()
+    lifecycle.on_invoke(invoke(), T0)
+    assert lifecycle.next_in_flight_ns(10_000 * MS) is None  # of an invocation without platform.start nothing is known
+    feed(lifecycle, start(1))
+    assert lifecycle.next_in_flight_ns(10_000 * MS) == T0 + 10_001 * MS
+    assert lifecycle.in_flight(T0 + 10_000 * MS, 10_000 * MS) == []
+    [record] = lifecycle.in_flight(T0 + 10_001 * MS, 10_000 * MS)
+    assert lifecycle.in_flight(T0 + 20_000 * MS, 10_000 * MS) == []
+    assert lifecycle.next_in_flight_ns(10_000 * MS) is None
+    assert (record.start_ns, record.end_ns, record.status_code) == (T0 + 1 * MS, T0 + 10_001 * MS, 0)
+    assert record.attributes["lambda.in_flight"] is True
+    assert "lambda.status" not in record.attributes
+    [final] = feed(lifecycle, done(20_000, 19_999.0))
+    assert (final.span_id, final.trace_id) == (record.span_id, record.trace_id)
+    assert "lambda.in_flight" not in final.attributes
+
+
+def test_compact_has_the_response_on_the_invocation():
+    style = SpanStyle(compact=True)
+    lifecycle = Lifecycle(Sandbox("orders", "on-demand", 0, lambda: INSTANCE, style))
+    lifecycle.on_invoke(invoke(), T0)
+    part = r.PlatformSpan(name="responseLatency", start_ns=T0, duration_ms=2.5)
+    other = r.PlatformSpan(name="runtimeOverhead", start_ns=T0, duration_ms=0.25)
+    [span] = feed(lifecycle, start(1), done(21, 20.0, spans=(part, other)))
+    assert span.attributes["lambda.response_latency_ms"] == 2.5
+    assert span.attributes["lambda.runtime_overhead_ms"] == 0.25
+    assert "lambda.response_duration_ms" not in span.attributes
+
+
+def test_the_extension_says_what_it_costs_on_these_spans():
+    style = SpanStyle(lambda phase: {"lambda.extension.cpu_ms": 1.5, "for": phase})
+    lifecycle = Lifecycle(Sandbox("orders", "on-demand", 0, lambda: INSTANCE, style))
+    spans = whole_cold_start(lifecycle)
+    spans += lifecycle.on_shutdown(r.Shutdown(reason="spindown"), T0 + 200 * MS, T0 + 201 * MS)
+    costs = {span.attributes["lambda.phase"]: span.attributes.get("for") for span in spans}
+    assert costs == {"init": "init", "invoke": None, "post_runtime": "post_runtime", "shutdown": "shutdown"}
+
+
+def test_the_phases_of_no_invocation_have_ids_of_their_own_in_each_life():
+    """After a reset the same sandbox can shut down again."""
+    remembered = Remembered()
+    remembered.instance_id = INSTANCE
+    ids = set()
+    for lives in (0, 1, 2):
+        lifecycle = sandbox()
+        if lives:
+            remembered.lives = lives
+            lifecycle.go_on_from(remembered, T0)
+        [span] = lifecycle.on_shutdown(r.Shutdown(reason="timeout"), T0, T0)
+        ids |= {(span.trace_id, span.span_id)}
+    assert len(ids) == 3
+    assert (digest(f"{INSTANCE}/shutdown", 16), digest(f"{INSTANCE}/shutdown", 8)) in ids
+    assert (digest(f"{INSTANCE}/shutdown/3", 16), digest(f"{INSTANCE}/shutdown/3", 8)) in ids
+
+
+def test_a_journal_of_another_instance_is_given_up_when_the_platform_says_so():
+    """Where sandboxes share a /tmp: nothing of the other one is ended here, and its attempts do not count."""
+    remembered = Remembered()
+    remembered.instance_id, remembered.instance_given = "other", True
+    open_one = Attempt(ID, 1)
+    open_one.start = start(-500)
+    remembered.attempts = [open_one]
+    lifecycle = sandbox()
+    lifecycle.go_on_from(remembered, T0)
+    spans = feed(lifecycle, init_start(instance_id=INSTANCE), init_done(99), init_report(100, 100.0))
+    spans += lifecycle.on_invoke(invoke(), T0 + 101 * MS) + feed(lifecycle, start(101), done(121, 20.0))
+    assert phases(spans) == ["init", "invoke"]
+    assert spans[-1].attributes["lambda.attempt"] == 1
+    assert lifecycle.instance_id == INSTANCE
