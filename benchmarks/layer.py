@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import statistics
-import struct
 import sys
 import tempfile
 import time
@@ -21,15 +20,16 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import Measurement
+from benchmarks._cold_start import ColdStart, cold_start
+from benchmarks._extension_process import REGISTERED, SUBSCRIBED, processor_share, request_of, run, run_in
 from deploy.layer.launcher import SOURCES, TARGETS, host_architecture, zig_cc
 
 RUNS: Final = 25
+RUNS_OF_A_SMALL_FUNCTION: Final = 9
+"""Of cold starts, which take seconds each."""
 LAYER_ZIP: Final = Path(__file__).resolve().parents[1] / "dist" / "layer.zip"
 SHARE_OF_128_MB: Final = 128 / 1769
 """A function has one processor at 1769 MB, and its share of one below (AWS, "Configure Lambda function memory")."""
-
-_PERIOD_US: Final = 20_000
-_CGROUPS: Final = Path("/sys/fs/cgroup")
 
 
 def measure() -> Iterator[Measurement]:
@@ -39,7 +39,13 @@ def measure() -> Iterator[Measurement]:
         least = _least_extension(Path(folder))
         yield Measurement("layer.zip_mb", round(LAYER_ZIP.stat().st_size / 1e6, 2), "MB")
         yield from _time_to_next(launcher, least)
-        yield from _time_to_next_of_a_small_function(launcher, least)
+        yield from _cold_start("", _cold_starts(launcher, least, RUNS))
+        try:
+            with processor_share(SHARE_OF_128_MB) as group:
+                yield from _time_to_next_of_a_small_function(launcher, least, group)
+                yield from _cold_start("_128mb", _cold_starts(launcher, least, RUNS_OF_A_SMALL_FUNCTION, group))
+        except OSError as error:
+            print(f"bench: layer.*_128mb is left out, for lack of a cgroup to limit: {error}", file=sys.stderr)
         ready = [_start(launcher).cpu_ms_to_ready() for _ in range(RUNS)]
         yield Measurement("layer.cpu_ms_to_ready", _ms(statistics.median(ready)), "ms", {"least": _ms(min(ready))})
 
@@ -51,16 +57,42 @@ def _time_to_next(launcher: Path, least: Path) -> Iterator[Measurement]:
     yield Measurement("layer.next_ratio_to_c", round(mine / least_ms, 2), "ratio", {"least_c_extension": 1.0})
 
 
-def _time_to_next_of_a_small_function(launcher: Path, least: Path) -> Iterator[Measurement]:
-    with contextlib.ExitStack() as stack:
-        try:
-            group = stack.enter_context(_processor_share(SHARE_OF_128_MB))
-        except OSError as error:
-            print(f"bench: layer.next_ms_128mb is left out, for lack of a cgroup to limit: {error}", file=sys.stderr)
-            return
-        ours, theirs = _interleaved(launcher, least, group)
-        mine, least_ms = statistics.median(ours), statistics.median(theirs)
-        yield Measurement("layer.next_ms_128mb", _ms(mine), "ms", {"least_c_extension": _ms(least_ms)})
+def _time_to_next_of_a_small_function(launcher: Path, least: Path, group: Path) -> Iterator[Measurement]:
+    ours, theirs = _interleaved(launcher, least, group)
+    mine, least_ms = statistics.median(ours), statistics.median(theirs)
+    yield Measurement("layer.next_ms_128mb", _ms(mine), "ms", {"least_c_extension": _ms(least_ms)})
+
+
+_AT_ONCE: Final = {"AWS_LAMBDA_INITIALIZATION_TYPE": "provisioned-concurrency"}
+_WHEN_DONE: Final = {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand"}
+
+
+def _cold_starts(launcher: Path, least: Path, runs: int, group: Path | None = None) -> dict[str, ColdStart]:
+    """The median cold start without an extension, with the least one, and with the layer; runs are interleaved."""
+    kinds: dict[str, tuple[Path | None, dict[str, str]]] = {
+        "layer": (launcher, _WHEN_DONE),
+        "least_c_extension": (least, {}),
+        "without_extension": (None, {}),
+        "python_at_once": (launcher, _AT_ONCE),
+    }
+    taken: dict[str, list[ColdStart]] = {kind: [] for kind in kinds}
+    for _ in range(runs):
+        for kind, (program, environment) in kinds.items():
+            taken[kind].append(cold_start(program, environment, group))
+    return {
+        kind: ColdStart(statistics.median(c.init_ms for c in all_), statistics.median(c.answer_ms for c in all_))
+        for kind, all_ in taken.items()
+    }
+
+
+def _cold_start(suffix: str, medians: dict[str, ColdStart]) -> Iterator[Measurement]:
+    """What the layer adds to init and to the first answer, in comparison with the least extension."""
+    init = {kind: _ms(median.init_ms) for kind, median in medians.items()}
+    answer = {kind: _ms(median.answer_ms) for kind, median in medians.items()}
+    added = _ms(init["layer"] - init["least_c_extension"])
+    yield Measurement(f"layer.init_added_ms{suffix}", added, "ms", init)
+    added = _ms(answer["layer"] - answer["least_c_extension"])
+    yield Measurement(f"layer.first_answer_added_ms{suffix}", added, "ms", answer)
 
 
 def _interleaved(launcher: Path, least: Path, group: Path | None = None) -> tuple[list[float], list[float]]:
@@ -106,85 +138,20 @@ def _processor_ns(pid: int) -> int:
     return sum(int(task.read_text().split()[0]) for task in tasks)
 
 
-_REGISTERED: Final = (
-    b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: 5d2a7c1e\r\nContent-Length: 56\r\n\r\n"
-    b'{"functionName":"f","functionVersion":"1","handler":"h"}'
-)
-_SUBSCRIBED: Final = b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"OK"'
-
-
 def _start(program: Path, group: Path | None = None) -> _Started:
     """Start `program`, answer it until it asks for the first event, and take the time from its start to there."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         environment = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{listener.getsockname()[1]}"}
-        pid, started = _run_in(group, program, environment) if group else _run(program, environment)
+        pid, started = run_in(group, program, environment) if group else run(program, environment)
         connection, _ = listener.accept()
-        _request(connection)
-        connection.sendall(_REGISTERED)
-        subscription = _request(connection)
-        connection.sendall(_SUBSCRIBED)
-        _request(connection)
+        request_of(connection)
+        connection.sendall(REGISTERED)
+        subscription = request_of(connection)
+        connection.sendall(SUBSCRIBED)
+        request_of(connection)
         next_ms = (time.perf_counter() - started) * 1e3
     port = int(subscription.rpartition(b"localdomain:")[2].rstrip(b'"}'))
     return _Started(pid, next_ms, port, connection)
-
-
-def _run(program: Path, environment: dict[str, str]) -> tuple[int, float]:
-    """Start `program`; its process, and when it started."""
-    quiet = [(os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
-    started = time.perf_counter()
-    return os.posix_spawn(program, [str(program)], environment, setpgroup=0, file_actions=quiet), started
-
-
-def _run_in(group: Path, program: Path, environment: dict[str, str]) -> tuple[int, float]:
-    """The same within a cgroup, which the process must have entered before it becomes the program."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setpgid(0, 0)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            (group / "cgroup.procs").write_text("0")
-            time.sleep(3 * _PERIOD_US / 1e6)  # what was used to get here must not count against the program
-            os.write(writer, struct.pack("d", time.perf_counter()))
-            os.execve(program, [str(program)], environment)
-        finally:
-            os._exit(127)
-    (started,) = struct.unpack("d", os.read(reader, 8))
-    os.close(reader)
-    os.close(writer)
-    return pid, started
-
-
-def _request(connection: socket.socket) -> bytes:
-    data = b""
-    while True:
-        piece = connection.recv(65536)
-        if not piece:
-            raise ConnectionError(f"the extension has closed the connection after {data!r}")
-        data += piece
-        head, end, body = data.partition(b"\r\n\r\n")
-        length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
-        if end and len(body) >= int(length or b"0"):
-            return data
-
-
-@contextlib.contextmanager
-def _processor_share(share: float) -> Iterator[Path]:
-    """A cgroup whose processes get `share` of one processor; needs root."""
-    first_version = (_CGROUPS / "cpu").is_dir()
-    group = (_CGROUPS / "cpu" if first_version else _CGROUPS) / f"lambdascope-bench-{os.getpid()}"
-    group.mkdir()
-    try:
-        quota_us = int(share * _PERIOD_US)
-        if first_version:
-            (group / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
-            (group / "cpu.cfs_quota_us").write_text(str(quota_us))
-        else:
-            (group / "cpu.max").write_text(f"{quota_us} {_PERIOD_US}")
-        yield group
-    finally:
-        group.rmdir()
 
 
 def _unpacked(folder: Path) -> Path:

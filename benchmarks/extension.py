@@ -1,0 +1,245 @@
+"""What the extension costs while functions run: processor time, memory and bytes, over plain HTTP.
+
+The extension is a process of the interpreter that the layer was built from, or else of this one, started as the layer
+starts it; Lambda and the collector are played in another process, so that their work is not counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from benchmarks import Measurement
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+RUNS: Final = 5
+INVOCATIONS: Final = 400
+WARM_UP: Final = 50
+PAUSE_S: Final = 0.005
+"""Between the end of an invocation and the next, so that reports come with the next one's records, as on Lambda."""
+
+_RUN: Final = "import sys; sys.path.insert(0, sys.argv[1]); from extension.__main__ import main; sys.exit(main())"
+_OTEL_CPU_MS: Final = 170.0
+"""What the OpenTelemetry SDK needs to its first export by gRPC, at the least."""
+
+
+def measure() -> Iterator[Measurement]:
+    """Yields the figures whose names begin with ``extension.``."""
+    first = [_first_export() for _ in range(RUNS)]
+    cpu_ms = [cpu for cpu, _ in first]
+    yield Measurement(
+        "extension.cpu_ms_first_export_http",
+        round(statistics.median(cpu_ms), 1),
+        "ms",
+        {"least": round(min(cpu_ms), 1), "opentelemetry_sdk_grpc": _OTEL_CPU_MS, "allowed": 45.0},
+    )
+    dense = [_dense() for _ in range(RUNS)]
+    yield Measurement("extension.rss_mib_http", round(max(run.rss_mib for run in dense), 2), "MiB", {"allowed": 16.0})
+    per_invocation = [run.cpu_ms for run in dense]
+    yield Measurement(
+        "extension.cpu_ms_per_invocation",
+        round(statistics.median(per_invocation), 3),
+        "ms",
+        {"least": round(min(per_invocation), 3), "allowed": 1.0},
+    )
+    yield Measurement(
+        "extension.bytes_per_invocation",
+        round(statistics.median(run.sent_bytes for run in dense)),
+        "By",
+        {"allowed": 4096.0},
+    )
+
+
+@dataclass(frozen=True)
+class _Dense:
+    """Figures of one invocation in dense traffic."""
+
+    cpu_ms: float
+    sent_bytes: float
+    rss_mib: float
+
+
+def _first_export() -> tuple[float, float]:
+    """Processor time and memory when the first export has been answered."""
+    with _running() as played:
+        played.invocation(0)
+        played.wait_for_exports(2)  # spans and logs
+        return played.cpu_ms(), played.rss_mib()
+
+
+def _dense() -> _Dense:
+    with _running() as played:
+        for number in range(WARM_UP):
+            played.invocation(number)
+        cpu_ms, sent = played.cpu_ms(), played.received
+        for number in range(WARM_UP, WARM_UP + INVOCATIONS):
+            played.invocation(number)
+            time.sleep(PAUSE_S)
+        return _Dense(
+            (played.cpu_ms() - cpu_ms) / INVOCATIONS, (played.received - sent) / INVOCATIONS, played.rss_mib()
+        )
+
+
+@contextlib.contextmanager
+def _running() -> Iterator[_Played]:
+    with tempfile.TemporaryDirectory(prefix="lambdascope-bench-") as folder, contextlib.ExitStack() as stack:
+        api, collector = (stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
+        environment = {
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.getsockname()[1]}",
+            "AWS_LAMBDA_FUNCTION_NAME": "orders",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_REGION": "eu-central-1",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.getsockname()[1]}",
+            "LAMBDASCOPE_STATE_FILE": f"{folder}/state",
+        }
+        command = [_interpreter(), "-I", "-S", "-B", "-c", _RUN, str(ROOT)]
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        try:
+            played = _Played(process.pid, api)
+            threading.Thread(target=played.collect, args=(collector,), daemon=True).start()
+            played.start()
+            yield played
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _interpreter() -> str:
+    return sys.executable
+
+
+@dataclass
+class _Played:
+    """Lambda and a collector, for one extension."""
+
+    pid: int
+    api: socket.socket
+    received: int = 0
+    exports: int = 0
+    connection: socket.socket = field(init=False)
+    delivery: socket.socket = field(init=False)
+    report: list[dict[str, object]] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.connection, _ = self.api.accept()
+        _request(self.connection)
+        body = b'{"functionName":"orders","functionVersion":"1","handler":"h","accountId":"123456789012"}'
+        _answer(self.connection, body, b"Lambda-Extension-Identifier: 5d2a7c1e\r\n")
+        subscription = _request(self.connection)
+        _answer(self.connection, b'"OK"')
+        port = int(subscription.rpartition(b"localdomain:")[2].rstrip(b'"}'))
+        self.delivery = socket.create_connection(("127.0.0.1", port))
+        _request(self.connection)
+
+    def invocation(self, number: int) -> None:
+        """One invocation that logs two lines, until the extension asks for the next event."""
+        request_id = f"6f1c0000-0000-4000-8000-{number:012d}"
+        event = {
+            "eventType": "INVOKE",
+            "deadlineMs": round((time.time() + 30) * 1000),
+            "requestId": request_id,
+            "invokedFunctionArn": "arn:aws:lambda:eu-central-1:123456789012:function:orders",
+            "tracing": {
+                "type": "X-Amzn-Trace-Id",
+                "value": f"Root=1-6650b9d5-{number:024x};Parent=0a1b2c3d4e5f6071;Sampled=0",
+            },
+        }
+        _answer(self.connection, json.dumps(event).encode())
+        start, *rest = _records(request_id)
+        self.deliver([*self.report, start])
+        self.deliver(rest[:-1])
+        self.report = rest[-1:]
+        _request(self.connection)
+
+    def deliver(self, records: list[dict[str, object]]) -> None:
+        body = json.dumps(records).encode()
+        head = f"POST / HTTP/1.1\r\nHost: sandbox.localdomain\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self.delivery.sendall(head.encode() + body)
+        self.delivery.recv(4096)
+
+    def collect(self, listener: socket.socket) -> None:
+        """Accept exports, and count their bytes with their headers."""
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._collect_from, args=(connection,), daemon=True).start()
+
+    def _collect_from(self, connection: socket.socket) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                self.received += len(_request(connection))
+                self.exports += 1
+                _answer(connection, b"")
+
+    def wait_for_exports(self, count: int) -> None:
+        until = time.monotonic() + 20
+        while self.exports < count:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.exports} of {count} exports came")
+            time.sleep(0.002)
+
+    def cpu_ms(self) -> float:
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
+
+    def rss_mib(self) -> float:
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def _records(request_id: str) -> list[dict[str, object]]:
+    """What the platform says of an invocation of 20 ms that logs two lines; the last is the report."""
+    now = time.time()
+
+    def at(ms: float) -> str:
+        return datetime.fromtimestamp(now + ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+    spans = [
+        {"name": n, "start": at(0), "durationMs": 2.215}
+        for n in ("responseLatency", "responseDuration", "runtimeOverhead")
+    ]
+    line = f"[INFO]\t{at(5)}\t{request_id}\tan order of three items was accepted for the customer\n"
+    return [
+        {"time": at(0), "type": "platform.start", "record": {"requestId": request_id, "version": "$LATEST"}},
+        {"time": at(5), "type": "function", "record": line},
+        {"time": at(6), "type": "function", "record": line},
+        {"time": at(20), "type": "platform.runtimeDone", "record": {
+            "requestId": request_id, "status": "success", "spans": spans,
+            "metrics": {"durationMs": 20.185, "producedBytes": 40}}},
+        {"time": at(21), "type": "platform.report", "record": {
+            "requestId": request_id, "status": "success",
+            "metrics": {"durationMs": 20.642, "billedDurationMs": 21, "memorySizeMB": 128, "maxMemoryUsedMB": 67}}},
+    ]  # fmt: skip
+
+
+def _request(connection: socket.socket) -> bytes:
+    data = b""
+    while True:
+        piece = connection.recv(1 << 20)
+        if not piece:
+            raise ConnectionError(f"closed after {data[:80]!r}")
+        data += piece
+        head, end, body = data.partition(b"\r\n\r\n")
+        length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
+        if end and len(body) >= int(length or b"0"):
+            return data
+
+
+def _answer(connection: socket.socket, body: bytes, headers: bytes = b"") -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n" + headers + b"Content-Length: %d\r\n\r\n" % len(body) + body)
