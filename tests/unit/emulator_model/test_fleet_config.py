@@ -41,6 +41,7 @@ def test_the_example_has_five_incidents_each_with_a_function_of_its_own():
         "reserved_limit", "poisoned_shard", "slow_init", "account_limit", "paused_mapping"
     ]  # fmt: skip
     assert len({one.function for one in fleet.incidents}) == 5
+    assert fleet.incidents[-1].function == "clickstream-consumer"
     assert all(one.start_h + one.for_min / 60 < fleet.days * 24 for one in fleet.incidents)
 
 
