@@ -89,6 +89,14 @@ def shade(window: Window) -> alt.Chart:
     return chart
 
 
+def headroom(window: Window, highest: float) -> alt.Chart:
+    """An unseen layer that keeps a line at the highest value off the upper edge."""
+    data = pd.DataFrame({"Edge": [pd.Timestamp(window.begin)], "Top": [highest * 1.08]})
+    mark = alt.Chart(data).mark_point(opacity=0, tooltip=None)
+    chart: alt.Chart = mark.encode(x=time_x("Edge"), y=count_y("Top"))
+    return chart
+
+
 def layered(window: Window, layers: Sequence[alt.Chart], height: int = HEIGHT) -> alt.LayerChart:
     """Layers over one time axis that shows the whole window, its provisional end shaded."""
     return finished(alt.LayerChart(layer=[extent(window), shade(window), *layers], height=height))

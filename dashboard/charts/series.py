@@ -49,11 +49,13 @@ def concurrency(
         .add_params(alt.selection_point(name=CLICKED, fields=["Bucket"], on="click"))
     )
     blocks = _blocks(averages, "Avg", "average", by_colour)
-    return base.layered(window, [blocks, line, targets], height=280), CLICKED
+    room = base.headroom(window, float(whole["Peak"].max()))
+    return base.layered(window, [room, blocks, line, targets], height=280), CLICKED
 
 
 def steps(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours) -> alt.LayerChart:
     """A level per function, as steps: each holds for its whole bucket."""
+    room = base.headroom(window, float(frame[value].max()) if not frame.empty else 0.0)
     line = (
         alt.Chart(frames.closed(frame, "FunctionName"))
         .mark_line(interpolate="step-after", strokeWidth=1.8)
@@ -68,7 +70,7 @@ def steps(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour:
             ],
         )
     )
-    return base.layered(window, [line])
+    return base.layered(window, [room, line])
 
 
 def _blocks(frame: pd.DataFrame, value: str, unit: str, by_colour: Colours) -> alt.Chart:

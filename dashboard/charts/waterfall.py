@@ -59,6 +59,8 @@ def bars(spans: pd.DataFrame, *, instance_id: str, attempt: int) -> list[Bar]:
     for key, row in by_id.items():
         parent = str(row["ParentSpanId"])
         children.setdefault(parent if parent in by_id and parent != key else "", []).append(key)
+    for siblings in children.values():
+        _in_order(siblings, by_id)
     out: list[Bar] = []
     drawn: set[str] = set()
 
@@ -75,6 +77,27 @@ def bars(spans: pd.DataFrame, *, instance_id: str, attempt: int) -> list[Bar]:
     for key in by_id:
         draw(key, 0)
     return _init_first(out)
+
+
+def _in_order(keys: list[str], by_id: Mapping[str, pd.Series]) -> None:
+    """Sort siblings by their start; phases never before the phases that they follow.
+
+    The platform tells starts to the millisecond, so that phases shorter than that may seem to have changed places.
+    """
+    latest = min(by_id[key]["Start"] for key in keys)
+    starts = {key: (by_id[key]["Start"], -1) for key in keys}
+    for key in sorted(keys, key=lambda key: _rank(by_id[key])):
+        rank = _rank(by_id[key])
+        if rank < len(phases.ALL):
+            latest = max(latest, by_id[key]["Start"])
+            starts[key] = (latest, rank)
+    keys.sort(key=starts.__getitem__)
+
+
+def _rank(row: pd.Series) -> int:
+    """The place of a phase in the life of a sandbox; the last for what is none."""
+    phase = str(row["Phase"])
+    return phases.ALL.index(phase) if phase in phases.ALL else len(phases.ALL)
 
 
 def _init_first(drawn: list[Bar]) -> list[Bar]:

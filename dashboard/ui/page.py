@@ -132,10 +132,8 @@ def show(name: str, body: Callable[[Run], None], *, use_time: bool = True, use_f
     """
     viewer = zone(st.context.timezone)
     st.markdown(f"# {page(name).title}")
-    failure = _failure()
-    if failure is not None:
-        st.error(failure, icon=":material/cloud_off:")
-        sentinel(name, panels=0, errors=1)
+    if _failure() is not None:
+        _wait(name)
         return
     chosen = choices.read()
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
@@ -163,6 +161,19 @@ def _failure() -> str | None:
     except (ConfigError, QueryError) as error:
         return str(error)
     return None
+
+
+RETRY_S: Final = 5
+
+
+@st.fragment(run_every=RETRY_S)
+def _wait(name: str) -> None:
+    """Say why there is nothing, and show the page as soon as there is."""
+    failure = _failure()
+    if failure is None:
+        st.rerun()
+    st.error(f"{failure} This page looks again every {RETRY_S} s.", icon=":material/cloud_off:")
+    sentinel(name, panels=0, errors=1)
 
 
 def _say_when(run: Run, refresh_s: int | None) -> None:

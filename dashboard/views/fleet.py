@@ -16,7 +16,7 @@ from dashboard.ui.page import Run, nothing, show
 def _columns(run: Run) -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
-        "FunctionName": st.column_config.TextColumn("Function", width=128, pinned=True),
+        "FunctionName": st.column_config.TextColumn("Function", width=122, pinned=True),
         "Signals": st.column_config.MultiselectColumn(
             "Stands out", width=232, options=list(shaping.SIGNALS), color=list(shaping.SIGNALS.values())
         ),
@@ -29,7 +29,7 @@ def _columns(run: Run) -> dict[str, Any]:
         "P99Ms": number("p99, ms", format="%.0f", width=60),
         "Peak": number("Peak", help="Most sandboxes busy at once, exact", width=50),
         "MemoryPercent": number("Memory", format="%.0f %%", width=65, help="Highest use, of what is configured"),
-        "LastStart": tables.instants(run.viewer, "Last seen", "distance", 112),
+        "LastStart": tables.instants(run.viewer, "Last seen", "distance", 122),
     }
 
 

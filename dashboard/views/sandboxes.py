@@ -57,7 +57,7 @@ def _body(run: Run) -> None:
                 "InitStart": tables.instants(run.viewer, "Init began"),
                 "FirstInvoke": tables.instants(run.viewer, "First invocation"),
                 "LastInvoke": tables.instants(run.viewer, "Last invocation"),
-                "ShutdownAt": tables.instants(run.viewer, "Shut down"),
+                "ShutdownAt": tables.instants(run.viewer, "Shut down", width=150),
                 "ShutdownReason": "Reason",
                 "InstanceId": "Instance id",
             },

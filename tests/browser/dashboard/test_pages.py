@@ -1,6 +1,7 @@
 """The dashboard in a real Chromium: every page, light and dark, wide and narrow, and the way through it."""
 
 import re
+import socket
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +12,8 @@ from playwright.sync_api import expect
 from dashboard.pages import PAGES, page
 from dashboard.text import count
 from deploy.local.browser import DESKTOP, PHONE, READY, browser, open_page, settle
-from tests.support.dashboard import Seeded
+from tests.support.collector import CollectorProcess
+from tests.support.dashboard import Seeded, running_dashboard
 
 pytestmark = pytest.mark.browser
 
@@ -158,3 +160,21 @@ def test_a_statement_is_written_run_and_linked(tab, url):
     tab.get_by_role("button", name="Run").click()
     tab.wait_for_url("**q=SELECT**")
     expect(tab.get_by_text(re.compile("1 row in"))).to_be_visible()
+
+
+def test_the_page_comes_by_itself_once_the_collector_is_up(tab, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    collector = CollectorProcess(tmp_path / "data", ["--sql-port", str(port)])
+    with running_dashboard(f"http://me:hunter2@127.0.0.1:{port}") as address:
+        report = open_page(tab, address, page("fleet"))
+        assert report.problems == ["1 panels show an error"]
+        expect(tab.get_by_test_id("stAlert")).to_contain_text(f"http://me@127.0.0.1:{port} cannot be reached")
+        collector.start()
+        try:
+            expect(tab.get_by_test_id("stAlert")).to_contain_text(
+                "No invocations in this time", timeout=TIMEOUT_S * 1000
+            )
+        finally:
+            collector.stop()

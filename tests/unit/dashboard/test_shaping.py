@@ -234,6 +234,17 @@ def test_the_waterfall_is_in_the_order_of_events_with_children_below_their_paren
     assert bars[3].kind == waterfall.OWN
 
 
+def test_phases_keep_their_order_where_their_starts_are_blurred():
+    bars = drawn(
+        span("inv", "", phases.INVOKE, 0.0, 100),
+        span("over", "inv", phases.RUNTIME_OVERHEAD, 0.0989, 1),
+        span("dur", "inv", phases.RESPONSE_DURATION, 0.099, 0.1),
+        span("lat", "inv", phases.RESPONSE_LATENCY, 0.0, 99),
+        span("own", "inv", "", 0.05, 10, InstanceId="", Attempt=""),
+    )
+    assert [bar.key for bar in bars] == ["inv", "lat", "own", "dur", "over"]
+
+
 def test_another_attempt_of_the_same_request_is_left_out():
     other = span("again", "", phases.INVOKE, 60.0, 500, Attempt="2")
     elsewhere = span("there", "", phases.INVOKE, 60.0, 500, InstanceId="j")
