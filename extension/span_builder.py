@@ -78,7 +78,7 @@ class SpanStyle:
 class SpanBuilder:
     """Makes the spans of one sandbox."""
 
-    __slots__ = ("_life", "_style", "function_name", "instance_id")
+    __slots__ = ("_life", "_run", "_style", "function_name", "instance_id")
 
     def __init__(self, function_name: str, instance_id: str, style: SpanStyle, life: int) -> None:
         """`life`: 1, and one more after each reset of the sandbox."""
@@ -86,6 +86,7 @@ class SpanBuilder:
         self.instance_id = instance_id
         self._style = style
         self._life = life
+        self._run: InitRun | None = None
 
     # Invocations -----------------------------------------------------------------------------------------------------
 
@@ -96,7 +97,9 @@ class SpanBuilder:
         if attempt.waited is not None:
             values[a.FAAS_COLDSTART] = attempt.waited
             values[a.PROACTIVE_INIT] = attempt.proactive
-        run = attempt.runs[0] if attempt.runs else None
+        run = self._run = (
+            attempt.runs[0] if attempt.runs else self._run
+        )  # a warm one runs in what was initialised before
         _add(values, a.INITIALIZATION_TYPE, run.initialization_type if run else None)
         _add(values, a.RUNTIME_VERSION, run.start.runtime_version if run and run.start else None)
         _add(values, a.INVOKED_ARN, attempt.arn)

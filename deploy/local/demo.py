@@ -24,6 +24,8 @@ from deploy.local.stack import DEFAULT_PORTS, ROOT, Collector, Dashboard, Emulat
 
 SCENARIO = ROOT / "emulator" / "examples" / "demo.yaml"
 FOLDER = ROOT / "build" / "demo"
+_CHOSEN = {"function": "function=checkout"}
+"""What a page is about, where it is about one thing."""
 _SHARE_BEFORE_PAGES = 0.5
 """Of the time that ``--for`` gives, the part that goes by before the pages are opened: they need something to show."""
 

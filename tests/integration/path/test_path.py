@@ -89,6 +89,11 @@ def test_cold_starts_are_the_sandboxes_started(run):
     assert len(cold) == run.summary["sandboxes_started"] == len(run.sandboxes) == SANDBOXES
 
 
+def test_a_warm_invocation_names_what_it_runs_in_as_a_cold_one_does(run):
+    rows = run.rows("SELECT DISTINCT InitType, RuntimeVersion != '' AS Versioned FROM lambda_invocations")
+    assert [(row["InitType"], row["Versioned"]) for row in rows] == [("on-demand", 1)]
+
+
 def test_peak_concurrency_is_the_emulators_own(run):
     busy = run.rows("SELECT min(BusyStart) AS s, max(End) AS e FROM lambda_invocations")[0]
     peaks = run.client.query(
