@@ -11,6 +11,7 @@ from emulator.relay import RelayConfig
 from emulator.relay import parse as parse_relay
 
 ISOLATIONS = ("auto", "namespaces", "none")
+RESOURCES = ("auto", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Options:
     record: Path | None
     relays: tuple[RelayConfig, ...]
     isolation: str
+    resources: str
     logs: bool
 
 
@@ -55,6 +57,12 @@ def parse(arguments: Sequence[str]) -> Options:
         default="auto",
         help="whether sandboxes have namespaces; auto: where the machine allows it",
     )
+    parser.add_argument(
+        "--resources",
+        choices=RESOURCES,
+        default="auto",
+        help="whether processor and memory are limited; auto: as the scenario says, where the machine allows it",
+    )
     parser.add_argument("--logs", action="store_true", help="show what functions and extensions print")
     given = parser.parse_args(arguments)
     return Options(
@@ -65,6 +73,7 @@ def parse(arguments: Sequence[str]) -> Options:
         record=given.record,
         relays=tuple(parse_relay(spec) for spec in given.relay),
         isolation=given.isolation,
+        resources=given.resources,
         logs=given.logs,
     )
 

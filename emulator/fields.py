@@ -76,6 +76,15 @@ class Fields:
             return None
         return self.number(name, least, most)
 
+    def truth(self, name: str, *, default: bool) -> bool:
+        """Either truth value."""
+        value = self._take(name)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise ScenarioError(f"{self.path(name)}: must be true or false, not {value!r}")
+        return value
+
     def texts(self, name: str) -> tuple[str, ...] | None:
         """A list of strings, or nothing."""
         value = self._take(name)

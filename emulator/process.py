@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -22,13 +22,15 @@ from emulator.cli import Options
 from emulator.clock import Clock
 from emulator.concurrency import Limiter
 from emulator.deployment import Deployment
-from emulator.errors import ScenarioError, StartupError
+from emulator.errors import IsolationError, ScenarioError, StartupError
 from emulator.generator import Generator
+from emulator.isolation import users
+from emulator.isolation.cgroups import CPU, MEMORY, ControlGroups
 from emulator.isolation.client import Zygote
 from emulator.layers import external_extensions
-from emulator.runtimes import find_runtime
+from emulator.runtimes import find_runtime, interpreter_folders
 from emulator.sandbox import SandboxSettings
-from emulator.scenario import FunctionConfig, Scenario
+from emulator.scenario import FunctionConfig, ResourcesConfig, Scenario
 from emulator.service import LambdaService
 from emulator.truth import Ledger
 from emulator.workspace import Workspace
@@ -46,6 +48,8 @@ def run(options: Options, say: Say) -> None:
         at_end.callback(zygote.stop)
         _allow_many_files()  # after the zygote's start: sandboxes keep the usual limit
         has_namespaces = _choose_isolation(options.isolation, zygote, say)
+        control_groups = _choose_resources(scenario.resources, options.resources, say)
+        at_end.callback(control_groups.close)
         workspace = Workspace()
         at_end.callback(workspace.remove)
         deployments = {
@@ -59,6 +63,8 @@ def run(options: Options, say: Say) -> None:
             relays=options.relays,
             folder=workspace.sandboxes,
             mount_point=workspace.mount_point,
+            control_groups=control_groups,
+            user=_choose_user(deployments.values(), say) if has_namespaces else None,
             show_log=_show_log if options.logs else _ignore_log,
         )
         reserved = {
@@ -120,6 +126,29 @@ def _choose_isolation(asked: str, zygote: Zygote, say: Say) -> bool:
         "and its layers and code where they lie"
     )
     return False
+
+
+def _choose_resources(wanted: ResourcesConfig, asked: str, say: Say) -> ControlGroups:
+    """The groups that limit what the scenario wants limited; what the machine refuses is told in a line."""
+    controllers = [name for name, is_wanted in ((CPU, wanted.cpu), (MEMORY, wanted.memory)) if is_wanted]
+    if asked == "off":
+        return ControlGroups(())
+    try:
+        return ControlGroups.open(controllers)
+    except IsolationError as error:
+        say(f"{' and '.join(controllers)} not limited here ({error}); --resources off says so without this line")
+        return ControlGroups(())
+
+
+def _choose_user(deployments: Iterable[Deployment], say: Say) -> tuple[int, int] | None:
+    """An unprivileged user, if it can read what it has to run; else none, told in a line."""
+    folders = {folder for deployment in deployments for folder in (deployment.config.code, deployment.layer)}
+    for folder in [*sorted(folders), *map(Path, interpreter_folders())]:
+        path = users.first_private(folder, deep=folder in folders)
+        if path is not None:
+            say(f"functions and extensions run as root: {path} cannot be read by every user")
+            return None
+    return users.SANDBOX_USER
 
 
 def _deploy(

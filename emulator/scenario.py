@@ -53,6 +53,15 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourcesConfig:
+    """Which of a function's resources are limited as Lambda limits them."""
+
+    cpu: bool
+    """A share of memory_mb / 1769 of one processor."""
+    memory: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TrafficConfig:
     """A stream of requests for one function."""
 
@@ -74,6 +83,7 @@ class Scenario:
     seed: int
     functions: dict[str, FunctionConfig]
     limits: LimitsConfig
+    resources: ResourcesConfig
     traffic: tuple[TrafficConfig, ...]
 
     def function_arn(self, name: str) -> str:
@@ -111,6 +121,7 @@ def parse(value: Any, path: Path) -> Scenario:
         seed=fields.integer("seed", 0, 2**63, 1),
         functions=functions,
         limits=_limits(fields.section("limits")),
+        resources=_resources(fields.section("resources")),
         traffic=tuple(_traffic(item, functions) for item in fields.items("traffic")),
     )
     fields.finish()
@@ -158,6 +169,12 @@ def _limits(fields: Fields) -> LimitsConfig:
     )
     fields.finish()
     return limits
+
+
+def _resources(fields: Fields) -> ResourcesConfig:
+    resources = ResourcesConfig(cpu=fields.truth("cpu", default=False), memory=fields.truth("memory", default=True))
+    fields.finish()
+    return resources
 
 
 def _check_reservations(scenario: Scenario, fields: Fields) -> None:

@@ -160,13 +160,21 @@ class LambdaService:
         self._idle[sandbox.deployment.config.name].remove(sandbox)
         sandbox.shut_down("spindown")
 
-    def is_leaving(self, sandbox: Sandbox, reason: str) -> None:
+    def is_resetting(self, sandbox: Sandbox) -> None:
         """See :class:`emulator.sandbox.Owner`."""
-        self._reasons[sandbox.instance_id] = reason
+        self._withdraw(sandbox)
+
+    def _withdraw(self, sandbox: Sandbox) -> None:
+        """Give it no request."""
         idle = self._idle[sandbox.deployment.config.name]
         if sandbox in idle:
             idle.remove(sandbox)
             self._reapers.pop(sandbox.instance_id).cancel()
+
+    def is_leaving(self, sandbox: Sandbox, reason: str) -> None:
+        """See :class:`emulator.sandbox.Owner`."""
+        self._reasons[sandbox.instance_id] = reason
+        self._withdraw(sandbox)
 
     def has_ended(self, sandbox: Sandbox) -> None:
         """See :class:`emulator.sandbox.Owner`."""

@@ -58,6 +58,7 @@ class Ledger:
             "init",
             function,
             instance_id,
+            phase=outcome.phase,
             start_ms=_whole_ms(outcome.start_ns),
             end_ms=_ms(outcome.end_ns),
             duration_ms=outcome.duration_ms,

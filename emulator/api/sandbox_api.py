@@ -33,8 +33,8 @@ def make(sandbox: Sandbox, account_id: str) -> web.Application:
             web.post(f"{wire.RUNTIME_PATH}/init/error", api.init_error),
             web.post(f"{wire.EXTENSION_PATH}/register", api.register),
             web.get(f"{wire.EXTENSION_PATH}/event/next", api.next_event),
-            web.post(f"{wire.EXTENSION_PATH}/init/error", api.extension_error),
-            web.post(f"{wire.EXTENSION_PATH}/exit/error", api.extension_error),
+            web.post(f"{wire.EXTENSION_PATH}/init/error", api.extension_init_error),
+            web.post(f"{wire.EXTENSION_PATH}/exit/error", api.extension_exit_error),
             web.put(wire.TELEMETRY_PATH, api.subscribe),
         ]
     )
@@ -123,13 +123,22 @@ class _SandboxApi:
         event = await self._sandbox.next_event(self._extension(request))
         return web.json_response(event, headers={wire.EXTENSION_EVENT_ID: str(uuid.uuid4())})
 
-    async def extension_error(self, request: web.Request) -> web.Response:
+    async def extension_init_error(self, request: web.Request) -> web.Response:
         extension = self._extension(request)
-        error_type = request.headers.get(wire.EXTENSION_ERROR_TYPE)
-        if not error_type:
+        if extension.has_asked:
+            message = f"State transition is not allowed for extension {extension.name}: its init is over"
+            raise SandboxApiError(403, "Extension.InvalidExtensionState", message)
+        return self._extension_failed(request, extension, "Extension.InitError")
+
+    async def extension_exit_error(self, request: web.Request) -> web.Response:
+        return self._extension_failed(request, self._extension(request), "Extension.ExitError")
+
+    def _extension_failed(self, request: web.Request, extension: Extension, error_type: str) -> web.Response:
+        told_type = request.headers.get(wire.EXTENSION_ERROR_TYPE)
+        if not told_type:
             message = f"Missing {wire.EXTENSION_ERROR_TYPE} header"
             raise SandboxApiError(403, "Extension.MissingHeader", message)
-        extension.error_type = error_type
+        self._sandbox.extension_failed(extension, error_type, told_type)
         return _accepted()
 
     def _extension(self, request: web.Request) -> Extension:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,14 +183,15 @@ class Holder:
                 del self._pids[name]
                 self._on_exit(name, status)
 
-    async def spawn(self, name: str, command: Command, output: tuple[int, int]) -> None:
+    async def spawn(self, name: str, command: Command, output: tuple[int, int], doors: Sequence[int] = ()) -> None:
         """Start a program with the two descriptors as stdout and stderr. The name is for :meth:`signal` and its end.
 
+        Before it runs it enters the control groups whose ``doors`` these are (:meth:`ControlGroup.open_doors`).
         Raises IsolationError where it cannot be executed.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._starting[name] = future
-        self._send({"do": "spawn", "name": name, **dataclasses.asdict(command)}, list(output))
+        self._send({"do": "spawn", "name": name, **dataclasses.asdict(command)}, [*output, *doors])
         await future
 
     def freeze(self) -> None:
@@ -205,6 +206,11 @@ class Holder:
         """Signal one program and the processes it started in its own group. One that has ended needs none."""
         if (pid := self._pids.get(name)) is not None:
             self._send({"do": "signal", "pid": pid, "signal": number})
+
+    def kill_all(self) -> None:
+        """SIGKILL every process of the sandbox but the holder. Their ends are not told."""
+        self._pids.clear()
+        self._send({"do": "signal_all", "signal": signal.SIGKILL})
 
     def _send(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
         with contextlib.suppress(OSError):  # a holder that has ended tells so by closing the channel

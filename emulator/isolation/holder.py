@@ -28,6 +28,8 @@ class HolderSettings:
     addresses: list[str]
     """Addresses of the loopback interface beside 127.0.0.1."""
     hostname: str
+    user: tuple[int, int] | None
+    """User and group of the programs; None: those of the emulator."""
     view: dict[str, Any]
     """:class:`root.View` as a mapping; empty without namespaces."""
 
@@ -40,7 +42,7 @@ def run(settings: HolderSettings, channel: socket.socket) -> NoReturn:
             linux.die_with_parent()  # and with us the whole PID namespace
         os.setsid()
         _prepare(settings, channel)
-        _Holder(settings.namespaces, channel).serve()
+        _Holder(settings, channel).serve()
         status = 0
     except OSError as error:
         _try_send(channel, {"event": "failed", "message": str(error)})
@@ -73,8 +75,9 @@ def _try_send(channel: socket.socket, message: dict[str, Any]) -> None:
 
 
 class _Holder:
-    def __init__(self, namespaces: bool, channel: socket.socket) -> None:  # noqa: FBT001 - one caller, just above
-        self._namespaces = namespaces
+    def __init__(self, settings: HolderSettings, channel: socket.socket) -> None:
+        self._namespaces = settings.namespaces
+        self._user = settings.user
         self._channel = channel
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
@@ -114,7 +117,7 @@ class _Holder:
 
     def _spawn(self, message: dict[str, Any], descriptors: list[int]) -> None:
         try:
-            pid = _start(message["argv"], message["environment"], message["folder"], descriptors)
+            pid = self._start(message["argv"], message["environment"], message["folder"], descriptors)
         except OSError as error:
             self._tell({"event": "spawn_failed", "name": message["name"], "message": str(error)})
         else:
@@ -122,6 +125,26 @@ class _Holder:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
+
+    def _start(self, argv: list[str], environment: dict[str, str], folder: str, given: list[int]) -> int:
+        """Fork and execute, as leader of a session of its own. Raises OSError where it cannot be executed."""
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _prepare_child(folder, given, self._user)
+                os.execve(argv[0], argv, environment)  # noqa: S606 - executing what layer or function hold is the task
+            except OSError as error:
+                os.write(write_end, f"{error.errno} {argv[0]}: {error.strerror}".encode())
+            finally:
+                os._exit(_EXEC_FAILED)
+        os.close(write_end)
+        with os.fdopen(read_end, "rb") as failure:
+            text = failure.read()
+        if text:
+            number, _, message = text.decode().partition(" ")
+            raise OSError(int(number), message)
+        return pid
 
     def _reap(self) -> None:
         while True:
@@ -180,35 +203,20 @@ def _descendants(pid: int) -> set[int]:
     return found
 
 
-def _start(argv: list[str], environment: dict[str, str], folder: str, output: list[int]) -> int:
-    """Fork and execute, as leader of a session of its own. Raises OSError where the program cannot be executed."""
-    read_end, write_end = os.pipe2(os.O_CLOEXEC)
-    pid = os.fork()
-    if pid == 0:
-        _execute(argv, environment, folder, output, write_end)
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as failure:
-        text = failure.read()
-    if text:
-        number, _, message = text.decode().partition(" ")
-        raise OSError(int(number), message)
-    return pid
-
-
-def _execute(argv: list[str], environment: dict[str, str], folder: str, output: list[int], failure: int) -> NoReturn:
-    try:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        os.setsid()
-        linux.die_with_parent()
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.dup2(output[0], 1)
-        os.dup2(output[1], 2)
-        os.chdir(folder)
-        os.execve(argv[0], argv, environment)  # noqa: S606 - executing what a layer or function holds is the task
-    except OSError as error:
-        os.write(failure, f"{error.errno} {argv[0]}: {error.strerror}".encode())
-    finally:
-        os._exit(_EXEC_FAILED)
+def _prepare_child(folder: str, given: list[int], user: tuple[int, int] | None) -> None:
+    """Between fork and exec. ``given`` are stdout, stderr, and the doors of control groups."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    os.setsid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(given[0], 1)
+    os.dup2(given[1], 2)
+    for door in given[2:]:
+        os.write(door, b"0")
+    if user is not None:
+        os.fchown(1, *user)  # so that programs may open /dev/stdout and /dev/stderr
+        os.fchown(2, *user)
+        linux.become(*user)
+    linux.die_with_parent()
+    os.chdir(folder)

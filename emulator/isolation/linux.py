@@ -30,6 +30,9 @@ MS_PRIVATE: Final = 1 << 18
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
+_PR_CAPBSET_DROP: Final = 24
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
 _SYS_MOUNT_SETATTR: Final = 442
 _AT_FDCWD: Final = -100
 _AT_RECURSIVE: Final = 0x8000
@@ -84,6 +87,20 @@ def make_read_only(path: str) -> bool:
 def die_with_parent() -> None:
     """Have the kernel send SIGKILL to this process when the thread that forked it ends."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+
+
+def become(user: int, group: int) -> None:
+    """Give up root for good: no capabilities, none to be had from a program's file either. Raises OSError.
+
+    Clears what :func:`die_with_parent` has set.
+    """
+    capability = 0
+    while _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
+        capability += 1
+    os.setgroups([])
+    os.setresgid(group, group, group)
+    os.setresuid(user, user, user)
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
 
 
 def adopt_orphans() -> None:

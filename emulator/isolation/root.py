@@ -7,6 +7,7 @@ A new root on a small tmpfs: the machine's own folders, read-only, and over them
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def enter(view: View) -> None:
     _mirror(Path("/"), root, _OWN)
     for folder in _OWN:
         (root / folder).mkdir()
+    _show_in_private_folders(view.visible, root)
     _mirror(Path("/var"), root / "var", frozenset({"task"}))
     _inside(root, TASK_ROOT).mkdir()
     _bind(view.layer, _inside(root, LAYER_ROOT))
@@ -77,6 +79,22 @@ def _mirror(source: Path, target: Path, leave_out: frozenset[str]) -> None:
         elif entry.is_file():
             place.touch()
             _bind(str(entry), place)
+
+
+def _show_in_private_folders(visible: tuple[str, ...], root: Path) -> None:
+    """Let everybody reach folders that lie below one of root's own: an empty folder takes that one's place."""
+    covered: set[Path] = set()
+    for path in map(Path, visible):
+        private = next((above for above in reversed(path.parents) if not above.stat().st_mode & stat.S_IXOTH), None)
+        if private is None or private.parts[1] in _OWN:
+            continue
+        if private not in covered:
+            covered.add(private)
+            place = str(_inside(root, str(private)))
+            linux.mount("lambda", place, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=1m")
+        target = _inside(root, str(path))
+        target.mkdir(parents=True, exist_ok=True)
+        _bind(str(path), target)
 
 
 def _bind(source: str, target: Path) -> None:

@@ -107,8 +107,10 @@ class KillExtension:
 
 @dataclass(frozen=True, slots=True)
 class InitDone:
-    """The init is over. Times are those of the telemetry."""
+    """An init is over. Times are those of the telemetry."""
 
+    phase: str
+    """``init``, or ``invoke`` for one inside an invocation."""
     start_ns: int
     end_ns: int
     duration_ms: float
@@ -133,6 +135,18 @@ class InvocationDone:
     memory_mb: int
     max_memory_used_mb: int
     traced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BeginReset:
+    """The sandbox takes no invocation until its processes are gone. Buffered telemetry is delivered at once."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopPrograms:
+    """Kill every process, and forget what they asked for: registrations, subscriptions, events. Files stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +176,8 @@ Action = (
     | KillExtension
     | InitDone
     | InvocationDone
+    | BeginReset
+    | StopPrograms
     | BeginShutdown
     | End
 )

@@ -26,6 +26,8 @@ class Extension:
     is_alive: bool = True
     is_asking: bool = False
     """Whether it has asked for the next event and not yet been given one."""
+    has_asked: bool = False
+    """Whether it has ever asked for an event: its own init is over then."""
     error_type: str | None = None
     """What it posted to ``init/error`` or ``exit/error``."""
 
@@ -50,6 +52,11 @@ class Extensions:
     _by_name: dict[str, Extension] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all registrations: the external ones are started again, internal ones come anew with the runtime."""
+        self.is_open = True
         self._by_name = {name: Extension(name, is_external=True) for name in self.external_names}
 
     def __iter__(self) -> Iterator[Extension]:

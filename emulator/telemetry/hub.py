@@ -39,12 +39,15 @@ class Hub:
     def __init__(self) -> None:
         self._backlog: deque[_Event] | None = deque(maxlen=BACKLOG_RECORDS)
         self._subscriptions: dict[str, tuple[Subscription, Sink]] = {}
+        self._known: set[str] = set()
+        """Every extension that has ever subscribed here, before a reset too."""
 
     def subscribe(self, extension: str, subscription: Subscription, now_ns: int, open_sink: Callable[[], Sink]) -> None:
         """Add a subscription, with what was recorded before it. Raises SandboxApiError after the init."""
         if self._backlog is None:
             raise SandboxApiError(403, "Telemetry.SubscriptionClosed", "Telemetry API subscription is closed")
-        state = "Already subscribed" if extension in self._subscriptions else "Subscribed"
+        state = "Already subscribed" if extension in self._known else "Subscribed"
+        self._known.add(extension)
         if extension not in self._subscriptions:
             sink = open_sink()
             self._subscriptions[extension] = (subscription, sink)
@@ -56,6 +59,11 @@ class Hub:
     def close_subscriptions(self) -> None:
         """The init is over: refuse further subscriptions."""
         self._backlog = None
+
+    def reopen(self) -> None:
+        """The sandbox was reset: forget all subscriptions, and take new ones until the next init is over."""
+        self._subscriptions.clear()
+        self._backlog = deque(maxlen=BACKLOG_RECORDS)
 
     def emit(self, time_ns: int, kind: str, record: dict[str, Any] | str) -> None:
         """Record something."""

@@ -86,6 +86,10 @@ def main() -> None:
     say("registered", [status, body])
     identity = {"Lambda-Extension-Identifier": headers["Lambda-Extension-Identifier"]}
     say("subscribed", subscribe(identity, server.server_port))
+    if "init_error" in OPTIONS:
+        error = {"Lambda-Extension-Function-Error-Type": OPTIONS["init_error"]}
+        call("POST", "/2020-01-01/extension/init/error", {}, {**identity, **error})
+        sys.exit(1)
     while True:
         event = call("GET", "/2020-01-01/extension/event/next", None, identity)[2]
         say("event", event)

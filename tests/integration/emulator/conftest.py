@@ -31,6 +31,14 @@ def handler(event, context):
         subprocess.Popen(["sleep", str(event["spawn"])], start_new_session=True)
     if "sleep" in event:
         time.sleep(event["sleep"])
+    if "eat_mb" in event:
+        bytearray(event["eat_mb"] * 1024 * 1024)
+    burned = None
+    if "burn_s" in event:
+        begun, until = time.monotonic(), time.process_time() + event["burn_s"]
+        while time.process_time() < until:
+            pass
+        burned = {"cpu_s": event["burn_s"], "elapsed_s": time.monotonic() - begun}
     if "exit" in event:
         os._exit(event["exit"])
     if "write" in event:
@@ -46,7 +54,8 @@ def handler(event, context):
         return {path: sorted(os.listdir(path)) for path in event["look"]}
     if "read" in event:
         return open(event["read"]).read()
-    return {"count": COUNT, "event": event, "environment": dict(os.environ), "arn": context.invoked_function_arn,
+    return {"count": COUNT, "burned": burned, "event": event, "environment": dict(os.environ),
+            "arn": context.invoked_function_arn,
             "client_context": context.client_context and context.client_context.custom}
 """
 
@@ -72,11 +81,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
             probe: dict[str, Any] | None = None,
             limits: dict[str, Any] | None = None,
             traffic: list[dict[str, Any]] | None = None,
+            resources: dict[str, Any] | None = None,
             **settings: Any,
         ) -> RunningEmulator:
             environment = {"PROBE": json.dumps(probe or {}), **settings.pop("environment", {})}
             function = {"code": "code", "timeout_s": 10, "environment": environment, **settings}
             scenario = {"functions": {"f": function}, "limits": limits or {}, "traffic": traffic or []}
+            scenario["resources"] = resources or {}
             path = tmp_path / "scenario.yaml"
             path.write_text(json.dumps(scenario), encoding="utf-8")  # JSON is YAML
             return at_end.enter_context(running("--scenario", path, *arguments))

@@ -150,7 +150,7 @@ def test_a_lost_invocation_is_told_to_extensions(start, layer, event, settings, 
     emulator = start("--layer", layer, **settings)
 
     emulator.invoke("f", event)
-    wait_for(lambda: not emulator.sandboxes(), "the end of the sandbox")
+    wait_for(lambda: emulator.sandboxes()[0]["phase"] == "reset", "the end of the reset")
 
     assert emulator.said("event")[-1]["shutdownReason"] == reason
     done, report = emulator.telemetry("platform.runtimeDone")[0], emulator.telemetry("platform.report")[0]
@@ -237,3 +237,47 @@ def test_extensions_do_not_see_what_lambda_hides(start, layer):
     assert hidden.isdisjoint(extension)
     assert runtime["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == extension["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "128"
     assert "PYTHONPATH" not in extension
+
+
+def test_after_a_reset_the_same_sandbox_begins_anew_with_its_files(start, layer):
+    emulator = start("--layer", layer)
+    emulator.invoke("f", {"write": "kept"})
+    emulator.wait_idle()
+    emulator.invoke("f", {"exit": 1})
+    wait_for(lambda: emulator.sandboxes()[0]["phase"] == "reset", "the end of the reset")
+
+    assert emulator.invoke("f", {"read": "/tmp/kept"})[2] == ""
+    emulator.wait_idle()
+    emulator.stop()
+
+    assert len(emulator.said("registered")) == 2
+    starts = [record["record"] for record in emulator.telemetry("platform.initStart")]
+    assert [record["phase"] for record in starts] == ["init", "invoke"]
+    assert len({record["instanceId"] for record in starts}) == 1
+    states = [record["record"]["state"] for record in emulator.telemetry("platform.telemetrySubscription")]
+    assert states == ["Subscribed", "Already subscribed"]
+    assert [event["eventType"] for event in emulator.said("event")] == [
+        *("INVOKE", "INVOKE", "SHUTDOWN"),
+        *("INVOKE", "SHUTDOWN"),
+    ]
+
+
+def test_a_failed_init_is_tried_again_inside_the_invocation(start, layer):
+    emulator = start("--layer", layer, environment={"FAIL_IN_INIT": "1"})
+
+    body = emulator.invoke("f", {})[2]
+    emulator.stop()
+
+    assert body["errorMessage"] == "cannot load"
+    reports = [record["record"] for record in emulator.telemetry("platform.initReport")]
+    assert [(report["phase"], report["status"]) for report in reports] == [("init", "error"), ("invoke", "error")]
+    assert emulator.telemetry("platform.report")[0]["record"]["status"] == "error"
+
+
+def test_an_extension_that_posts_an_error_takes_the_invocation_with_it(start, layer):
+    emulator = start("--layer", layer, probe={"init_error": "Extension.NoKey"})
+
+    body = emulator.invoke("f", {})[2]
+
+    assert body["errorType"] == "Extension.InitError"
+    assert "Extension.NoKey" in body["errorMessage"]

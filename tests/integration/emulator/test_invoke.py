@@ -99,20 +99,21 @@ def test_a_handler_error_is_unhandled_and_the_sandbox_goes_on(start):
         ({"exit": 0}, {}, "Runtime.ExitError", "Runtime exited without providing a reason"),
     ],
 )
-def test_a_lost_invocation_is_answered_and_the_next_gets_a_new_sandbox(start, event, settings, error_type, message):
+def test_a_lost_invocation_is_answered_and_the_next_begins_with_an_init(start, event, settings, error_type, message):
     emulator = start(**settings)
     first = emulator.invoke("f", {})[2]["environment"]["AWS_LAMBDA_LOG_STREAM_NAME"]
     emulator.wait_idle()
 
     status, headers, body = emulator.invoke("f", event)
-    after = emulator.invoke("f", {})[2]["environment"]["AWS_LAMBDA_LOG_STREAM_NAME"]
+    after = emulator.invoke("f", {})[2]
 
     assert (status, headers["x-amz-function-error"]) == (200, "Unhandled")
     assert body == {
         "errorType": error_type,
         "errorMessage": f"RequestId: {headers['x-amzn-requestid']} Error: {message}",
     }
-    assert after != first
+    assert after["environment"]["AWS_LAMBDA_LOG_STREAM_NAME"] == first
+    assert after["count"] == 1
 
 
 def test_an_init_error_is_the_answer(start):

@@ -85,6 +85,7 @@ def test_sandboxes_share_nothing_but_the_ports_number(start, layer, namespaces):
 
     assert {body["environment"]["AWS_LAMBDA_RUNTIME_API"] for body in bodies} == {"127.0.0.1:9001"}
     assert len({body["environment"]["AWS_LAMBDA_LOG_STREAM_NAME"] for body in bodies}) == 3
+    emulator.wait_idle()  # an answer comes before the end of its invocation
     assert emulator.summary()["peak_concurrency"] == 3
 
 
@@ -168,3 +169,31 @@ def test_a_zipped_layer_keeps_its_modes(start, layer, tmp_path, isolation):
 
     wait_for(lambda: emulator.said("registered"), "the extension of the archive")
     assert json.dumps(emulator.said("registered")[0][1]["functionName"]) == '"f"'
+
+
+@NAMESPACES
+def test_functions_and_extensions_are_nobody_in_particular(start, layer, namespaces):
+    """Lambda runs them as a user of its own, without capabilities."""
+    emulator = start("--layer", layer, "--isolation", "namespaces")
+
+    status = emulator.invoke("f", {"read": "/proc/self/status"})[2]
+    emulator.wait_idle()
+    private = emulator.invoke("f", {"look": ["/root"]})[2]
+
+    fields = dict(line.split(":\t", 1) for line in status.splitlines())
+    assert fields["Uid"].split() == ["993"] * 4
+    assert fields["Gid"].split() == ["990"] * 4
+    assert {fields[name] for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert fields["NoNewPrivs"] == "1"
+    assert "errorType" in private or not set(private["/root"]) - {".pyenv", ".venv", ".local"}
+
+
+@NAMESPACES
+def test_code_that_only_root_can_read_is_told_and_runs_as_root(start, tmp_path, namespaces):
+    (tmp_path / "code" / "app.py").chmod(0o600)
+    emulator = start("--isolation", "namespaces")
+
+    status = emulator.invoke("f", {"read": "/proc/self/status"})[2]
+
+    assert "Uid:\t0\t" in status
+    assert any("run as root" in line and "app.py" in line for line in emulator.lines)

@@ -40,7 +40,7 @@ def test_every_key_of_the_record_is_documented():
     file = io.StringIO()
     ledger = Ledger(file)
     ledger.sandbox_started("f", "i", 0)
-    ledger.init_done("f", "i", InitDone(0, 1, 1.0, "error", "e"))
+    ledger.init_done("f", "i", InitDone("init", 0, 1, 1.0, "error", "e"))
     ledger.invocation_done(
         "f",
         "i",

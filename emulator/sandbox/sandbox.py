@@ -7,70 +7,50 @@ import contextlib
 import secrets
 import shutil
 import signal
-import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
-from emulator import environment, relay, wire
-from emulator.clock import NS_PER_MS, Clock
+from emulator import relay
+from emulator.clock import NS_PER_MS
 from emulator.deployment import Deployment
 from emulator.errors import IsolationError
-from emulator.isolation.client import Command, Holder, Zygote
+from emulator.isolation.cgroups import ControlGroup
+from emulator.isolation.client import Holder
 from emulator.isolation.holder import HolderSettings
-from emulator.isolation.root import LAYER_ROOT, TASK_ROOT
 from emulator.lifecycle import actions as do
 from emulator.lifecycle.extensions import Extension, Extensions
-from emulator.lifecycle.machine import STOPPING, Lifecycle, Phase
-from emulator.logpipe import LogPipe
+from emulator.lifecycle.machine import Lifecycle
+from emulator.lifecycle.phases import Phase
 from emulator.mailbox import Mailbox
-from emulator.memory import peak_memory_mb
-from emulator.relay import Relay, RelayConfig
 from emulator.request import Request
 from emulator.runtimes import interpreter_folders
+from emulator.sandbox.network import Network
+from emulator.sandbox.programs import Programs
+from emulator.sandbox.settings import LOOPBACK, RUNTIME, SANDBOX_ADDRESS, SandboxSettings
 from emulator.telemetry import records
 from emulator.telemetry.delivery import Delivery, Gate
 from emulator.telemetry.hub import Hub
 from emulator.telemetry.subscription import Subscription
-
-RUNTIME: Final = "/runtime"
-"""The runtime's name among the programs of a sandbox: no extension's file can be called so."""
-SANDBOX_ADDRESS: Final = "169.254.100.1"
-"""Of ``sandbox.localdomain``. Not 127.0.0.1, as in Lambda: a listener there would not be reached."""
-LOOPBACK: Final = "127.0.0.1"
-_BACKLOG: Final = 128
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxSettings:
-    """What all sandboxes share."""
-
-    clock: Clock
-    zygote: Zygote
-    has_namespaces: bool
-    relays: tuple[RelayConfig, ...]
-    folder: Path
-    """Where each sandbox gets a folder of its own."""
-    mount_point: Path
-    show_log: Callable[[str, str, str], None]
-    """Gets function, source (``function`` or an extension's name) and line."""
 
 
 class Owner(Protocol):
     """Who is told how a sandbox fares."""
 
     def init_done(self, sandbox: Sandbox, outcome: do.InitDone) -> None:
-        """The init is over, well or not."""
+        """An init is over, well or not."""
 
     def invocation_done(self, sandbox: Sandbox, outcome: do.InvocationDone) -> None:
         """An invocation is over, well or not."""
 
     def is_idle(self, sandbox: Sandbox) -> None:
-        """The sandbox is frozen and can take an invocation."""
+        """The sandbox can take an invocation."""
+
+    def is_resetting(self, sandbox: Sandbox) -> None:
+        """The sandbox takes no invocation until it is idle again."""
 
     def is_leaving(self, sandbox: Sandbox, reason: str) -> None:
         """The sandbox takes no more invocations."""
@@ -95,23 +75,21 @@ class Sandbox:
         self.deployment = deployment
         self.started_ns = settings.clock.now_ns()
         self.invocations = 0
-        self.runtime_mailbox: Mailbox[NextInvocation] = Mailbox()
         self._settings = settings
         self._owner = owner
         self._folder = settings.folder / self.instance_id
         self._hub = Hub()
         self._gate = Gate()
+        self._runtime_mailbox: Mailbox[NextInvocation] = Mailbox()
         self._mailboxes: dict[str, Mailbox[dict[str, object]]] = {}
-        self._logs: dict[str, LogPipe] = {}
         self._deliveries: list[Delivery] = []
-        self._relays: list[Relay] = []
         self._request: Request | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._peak_memory_mb = 0
-        self._runtime_api = ""
         self._holder: Holder | None = None
-        self._runner: web.AppRunner | None = None
+        self._group: ControlGroup | None = None
+        self._network = Network(settings)
+        self._programs: Programs | None = None
         self._ended = asyncio.Event()
         extensions = Extensions(deployment.extensions, new_identifier=lambda: str(uuid.uuid4()))
         self.machine = Lifecycle(
@@ -127,29 +105,37 @@ class Sandbox:
     async def open(self, application: web.Application) -> None:
         """Make namespaces, folders, sockets and servers. ``application`` serves the APIs. Raises IsolationError."""
         try:
-            self._holder = await self._settings.zygote.fork(self._prepare_folders(), self._program_exited)
-            await self._serve_api(application)
-            if self._settings.has_namespaces:
-                await self._open_relays()
+            self._holder = holder = await self._settings.zygote.fork(self._prepare_folders(), self._program_exited)
+            await self._network.open(holder, application)
+            self._group = self._settings.control_groups.make(self.instance_id, self.deployment.config.memory_mb)
         except OSError as error:
             raise IsolationError(f"a sandbox could not be opened: {error}") from error
+        self._programs = Programs(
+            self.deployment,
+            self.instance_id,
+            holder,
+            self._group,
+            self._network.runtime_api,
+            self._settings,
+            self._log_line,
+        )
 
-    def start(self, request: Request) -> None:
-        """Begin the init, for a request that waits for it."""
+    def start(self, request: Request | None) -> None:
+        """Begin the init, for a request that waits for it or (None) for none."""
         self._request = request
-        self._apply(self.machine.start(request.invocation, self._now()))
+        self._apply(self.machine.start(None if request is None else request.invocation, self.now_ns()))
 
     def invoke(self, request: Request) -> None:
         """Give a request to an idle sandbox."""
         self._request = request
-        self._apply(self.machine.invoke(request.invocation, self._now()))
+        self._apply(self.machine.invoke(request.invocation, self.now_ns()))
 
     def shut_down(self, reason: str) -> None:
         """Begin the shutdown. May be called twice."""
         if self.machine.phase is Phase.NEW:
             self._background(self.close())
         else:
-            self._apply(self.machine.shut_down(reason, self._now()))
+            self._apply(self.machine.shut_down(reason, self.now_ns()))
 
     async def wait_ended(self) -> None:
         """Wait until nothing is left of the sandbox."""
@@ -167,19 +153,23 @@ class Sandbox:
     async def next_event(self, extension: Extension) -> dict[str, object]:
         """An extension asks for its next event."""
         mailbox = self._mailboxes[extension.name]
-        self._apply(self.machine.extension_asks(extension, self._now()))
+        self._apply(self.machine.extension_asks(extension, self.now_ns()))
         return await mailbox.get()
+
+    def extension_failed(self, extension: Extension, error_type: str, told_type: str) -> None:
+        """An extension has posted ``init/error`` or ``exit/error``."""
+        self._apply(self.machine.extension_failed(extension, error_type, told_type, self.now_ns()))
 
     def subscribe(self, extension: Extension, subscription: Subscription) -> None:
         """An extension subscribes to telemetry. Raises SandboxApiError."""
-        self._hub.subscribe(extension.name, subscription, self._now(), lambda: self._open_delivery(subscription))
+        self._hub.subscribe(extension.name, subscription, self.now_ns(), lambda: self._open_delivery(subscription))
 
     async def next_invocation(self) -> NextInvocation:
         """The runtime asks for its next invocation."""
-        if RUNTIME in self._logs:
-            self._logs[RUNTIME].drain()  # what the function has printed comes before the end of its invocation
-        self._apply(self.machine.runtime_asks(self._now()))
-        return await self.runtime_mailbox.get()
+        mailbox = self._runtime_mailbox
+        self._drain_log(RUNTIME)  # what the function has printed comes before the end of its invocation
+        self._apply(self.machine.runtime_asks(self.now_ns()))
+        return await mailbox.get()
 
     def runtime_answered(self, payload: bytes, times: records.ResponseTimes, error_type: str | None) -> None:
         """The runtime has posted a response or an error."""
@@ -187,13 +177,12 @@ class Sandbox:
 
     def runtime_init_failed(self, payload: bytes, error_type: str) -> None:
         """The runtime has posted ``init/error``."""
-        if RUNTIME in self._logs:
-            self._logs[RUNTIME].drain()
-        self._apply(self.machine.runtime_init_error(payload, error_type, self._now()))
+        self._drain_log(RUNTIME)
+        self._apply(self.machine.runtime_init_error(payload, error_type, self.now_ns()))
 
     def now_ns(self) -> int:
         """The time of the records."""
-        return self._now()
+        return self._settings.clock.now_ns()
 
     # Setting up -------------------------------------------------------------------------------------------------------
 
@@ -212,41 +201,17 @@ class Sandbox:
             "visible": interpreter_folders(),
         }
         addresses = [SANDBOX_ADDRESS, *relay.addresses(self._settings.relays).values()]
-        return HolderSettings(self._settings.has_namespaces, addresses, "sandbox", view)
-
-    def _listen(self, address: str, port: int) -> socket.socket:
-        listener = self._socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address, port))
-        listener.listen(_BACKLOG)
-        return listener
-
-    def _socket(self) -> socket.socket:
-        return self._living_holder().socket()
+        return HolderSettings(self._settings.has_namespaces, addresses, "sandbox", self._settings.user, view)
 
     def _living_holder(self) -> Holder:
         if self._holder is None:
             raise IsolationError("the sandbox has ended")
         return self._holder
 
-    async def _serve_api(self, application: web.Application) -> None:
-        port = wire.RUNTIME_API_PORT if self._settings.has_namespaces else 0
-        listener = self._listen(LOOPBACK, port)
-        self._runtime_api = f"{LOOPBACK}:{listener.getsockname()[1]}"
-        self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.05)
-        await self._runner.setup()
-        await web.SockSite(self._runner, listener).start()
-
-    async def _open_relays(self) -> None:
-        addresses = relay.addresses(self._settings.relays)
-        for config in self._settings.relays:
-            opened = Relay(config)
-            await opened.start(self._listen(addresses[config.name], config.port))
-            self._relays.append(opened)
-
     def _open_delivery(self, subscription: Subscription) -> Delivery:
         host = SANDBOX_ADDRESS if self._settings.has_namespaces else LOOPBACK
-        delivery = Delivery(subscription, host, self._socket, self._gate, self._settings.clock)
+        open_socket = self._living_holder().socket
+        delivery = Delivery(subscription, host, open_socket, self._gate, self._settings.clock)
         self._deliveries.append(delivery)
         return delivery
 
@@ -256,7 +221,7 @@ class Sandbox:
         for action in actions:
             self._perform(action)
 
-    def _perform(self, action: do.Action) -> None:  # noqa: C901, PLR0912 - a table, one case per action
+    def _perform(self, action: do.Action) -> None:  # noqa: C901, PLR0912, PLR0915 - a table, one case per action
         match action:
             case do.Emit(time_ns, kind, record):
                 self._hub.emit(time_ns, kind, record)
@@ -267,7 +232,7 @@ class Sandbox:
             case do.DeliverEvent(name, body):
                 self._mailboxes[name].put(body)
             case do.DeliverInvocation(invocation, deadline_ns):
-                self.runtime_mailbox.put(NextInvocation(invocation, deadline_ns // NS_PER_MS))
+                self._runtime_mailbox.put(NextInvocation(invocation, deadline_ns // NS_PER_MS))
             case do.SetTimer(at_ns):
                 self._set_timer(at_ns)
             case do.CancelTimer():
@@ -288,58 +253,42 @@ class Sandbox:
                 self._owner.init_done(self, action)
             case do.InvocationDone():
                 self._invocation_done(action)
+            case do.BeginReset():
+                self._begin_stop()
+                self._owner.is_resetting(self)
+            case do.StopPrograms():
+                self._stop_programs()
             case do.BeginShutdown(reason):
-                self._begin_shutdown(reason)
+                self._begin_stop()
+                self._owner.is_leaving(self, reason)
             case do.End():
                 self._background(self.close())
 
     async def _start_program(self, name: str) -> None:
-        command, shown_name = self._command(name)
-        kind = records.FUNCTION_LOG if name == RUNTIME else records.EXTENSION_LOG
-        log = LogPipe(lambda line: self._log_line(kind, shown_name, line))
-        self._logs[name] = log
+        if self._programs is None:
+            return
         try:
-            await self._living_holder().spawn(name, command, (log.write_end, log.write_end))
+            await self._programs.start(name)
         except IsolationError as error:
-            self._apply(self.machine.start_failed(None if name == RUNTIME else name, str(error), self._now()))
-        finally:
-            log.close_write_end()
-
-    def _command(self, name: str) -> tuple[Command, str]:
-        task_root, layer_root = self._roots()
-        variables = self._environment(task_root, layer_root)
-        if name == RUNTIME:
-            wanted = self.deployment.runtime.command(self.deployment.config.handler, variables, task_root, layer_root)
-            return Command(wanted.argv, {**variables, **wanted.environment}, task_root), records.FUNCTION_LOG
-        program = f"{layer_root}/extensions/{name}"
-        folder = "/" if self._settings.has_namespaces else layer_root
-        return Command([program], environment.of_extension(variables), folder), name
-
-    def _roots(self) -> tuple[str, str]:
-        if self._settings.has_namespaces:
-            return TASK_ROOT, LAYER_ROOT
-        return str(self.deployment.config.code.resolve()), str(self.deployment.layer)
-
-    def _environment(self, task_root: str, layer_root: str) -> dict[str, str]:
-        facts = self.deployment.sandbox_facts(self.instance_id, self._runtime_api, task_root, layer_root)
-        variables = environment.of_runtime(facts, self.deployment.environment)
-        if not self._settings.has_namespaces:
-            variables.setdefault("TMPDIR", str(self._folder / "tmp"))
-        return variables
+            self._apply(self.machine.start_failed(None if name == RUNTIME else name, str(error), self.now_ns()))
 
     def _log_line(self, kind: str, source: str, line: str) -> None:
-        self._hub.emit(self._now(), kind, line)
+        self._hub.emit(self.now_ns(), kind, line)
         if kind == records.FUNCTION_LOG and self._request is not None:
             self._request.add_log(line)
         self._settings.show_log(self.deployment.config.name, source, line)
 
+    def _drain_log(self, name: str) -> None:
+        if self._programs is not None:
+            self._programs.drain_log(name)
+
     def _program_exited(self, name: str, status: int) -> None:
-        if name in self._logs:
-            self._logs[name].drain()
+        self._drain_log(name)
         if name == RUNTIME:
-            self._apply(self.machine.runtime_exited(status, self._now()))
+            is_starved = self._programs is not None and self._programs.take_out_of_memory()
+            self._apply(self.machine.runtime_exited(status, self.now_ns(), out_of_memory=is_starved))
         else:
-            self._apply(self.machine.extension_exited(name, status, self._now()))
+            self._apply(self.machine.extension_exited(name, status, self.now_ns()))
 
     def _set_timer(self, at_ns: int) -> None:
         self._cancel_timer()
@@ -348,7 +297,7 @@ class Sandbox:
 
     def _timer_fired(self) -> None:
         self._timer = None
-        self._apply(self.machine.timer_fired(self._now()))
+        self._apply(self.machine.timer_fired(self.now_ns()))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -362,18 +311,18 @@ class Sandbox:
 
     def _freeze(self) -> None:
         self._gate.close()
-        if self._holder is not None:
-            self._holder.freeze()
+        if self._programs is not None:
+            self._programs.freeze()
         self._owner.is_idle(self)
 
     def _thaw(self) -> None:
-        if self._holder is not None:
-            self._holder.thaw()
+        if self._programs is not None:
+            self._programs.thaw()
         self._gate.open()
 
     def _signal(self, name: str, number: int) -> None:
-        if self._holder is not None:
-            self._holder.signal(name, number)
+        if self._programs is not None:
+            self._programs.signal(name, number)
 
     def _invocation_done(self, outcome: do.InvocationDone) -> None:
         self.invocations += 1
@@ -382,17 +331,25 @@ class Sandbox:
             self._request.finish(outcome, self.deployment.config.version)
             self._request = None
 
-    def _begin_shutdown(self, reason: str) -> None:
+    def _begin_stop(self) -> None:
         for mailbox in self._mailboxes.values():
             mailbox.clear()
         for delivery in self._deliveries:
             delivery.flush()
-        self._owner.is_leaving(self, reason)
+
+    def _stop_programs(self) -> None:
+        """Leave the sandbox as empty as before its first init, but for its files."""
+        if self._programs is not None:
+            self._programs.kill_all()
+        for delivery in self._deliveries:
+            self._background(delivery.close())
+        self._deliveries.clear()
+        self._hub.reopen()
+        self._mailboxes.clear()
+        self._runtime_mailbox = Mailbox()  # a request of the last runtime, if one is still open, gets nothing
 
     def _used_memory_mb(self) -> int:
-        if self._holder is not None:
-            self._peak_memory_mb = max(self._peak_memory_mb, peak_memory_mb(self._holder.pid))
-        return self._peak_memory_mb
+        return 0 if self._programs is None else self._programs.used_memory_mb()
 
     # Ending -----------------------------------------------------------------------------------------------------------
 
@@ -407,27 +364,18 @@ class Sandbox:
             await holder.wait_closed()
         for delivery in self._deliveries:
             await delivery.close()
-        for opened in self._relays:
-            await opened.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        for log in self._logs.values():
-            log.drain()
-            log.close()
+        await self._network.close()
+        programs, self._programs = self._programs, None
+        if programs is not None:
+            programs.close_logs()
+        if self._group is not None:
+            self._group.remove()
         with contextlib.suppress(OSError):
             await asyncio.to_thread(shutil.rmtree, self._folder)
         self._ended.set()
         self._owner.has_ended(self)
 
-    def _background(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work)  # type: ignore[arg-type]
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _now(self) -> int:
-        return self._settings.clock.now_ns()
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether it takes no more invocations."""
-        return self.machine.phase in STOPPING
