@@ -35,10 +35,23 @@ class TraceHeader:
         self.sampled = sampled
 
 
+_latest: tuple[str, TraceHeader | None] = ("", None)
+"""The header that was read last: every span and log line of an invocation asks for the same."""
+
+
 def parse_trace_header(value: str | None) -> TraceHeader | None:
     """Read an X-Ray trace header; None where it has no usable Root."""
+    global _latest  # noqa: PLW0603 - one value that is replaced as a whole, so that threads cannot disagree
     if not value:
         return None
+    text, header = _latest
+    if text != value:
+        header = _read_trace_header(value)
+        _latest = value, header
+    return header
+
+
+def _read_trace_header(value: str) -> TraceHeader | None:
     fields = dict(part.strip().split("=", 1) for part in value.split(";") if "=" in part)
     version, _, rest = fields.get("Root", "").partition("-")
     trace_id = _hex(rest.replace("-", "", 1), TRACE_ID_BYTES)

@@ -22,6 +22,10 @@ _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _MOST_KEYS = 256
 _keys: dict[str, bytes] = {}
 """Keys as they are encoded: there are few of them, and each comes back with every span."""
+_MOST_PAIRS = 512
+_LONGEST_REMEMBERED = 128
+_pairs: dict[tuple[int, str, str], bytes] = {}
+"""Attributes with a text as they are encoded: a request id comes back with each span, a status with each invocation."""
 _SCOPE = nested(1, string(1, SCOPE_NAME) + string(2, __version__))
 
 
@@ -55,9 +59,22 @@ def _key_value(key: str, value: object, depth: int = _MAX_DEPTH) -> bytes:
     return encoded + nested(2, any_value(value, depth) if not isinstance(value, str) else string(1, value))
 
 
+def _attribute(field: int, key: str, value: object) -> bytes:
+    if not isinstance(value, str):
+        return nested(field, _key_value(key, value))
+    remembered = _pairs.get((field, key, value))
+    if remembered is None:
+        remembered = nested(field, _key_value(key, value))
+        if len(value) <= _LONGEST_REMEMBERED:
+            if len(_pairs) >= _MOST_PAIRS:
+                _pairs.clear()
+            _pairs[field, key, value] = remembered
+    return remembered
+
+
 def attributes(field: int, values: Mapping[str, object]) -> bytes:
     """A repeated KeyValue field."""
-    return b"".join(nested(field, _key_value(key, value)) for key, value in values.items())
+    return b"".join([_attribute(field, key, value) for key, value in values.items()])
 
 
 def resource(values: Mapping[str, object]) -> bytes:

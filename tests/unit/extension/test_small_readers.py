@@ -161,3 +161,23 @@ def test_json_that_is_cut_off_is_refused_without_the_json_package_too():
     )
     root = str(Path(__file__).parents[3])
     subprocess.run([sys.executable, "-I", "-S", "-c", program, root], check=True, timeout=60)
+
+
+def test_times_of_the_same_minute_are_read_alike():
+    """The shortcut for what the platform writes gives what the long way gives, around a minute's borders too."""
+    texts = [f"2024-12-31T23:59:{second}.{ms}{zone}" for second in ("00", "07", "59", "60", "5x", "-1")
+             for ms in ("000", "521", "999", " 12") for zone in ("Z", "+00:00")]  # fmt: skip
+    plain = {text: parse_time_ns(text) for text in texts}
+    for text in [*texts, *reversed(texts)]:
+        assert parse_time_ns("2024-12-31T23:59:30.000Z") is not None
+        assert parse_time_ns(text) == plain[text]
+        zoned = text.replace("Z", "+00:00")
+        assert parse_time_ns(text) == parse_time_ns(zoned), text
+
+
+def test_trace_headers_are_told_apart():
+    first, second = "Root=1-6650b9d5-0123456789abcdef01234567", "Root=1-6650b9d5-0123456789abcdef01234568"
+    for header, last in ((first, 0x67), (second, 0x68), (second, 0x68), (first, 0x67)):
+        read = ids.parse_trace_header(header)
+        assert read is not None
+        assert read.trace_id[-1] == last
