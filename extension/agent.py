@@ -18,6 +18,7 @@ from extension.flush import FlushPlanner
 from extension.journal import Journal, boot_id
 from extension.lifecycle import Lifecycle, Sandbox
 from extension.listener import Listener
+from extension.log_rules import LogRules
 from extension.pipeline import Pipeline
 from extension.records import Invoke, Shutdown
 from extension.sandbox import SandboxEnvironment, resource_attributes
@@ -77,12 +78,16 @@ class Agent:
         self._recall(spans, logs, started.handoff.start_ns)
         self._exporter = Exporter(channels, lambda: self._lifecycle.instance_id, self._journal.counted, diagnostics)
         self._planner = FlushPlanner(settings.flush, settings.flush_period_s, self._exporter.health)
+        self._log_rules = LogRules(
+            settings.logs_redact, settings.logs_line_characters, settings.logs_per_second, diagnostics.say
+        )
         self._pipeline = Pipeline(
             self._lifecycle,
             spans.queue if spans else None,
             logs.queue if logs else None,
             lambda: started.handoff.runtime_ns or proc.runtime_start_ns(sandbox.runtime_api),
             settings.in_flight_after_s,
+            self._log_rules,
             diagnostics,
         )
         self._cost.flush_ms = lambda: self._exporter.health.flush_ms
@@ -149,6 +154,7 @@ class Agent:
         return {
             a.EXTENSION_DROPPED_REFUSED: refused,
             a.EXTENSION_DROPPED_NO_ROOM: sum(queue.dropped for queue in queues) - refused,
+            a.EXTENSION_DROPPED_LIMITED: self._log_rules.limited,
             a.EXTENSION_RECORDS_MALFORMED: self._pipeline.malformed,
             a.EXTENSION_RECORDS_UNKNOWN: self._lifecycle.unknown_events,
             a.EXTENSION_RECORDS_LOST: self._lifecycle.logs_dropped,

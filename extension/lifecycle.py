@@ -9,7 +9,6 @@ from __future__ import annotations
 from extension import records as r
 from extension.attempts import Attempt, Attempts
 from extension.init_runs import InitRun
-from extension.logs import read_line
 from extension.span_builder import Ending, SpanBuilder, SpanStyle
 from extension.timestamps import NS_PER_MS
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from extension.logs import LogRecord
+    from extension.logs import Line, LogRecord
     from extension.spans import Span
     from extension.state import Remembered
 
@@ -186,13 +185,12 @@ class Lifecycle:
         handler = _HANDLERS.get(type(record))
         return handler(self, record) if handler is not None else []
 
-    def on_log(self, record: r.FunctionLog, now_ns: int) -> LogRecord:
+    def on_log(self, line: Line, now_ns: int) -> LogRecord:
         """A log line of the function: it belongs to the request that it names, else to the one that is under way.
 
         The platform sends ``platform.start`` before the lines of that request. Where requests run side by side, a line
         that names none belongs to none.
         """
-        line = read_line(record)
         attempt = self._attempts.latest(line.request_id) if line.request_id else None
         if attempt is None and self._sandbox.initialization_type != _MANAGED_INSTANCES:
             attempt = self._current

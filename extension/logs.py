@@ -10,8 +10,6 @@ from __future__ import annotations
 from extension.records import FunctionLog, Record
 from extension.timestamps import parse_time_ns
 
-MAX_BODY_CHARACTERS = 65536
-"""A longer line is cut. Lambda itself cuts them at 256 KB."""
 _MAX_ATTRIBUTES = 64
 _REQUEST_ID_LENGTH = 36
 _SEVERITIES = {"TRACE": 1, "DEBUG": 5, "INFO": 9, "WARN": 13, "WARNING": 13, "ERROR": 17, "FATAL": 21, "CRITICAL": 21}
@@ -51,9 +49,10 @@ class Line:
         request_id: empty where it names none.
         body: text, or an object without a message.
         fields: what else an object had.
+        cut_characters: how much of it was left out.
     """
 
-    __slots__ = ("body", "fields", "level", "request_id", "time_ns")
+    __slots__ = ("body", "cut_characters", "fields", "level", "request_id", "time_ns")
 
     def __init__(
         self, time_ns: int, body: object, level: str = "", request_id: str = "", fields: dict[str, object] | None = None
@@ -63,6 +62,7 @@ class Line:
         self.level = level
         self.request_id = request_id
         self.fields = fields or {}
+        self.cut_characters = 0
 
     @property
     def severity_number(self) -> int:
@@ -75,7 +75,7 @@ def read_line(log: FunctionLog) -> Line:
     if isinstance(log.body, dict):
         return _read_object(log.time_ns, log.body)
     text = log.body if isinstance(log.body, str) else "" if log.body is None else str(log.body)
-    return _read_text(log.time_ns, text.rstrip("\r\n")[:MAX_BODY_CHARACTERS])
+    return _read_text(log.time_ns, text.rstrip("\r\n"))
 
 
 def _read_object(time_ns: int, entry: dict[str, object]) -> Line:
@@ -85,7 +85,7 @@ def _read_object(time_ns: int, entry: dict[str, object]) -> Line:
     rest = [(key, value) for key, value in entry.items() if key not in _KNOWN_KEYS]
     return Line(
         parse_time_ns(entry.get("timestamp")) or time_ns,
-        message[:MAX_BODY_CHARACTERS] if isinstance(message, str) else message,
+        message,
         _text(level),
         _text(request_id),
         dict(rest[:_MAX_ATTRIBUTES]),

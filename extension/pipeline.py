@@ -10,6 +10,7 @@ from _thread import allocate_lock
 from time import monotonic, time_ns
 
 from extension import otlp
+from extension.logs import read_line
 from extension.parsing import parse_batch
 from extension.records import FunctionLog, InitRuntimeDone
 from extension.wakeup import WakeUp
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from extension.batches import BatchQueue
     from extension.diagnostics import Diagnostics
     from extension.lifecycle import Lifecycle
+    from extension.log_rules import LogRules
     from extension.parsing import Batch
     from extension.records import Invoke, Shutdown
     from extension.spans import Span
@@ -42,6 +44,7 @@ class Pipeline:
         "_in_flight_after_ns",
         "_lifecycle",
         "_lock",
+        "_log_rules",
         "_logs",
         "_progress",
         "_searched",
@@ -57,6 +60,7 @@ class Pipeline:
         logs: BatchQueue | None,
         find_runtime: Callable[[], int | None],
         in_flight_after_s: float | None,
+        log_rules: LogRules,
         diagnostics: Diagnostics,
     ) -> None:
         """A signal without a queue is not kept.
@@ -65,6 +69,7 @@ class Pipeline:
         that runs for `in_flight_after_s` is told of while it does.
         """
         self._in_flight_after_ns = None if in_flight_after_s is None else int(in_flight_after_s * 1e9)
+        self._log_rules = log_rules
         self._lifecycle = lifecycle
         self._spans = spans
         self._logs = logs
@@ -161,8 +166,12 @@ class Pipeline:
             self._lifecycle.runtime_start_ns = self._find_runtime()
 
     def _queue_log(self, record: FunctionLog) -> None:
-        if self._logs is not None:
-            self._logs.add(otlp.log_record(self._lifecycle.on_log(record, time_ns())))
+        if self._logs is None:
+            return
+        now_ns = time_ns()
+        line = self._log_rules.applied(read_line(record), now_ns / 1e9)
+        if line is not None:
+            self._logs.add(otlp.log_record(self._lifecycle.on_log(line, now_ns)))
 
     def _queue(self, spans: list[Span]) -> None:
         if self._spans is not None:

@@ -88,6 +88,25 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("LAMBDASCOPE_LOGS", "switch", "on", "Whether the function's logs are sent."),
     Setting(
+        "LAMBDASCOPE_LOGS_REDACT",
+        "patterns",
+        "",
+        "What matches one of these regular expressions, one per line, leaves the sandbox as `***`.",
+    ),
+    Setting(
+        "LAMBDASCOPE_LOGS_LINE_CHARACTERS",
+        "line_characters",
+        "65536",
+        "A longer log line is cut, and carries `lambda.log.cut_characters`.",
+    ),
+    Setting(
+        "LAMBDASCOPE_LOGS_PER_SECOND",
+        "rate",
+        "0",
+        "How many log lines are sent per second, ten times as many in a burst; more are left out, and counted."
+        " 0 for any number.",
+    ),
+    Setting(
         "LAMBDASCOPE_QUEUE_BYTES",
         "queue_bytes",
         "2097152",
@@ -140,6 +159,9 @@ class Settings:
         in_flight_after_s: how long an invocation runs until it is told of; None for never.
         spans_compact: whether the response's figures are attributes.
         logs_wanted: whether to subscribe to the function's logs.
+        logs_redact: regular expressions, one per line; empty for none.
+        logs_line_characters: a longer line is cut.
+        logs_per_second: how many lines are sent; 0 for any number.
         queue_bytes: bound of what waits for the collector.
         listener_port: 0 for any.
         state_file: empty for none.
@@ -151,6 +173,9 @@ class Settings:
         "in_flight_after_s",
         "listener_port",
         "logs",
+        "logs_line_characters",
+        "logs_per_second",
+        "logs_redact",
         "logs_wanted",
         "queue_bytes",
         "resource_attributes",
@@ -169,6 +194,9 @@ class Settings:
         self.in_flight_after_s = _parse_in_flight(values.text("LAMBDASCOPE_INFLIGHT_AFTER"))
         self.spans_compact = values.text("LAMBDASCOPE_SPANS").lower() == "compact"
         self.logs_wanted = values.text("LAMBDASCOPE_LOGS").lower() == _ON and self.logs is not None
+        self.logs_redact = values.text("LAMBDASCOPE_LOGS_REDACT")
+        self.logs_line_characters = values.number("LAMBDASCOPE_LOGS_LINE_CHARACTERS")
+        self.logs_per_second = values.number("LAMBDASCOPE_LOGS_PER_SECOND")
         self.queue_bytes = values.number("LAMBDASCOPE_QUEUE_BYTES")
         self.state_file = _parse_state_file(values.text("LAMBDASCOPE_STATE_FILE"))
         self.listener_port = values.number("LAMBDASCOPE_LISTENER_PORT")
@@ -354,5 +382,8 @@ KINDS: Final[dict[str, Kind]] = {
     "switch": Kind("on or off", _one_of(_ON, _OFF)),
     "queue_bytes": Kind("a number of bytes from 65536 to 67108864", _between(65536, 64 << 20)),
     "state_file": Kind("an absolute path or off", _parse_state_file),
+    "patterns": Kind("regular expressions, one per line", str, secret=True),
+    "line_characters": Kind("a number of characters from 256 to 1048576", _between(256, 1 << 20)),
+    "rate": Kind("a number of lines from 0 to 1000000", _between(0, 1_000_000)),
     "port": Kind("a port number from 0 to 65535", _between(0, 65535)),
 }

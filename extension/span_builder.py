@@ -249,6 +249,8 @@ class SpanBuilder:
     def log_record(self, line: Line, attempt: Attempt | None, observed_ns: int) -> LogRecord:
         """A log line, joined to the invocation that wrote it."""
         values: dict[str, object] = dict(line.fields)
+        if line.cut_characters:
+            values[a.LOG_CUT_CHARACTERS] = line.cut_characters
         if attempt is not None:
             values[a.FAAS_INVOCATION_ID] = attempt.request_id
             values[a.ATTEMPT] = attempt.number

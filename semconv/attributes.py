@@ -112,6 +112,11 @@ EXTENSION_RECORDS_UNKNOWN: Final = "lambda.extension.records.unknown"
 EXTENSION_RECORDS_LOST: Final = "lambda.extension.records.lost"
 """Telemetry records so far that the platform says it dropped before they reached the extension."""
 
+# Attributes of log records --------------------------------------------------------------------------------------------
+
+LOG_CUT_CHARACTERS: Final = "lambda.log.cut_characters"
+"""How many characters of a long line were left out."""
+
 # Headers and keys of an export, from the layer to the collector ------------------------------------------------------
 
 EXPORT_INSTANCE_HEADER: Final = "x-lambdascope-instance"

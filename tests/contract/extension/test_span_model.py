@@ -9,6 +9,7 @@ import pytest
 from extension import records as r
 from extension.attempts import Attempt
 from extension.lifecycle import Lifecycle, Sandbox
+from extension.logs import read_line
 from extension.parsing import parse_batch
 from extension.span_builder import SpanStyle
 from extension.spans import Link, Span
@@ -476,14 +477,14 @@ def test_records_that_are_no_spans_are_counted():
 def test_log_lines_join_the_invocation_that_wrote_them():
     lifecycle = sandbox()
     plain, error, warn, entry = recorded("function_logs")
-    of_init = lifecycle.on_log(plain, 9)
+    of_init = lifecycle.on_log(read_line(plain), 9)
     assert (of_init.trace_id, of_init.body, of_init.observed_ns) == (b"", "plain line", 9)
     other = "79b40000-0000-4000-8000-000000000001"
     feed(lifecycle, start(0, other), done(5, 5, other), report(6, 6, other), start(10, ID))
-    line = lifecycle.on_log(plain, 9)
+    line = lifecycle.on_log(read_line(plain), 9)
     assert (line.trace_id, line.span_id) == (digest(ID, 16), digest(f"{ID}/{INSTANCE}/1/invoke", 8))
     for record, level, number in ((error, "ERROR", 17), (warn, "WARN", 13), (entry, "INFO", 9)):
-        line = lifecycle.on_log(record, 9)
+        line = lifecycle.on_log(read_line(record), 9)
         assert (line.trace_id, line.severity_text, line.severity_number) == (digest(other, 16), level, number)
         assert line.attributes["faas.invocation_id"] == other
     assert (line.body, line.attributes["order"]) == ("hi", {"id": 7})

@@ -1,4 +1,4 @@
-"""What is sent while an invocation runs, and what the spans say of the extension itself."""
+"""What is sent while an invocation runs, of the extension itself, and of the log lines, by the settings."""
 
 import time
 
@@ -58,3 +58,25 @@ def test_the_spans_say_what_the_extension_costs(fake_lambda, collector, tmp_path
     kinds = ("malformed", "unknown", "lost")
     assert [shutdown[f"lambda.extension.records.{kind}"] for kind in kinds] == [1, 1, 7]
     assert not [name for name in shutdown if "dropped" in name]
+
+
+def test_log_lines_leave_as_the_rules_say(fake_lambda, collector, tmp_path):
+    """Redacted and limited; what was left out is in the spans. Nothing that matches is in any byte that was sent."""
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "LAMBDASCOPE_LOGS_REDACT": "hunter[0-9]",
+               "LAMBDASCOPE_LOGS_PER_SECOND": "1", "LAMBDASCOPE_LOGS_LINE_CHARACTERS": "256"}  # fmt: skip
+    with running_extension(fake_lambda.address, tmp_path, environ) as ext:
+        fake_lambda.run_invocation(_ID, 1)
+        fake_lambda.wait_for_next(2)
+        now = rfc3339(time.time_ns())
+        lines = [f"{number} hunter2 {'x' * 300}" for number in range(30)]
+        fake_lambda.deliver([{"time": now, "type": "function", "record": line} for line in lines])
+        fake_lambda.push_shutdown()
+        assert (ext.wait(), ext.stderr) == (0, [])
+    records = [record for export in collector.exports if export.path.endswith("/v1/logs")
+               for rl in export.logs.resource_logs for sl in rl.scope_logs for record in sl.log_records]  # fmt: skip
+    [shutdown] = collector.spans_of("shutdown")
+    assert len(records) == 10
+    assert shutdown["lambda.extension.dropped.limited"] == 20
+    assert all(record.body.string_value.split()[1] == "***" for record in records)
+    assert attributes(records[0].attributes)["lambda.log.cut_characters"] == len("0 *** ") + 300 - 256
+    assert not any(b"hunter2" in export.body for export in collector.requests)
