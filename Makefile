@@ -12,7 +12,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LAYER_VENV := build/layer-venv
 LAYER_STAMP := $(LAYER_VENV)/.installed
-ARCH ?= $(shell uname -m | sed 's/aarch64/arm64/')
+HOST_ARCH := $(shell uname -m | sed 's/aarch64/arm64/')
+ARCH ?= $(HOST_ARCH)
 FOR ?=
 ONLY ?=
 
@@ -55,8 +56,25 @@ format: $(STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# dist/layer.zip is that of this machine's architecture.
+LAYER := dist/layer$(if $(filter-out $(HOST_ARCH),$(ARCH)),-$(ARCH)).zip
+
 .PHONY: layer
-layer: dist/layer.zip ## build dist/layer.zip
+layer: $(LAYER) ## build dist/layer.zip; ARCH=arm64 builds dist/layer-arm64.zip on another machine, from Debian's packages
+
+.PHONY: layer-report
+layer-report: $(LAYER) ## every file of the layer with its size; ARCH=arm64 selects
+	@$(LAYER_VENV)/bin/python -m deploy.layer.report $<
+
+.PHONY: layer-verify
+layer-verify: $(LAYER_STAMP) ## build the layer twice and compare the bytes; ARCH=arm64 selects
+	@deploy/setup/debian-package objdump binutils
+	@for n in 1 2; do \
+	    LAYER_ARCH=$(ARCH) $(LAYER_VENV)/bin/pyinstaller --log-level WARN --noconfirm \
+	        --workpath build/verify/$$n --distpath build/verify/$$n/dist layer.zip.spec; \
+	done
+	@cmp build/verify/{1,2}/dist/layer-$(ARCH).zip
+	@sha256sum build/verify/{1,2}/dist/layer-$(ARCH).zip
 
 # What goes into the layer, and what puts it together. PyInstaller reads libraries with objdump.
 LAYER_SOURCES := $(shell find extension semconv deploy/layer -type f -not -name '*.pyc' 2>/dev/null) layer.zip.spec LICENSE
@@ -65,6 +83,11 @@ dist/layer.zip: $(LAYER_STAMP) $(LAYER_SOURCES)
 	@deploy/setup/debian-package objdump binutils
 	@echo "layer: building dist/layer.zip"
 	@PYTHONHASHSEED=0 $(LAYER_VENV)/bin/pyinstaller --log-level WARN --noconfirm layer.zip.spec
+
+dist/layer-%.zip: $(LAYER_STAMP) $(LAYER_SOURCES)
+	@deploy/setup/debian-package objdump binutils
+	@echo "layer: building $@"
+	@LAYER_ARCH=$* PYTHONHASHSEED=0 $(LAYER_VENV)/bin/pyinstaller --log-level WARN --noconfirm layer.zip.spec
 
 .PHONY: lock
 lock: ## pin versions anew (deploy/locks/*.txt), without download addresses

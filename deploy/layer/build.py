@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Final
 from deploy.layer import certificates, elf
 from deploy.layer.archive import write_zip
 from deploy.layer.errors import LayerError
-from deploy.layer.interpreter import libraries_of, running_interpreter
+from deploy.layer.interpreter import DPKG_LISTS, libraries_of
 from deploy.layer.launcher import compile_launcher
-from deploy.layer.licences import licences_of
+from deploy.layer.licences import DOCUMENTATION, licences_of
 from deploy.layer.modules import Module, compile_modules
 
 if TYPE_CHECKING:
@@ -38,15 +38,17 @@ _OPENSSL_CONFIG: Final = "# Empty on purpose: without this file OpenSSL reads th
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the layer is built from, beside the running interpreter.
+    """What the layer is built from.
 
     Attributes:
+        interpreter: the Python that goes into it.
         modules: what the extension imports, directly or not.
         ca_bundle: PEM file of certificate authorities.
         licences: licence texts by file name.
         work: a folder for intermediate files.
     """
 
+    interpreter: Interpreter
     modules: tuple[Module, ...]
     ca_bundle: Path
     licences: dict[str, Path]
@@ -54,7 +56,7 @@ class Inputs:
 
 
 def build(inputs: Inputs, target: Path) -> list[Path]:
-    """Write the layer for the architecture of the running interpreter to `target`.
+    """Write the layer for the architecture of its interpreter to `target`.
 
     Returns:
         Libraries in it whose licence is not to be found on this machine.
@@ -62,14 +64,14 @@ def build(inputs: Inputs, target: Path) -> list[Path]:
     Raises:
         LayerError: it cannot be built; the message says why.
     """
-    interpreter = running_interpreter()
+    interpreter = inputs.interpreter
     architecture = elf.read(interpreter.executable.read_bytes()).architecture
     root = inputs.work / "root"
     shutil.rmtree(root, ignore_errors=True)
     compile_launcher(root / "extensions" / NAME, architecture, inputs.work / "zig")
     libraries = _add_python(root / NAME, interpreter, inputs.modules)
     _add_certificates(root / NAME, inputs.ca_bundle)
-    without = _add_licences(root / NAME / "licenses", {"python.txt": interpreter.licence, **inputs.licences}, libraries)
+    without = _add_licences(root / NAME / "licenses", inputs, libraries)
     write_zip(target, {str(file.relative_to(root)): file for file in root.rglob("*") if file.is_file()})
     return without
 
@@ -92,10 +94,12 @@ def _add_python(folder: Path, interpreter: Interpreter, modules: tuple[Module, .
     return [file for name, file in libraries.items() if not name.startswith("libpython")]
 
 
-def _add_licences(folder: Path, known: dict[str, Path], libraries: list[Path]) -> list[Path]:
-    found, without = licences_of(libraries)
+def _add_licences(folder: Path, inputs: Inputs, libraries: list[Path]) -> list[Path]:
+    root = inputs.interpreter.root
+    lists, documentation = root / DPKG_LISTS.relative_to("/"), root / DOCUMENTATION.relative_to("/")
+    found, without = licences_of(libraries, lists, documentation, root.resolve())
     folder.mkdir()
-    for name, text in {**found, **known}.items():
+    for name, text in {**found, "python.txt": inputs.interpreter.licence, **inputs.licences}.items():
         (folder / name).write_bytes(text.read_bytes())
     return without
 

@@ -1,4 +1,4 @@
-"""The Python that goes into the layer: the one that builds it, with every library that it loads.
+"""The Python that goes into the layer, with every library that it loads: the one that builds it, or an unpacked one.
 
 Lambda's own system libraries are older than those of most build machines (Amazon Linux 2 has glibc 2.26), and a
 container image may have another C library or none. So the layer brings its own, loader included.
@@ -26,9 +26,13 @@ _NAME_SERVICES: Final = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2
 """Parts of glibc before 2.34 that it loads by name; later ones have them built in."""
 
 
+DPKG_LISTS: Final = Path("/var/lib/dpkg/info")
+"""Debian: one file per package, which names every file of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python of the build machine.
+    """A Python of the build machine, or one that was unpacked there and cannot run.
 
     Attributes:
         executable: the program itself, no symbolic link and no virtual environment's.
@@ -36,6 +40,9 @@ class Interpreter:
         standard_library: the folder of its modules.
         loader: the ELF interpreter that it asks for, ``/lib64/ld-linux-x86-64.so.2`` or the like.
         licence: the text of Python's licence.
+        compiler: a Python of the same version that runs here and compiles modules for it.
+        root: the file system that it is in.
+        library_folders: where its libraries are; empty where its own loader can be asked.
     """
 
     executable: Path
@@ -43,6 +50,14 @@ class Interpreter:
     standard_library: Path
     loader: Path
     licence: Path
+    compiler: Path
+    root: Path = Path("/")
+    library_folders: tuple[Path, ...] = ()
+
+
+def build_python() -> Path:
+    """The program of the Python that runs this: no symbolic link and no virtual environment's."""
+    return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 
 
 def running_interpreter() -> Interpreter:
@@ -51,7 +66,7 @@ def running_interpreter() -> Interpreter:
     Raises:
         InterpreterError: it is not one that can be packed.
     """
-    executable = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    executable = build_python()
     about = elf.read(executable.read_bytes())
     loader = Path(about.interpreter)
     if not loader.name.startswith("ld-linux"):
@@ -65,17 +80,20 @@ def running_interpreter() -> Interpreter:
         standard_library=standard_library,
         loader=loader,
         licence=_licence_of(standard_library),
+        compiler=executable,
     )
 
 
 def libraries_of(interpreter: Interpreter, extensions: list[Path]) -> dict[str, Path]:
     """Every library that the interpreter or one of its extension modules loads, loader included: name to file.
 
-    The loader itself is asked, so the answer is what happens at run time.
+    The loader itself is asked, so the answer is what happens at run time; where it cannot run, the files are read.
 
     Raises:
         InterpreterError: one is not to be found.
     """
+    if interpreter.library_folders:
+        return _read_from_folders(interpreter, extensions)
     found = {interpreter.loader.name: interpreter.loader.resolve()}
     for file in [interpreter.executable, *extensions]:
         found.update(_loaded_by(interpreter.loader, file))
@@ -83,6 +101,20 @@ def libraries_of(interpreter: Interpreter, extensions: list[Path]) -> dict[str, 
     for name in (_UNWINDER, *(_NAME_SERVICES if _glibc_version(libc) < (2, 34) else ())):
         found[name] = _beside(libc, name)
         found.update(_loaded_by(interpreter.loader, found[name]))
+    return dict(sorted(found.items()))
+
+
+def _read_from_folders(interpreter: Interpreter, extensions: list[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    wanted = {_UNWINDER, interpreter.loader.name}
+    wanted.update(*(elf.read(file.read_bytes()).needed for file in (interpreter.executable, *extensions)))
+    while missing := sorted(wanted - found.keys()):
+        for name in missing:
+            files = [folder / name for folder in interpreter.library_folders if (folder / name).is_file()]
+            if not files:
+                raise InterpreterError(f"{name} is in none of {', '.join(map(str, interpreter.library_folders))}")
+            found[name] = files[0].resolve()
+            wanted.update(elf.read(found[name].read_bytes()).needed)
     return dict(sorted(found.items()))
 
 

@@ -34,6 +34,18 @@ def host_architecture() -> str:
     raise CompilerError(f"Lambda runs on {' and '.join(TARGETS)}, and this machine is {machine}")
 
 
+def wanted_architecture(name: str | None) -> str:
+    """The architecture to build for: this machine's where `name` is empty.
+
+    Raises:
+        CompilerError: Lambda has no such machines.
+    """
+    architecture = name or host_architecture()
+    if architecture not in TARGETS:
+        raise CompilerError(f"Lambda runs on {' and '.join(TARGETS)}, not on {architecture}")
+    return architecture
+
+
 def compile_launcher(target: Path, architecture: str, cache: Path) -> None:
     """Write the launcher for `architecture` (a key of :data:`TARGETS`) to `target`; the same bytes on every machine.
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from deploy.layer.interpreter import DPKG_LISTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-DPKG_LISTS: Final = Path("/var/lib/dpkg/info")
-"""Debian: one file per package, which names every file of it."""
 
 DOCUMENTATION: Final = Path("/usr/share/doc")
 
 
 def licences_of(
-    libraries: Iterable[Path], lists: Path = DPKG_LISTS, documentation: Path = DOCUMENTATION
+    libraries: Iterable[Path],
+    lists: Path = DPKG_LISTS,
+    documentation: Path = DOCUMENTATION,
+    root: Path = Path("/"),
 ) -> tuple[dict[str, Path], list[Path]]:
     """The licences of libraries that came with Debian packages, by file name; and the libraries without one.
 
     A library that was built on this machine, or came with another kind of package, is among the latter.
+    `root` is the file system that the lists are about.
     """
-    owners = _owners({_installed_name(library): library for library in libraries}, lists)
+    installed = {_installed_name(Path("/") / library.relative_to(root)): library for library in libraries}
+    owners = _owners(installed, lists)
     found: dict[str, Path] = {}
     without: list[Path] = []
     for library, package in sorted(owners.items()):

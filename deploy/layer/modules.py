@@ -96,7 +96,7 @@ def compile_modules(interpreter: Interpreter, modules: Iterable[Module], folder:
         target.parent.mkdir(parents=True, exist_ok=True)
         work.append((str(module.file), module.path().removesuffix("c"), str(target)))
     done = subprocess.run(
-        [interpreter.executable, "-S", "-s", "-c", _COMPILE],
+        [interpreter.compiler, "-S", "-s", "-c", _COMPILE],
         input=json.dumps(work),
         env={"PYTHONHASHSEED": "0"},
         capture_output=True,
