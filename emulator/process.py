@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -60,6 +61,7 @@ def run(options: Options, say: Say) -> None:
             clock=Clock(),
             zygote=zygote,
             has_namespaces=has_namespaces,
+            started_s=time.monotonic(),
             relays=options.relays,
             folder=workspace.sandboxes,
             mount_point=workspace.mount_point,
@@ -73,7 +75,7 @@ def run(options: Options, say: Say) -> None:
             if function.reserved_concurrency is not None
         }
         limiter = Limiter(scenario.limits.account_concurrency, reserved)
-        service = LambdaService(deployments, limiter, scenario.limits.idle_timeout_s, Ledger(record))
+        service = LambdaService(deployments, limiter, scenario.limits.idle_timeout_s, Ledger(record), scenario.seed)
         service.open(settings)
         generator = Generator(service, scenario.traffic, scenario.seed)
         asyncio.run(_serve(service, generator, listener, say))

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from emulator.errors import ScenarioError, StartupError
+from emulator.faults import DELAY, REFUSE, RelayFault, active
 
 _SPEC: Final = re.compile(r"(?P<name>[a-z][a-z0-9.-]*)(:(?P<port>[0-9]+))?=(?P<host>[^:\s]+):(?P<target>[0-9]+)")
 _PLACEHOLDER: Final = re.compile(r"\$\{relay:(?P<name>[^}:]*)(:(?P<port>[^}]*))?\}")
 _ADDRESS_BLOCK: Final = "192.0.2."
 """TEST-NET-1 of RFC 5737, which nobody routes."""
 _CHUNK_BYTES: Final = 64 * 1024
+_DROP_CHECK_S: Final = 0.05
+"""How often it is looked whether a black hole is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,11 @@ def hosts_file(relays: Sequence[RelayConfig], sandbox_address: str) -> str:
 class Relay:
     """Relays each connection that a listening socket gets."""
 
-    def __init__(self, config: RelayConfig) -> None:
+    def __init__(self, config: RelayConfig, faults: Sequence[RelayFault] = (), started_s: float = 0.0) -> None:
         self._config = config
+        self._faults = faults
+        self._started_s = started_s
+        """Of the loop's clock: what the faults' times count from."""
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -101,9 +107,14 @@ class Relay:
         """Stop, and reset what is connected."""
         if self._server is not None:
             self._server.close()
+        tasks = list(self._connections)
+        self.close_connections()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def close_connections(self) -> None:
+        """Close every connection, as a far end does that has waited for long enough."""
         for task in self._connections:
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._relay(reader, writer), name=f"relay-{self._config.name}")
@@ -113,11 +124,12 @@ class Relay:
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends = [writer]
         try:
+            await self._suffer()
             far_reader, far_writer = await asyncio.open_connection(self._config.host, self._config.target_port)
             ends.append(far_writer)
             async with asyncio.TaskGroup() as both:
-                both.create_task(_pump(reader, far_writer))
-                both.create_task(_pump(far_reader, writer))
+                both.create_task(self._pump(reader, far_writer))
+                both.create_task(self._pump(far_reader, writer))
         except* OSError:
             for end in ends:
                 reset(end)
@@ -125,13 +137,24 @@ class Relay:
             for end in ends:
                 end.close()
 
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Copy one direction until its end, and pass that end on."""
+        while data := await reader.read(_CHUNK_BYTES):
+            await self._suffer()
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy one direction until its end, and pass that end on."""
-    while data := await reader.read(_CHUNK_BYTES):
-        writer.write(data)
-        await writer.drain()
-    writer.write_eof()
+    async def _suffer(self) -> None:
+        """Wait, or fail, as a fault of the moment has it. Raises ConnectionRefusedError."""
+        loop = asyncio.get_running_loop()
+        while fault := active(self._faults, loop.time() - self._started_s):
+            if fault.kind == REFUSE:
+                raise ConnectionRefusedError("refused by a fault of the scenario")
+            if fault.kind == DELAY:
+                await asyncio.sleep(fault.delay_ms / 1000)
+                return
+            await asyncio.sleep(_DROP_CHECK_S)
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

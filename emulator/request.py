@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from emulator import wire
+from emulator.faults import NO_FAULTS, InvocationFaults
 from emulator.lifecycle.actions import Invocation, InvocationDone
 
 
@@ -20,9 +21,10 @@ class FunctionAnswer:
 class Request:
     """An invocation with what its caller waits for."""
 
-    def __init__(self, invocation: Invocation) -> None:
+    def __init__(self, invocation: Invocation, faults: InvocationFaults = NO_FAULTS) -> None:
         loop = asyncio.get_running_loop()
         self.invocation = invocation
+        self.faults = faults
         self.answered: asyncio.Future[FunctionAnswer] = loop.create_future()
         self.done: asyncio.Future[InvocationDone] = loop.create_future()
         self._log = b""

@@ -12,6 +12,8 @@ import yaml
 
 from emulator import wire
 from emulator.errors import ScenarioError
+from emulator.faults import FaultsConfig
+from emulator.faults import parse as parse_faults
 from emulator.fields import Fields
 from emulator.runtimes import runtime_names
 from emulator.traffic import Bursts, Constant, Pattern, Poisson, Wave
@@ -41,6 +43,7 @@ class FunctionConfig:
     version: str
     log_format: str
     reserved_concurrency: int | None
+    faults: FaultsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,10 @@ def parse(value: Any, path: Path) -> Scenario:
     account_id = fields.text("account_id", "123456789012")
     if not re.fullmatch(r"[0-9]{12}", account_id):
         raise ScenarioError(f"{fields.path('account_id')}: must be twelve digits in quotes, not {account_id!r}")
-    functions = {name: _function(name, item, path.parent) for name, item in fields.sections("functions").items()}
+    faults = parse_faults(fields.section("faults"), FaultsConfig())
+    functions = {
+        name: _function(name, item, path.parent, faults) for name, item in fields.sections("functions").items()
+    }
     if not functions:
         raise ScenarioError(f"{fields.path('functions')}: must describe at least one function")
     scenario = Scenario(
@@ -129,7 +135,7 @@ def parse(value: Any, path: Path) -> Scenario:
     return scenario
 
 
-def _function(name: str, fields: Fields, folder: Path) -> FunctionConfig:
+def _function(name: str, fields: Fields, folder: Path, faults: FaultsConfig) -> FunctionConfig:
     if not _NAME.fullmatch(name):
         raise ScenarioError(f"{fields.path('')[:-1]}: a function's name is 1 to 64 letters, digits, - and _")
     layers = fields.texts("layers")
@@ -146,6 +152,7 @@ def _function(name: str, fields: Fields, folder: Path) -> FunctionConfig:
         version=fields.text("version", "$LATEST"),
         log_format=fields.choice("log_format", LOG_FORMATS, LOG_FORMATS[0]),
         reserved_concurrency=fields.optional_integer("reserved_concurrency", 0, _MANY),
+        faults=parse_faults(fields.section("faults"), faults),
     )
     fields.finish()
     _check_function(config, fields)

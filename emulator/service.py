@@ -13,6 +13,7 @@ from emulator.clock import NS_PER_MS
 from emulator.concurrency import Limiter
 from emulator.deployment import Deployment
 from emulator.errors import InvokeError, IsolationError
+from emulator.faults import InvocationFaults, draw
 from emulator.lifecycle.actions import InitDone, Invocation, InvocationDone
 from emulator.request import Request
 from emulator.sandbox import Sandbox, SandboxSettings
@@ -40,12 +41,19 @@ class LambdaService:
     """All functions and their sandboxes."""
 
     def __init__(
-        self, deployments: Mapping[str, Deployment], limiter: Limiter, idle_timeout_s: float, ledger: Ledger
+        self,
+        deployments: Mapping[str, Deployment],
+        limiter: Limiter,
+        idle_timeout_s: float,
+        ledger: Ledger,
+        seed: int,
     ) -> None:
         self.deployments = deployments
         self.ledger = ledger
         self._limiter = limiter
         self._idle_timeout_s = idle_timeout_s
+        self._seed = seed
+        self._admitted = dict.fromkeys(deployments, 0)
         self._settings: SandboxSettings | None = None
         self._sandboxes: dict[str, Sandbox] = {}
         self._idle: dict[str, list[Sandbox]] = {name: [] for name in deployments}
@@ -69,7 +77,7 @@ class LambdaService:
         except InvokeError as error:
             self.ledger.throttled(asked.function, self._now(), str(error.body["Reason"]))
             raise
-        request = Request(_invocation(asked))
+        request = Request(_invocation(asked), self._draw_faults(asked.function))
         self._running += 1
         idle = self._idle[asked.function]
         if idle:
@@ -77,6 +85,11 @@ class LambdaService:
         else:
             await self._start_sandbox(asked.function, request)
         return request
+
+    def _draw_faults(self, function: str) -> InvocationFaults:
+        number = self._admitted[function]
+        self._admitted[function] += 1
+        return draw(self.deployments[function].config.faults, self._seed, function, number)
 
     def invoke_event(self, asked: InvokeInput) -> str:
         """Queue an asynchronous request. Returns its request id. Raises InvokeError."""

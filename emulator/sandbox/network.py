@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
 
 from emulator import relay, wire
+from emulator.faults import RelayFault
 from emulator.isolation.client import Holder
 from emulator.relay import Relay
 from emulator.sandbox.settings import LOOPBACK, SandboxSettings
@@ -18,10 +20,11 @@ _BACKLOG: Final = 128
 class Network:
     """What listens in a sandbox's network on the emulator's behalf."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    def __init__(self, settings: SandboxSettings, faults: Sequence[RelayFault]) -> None:
         self.runtime_api = ""
         """AWS_LAMBDA_RUNTIME_API: host and port, known when it is open."""
         self._settings = settings
+        self._faults = faults
         self._relays: list[Relay] = []
         self._runner: web.AppRunner | None = None
 
@@ -39,9 +42,14 @@ class Network:
     async def _open_relays(self, holder: Holder) -> None:
         addresses = relay.addresses(self._settings.relays)
         for config in self._settings.relays:
-            opened = Relay(config)
+            opened = Relay(config, self._faults, self._settings.started_s)
             await opened.start(_listen(holder, addresses[config.name], config.port))
             self._relays.append(opened)
+
+    def close_connections(self) -> None:
+        """Close what is relayed, at the far ends."""
+        for opened in self._relays:
+            opened.close_connections()
 
     async def close(self) -> None:
         """Stop serving and relaying. May be called twice."""

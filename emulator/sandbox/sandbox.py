@@ -9,7 +9,6 @@ import shutil
 import signal
 import uuid
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -18,6 +17,7 @@ from emulator import relay
 from emulator.clock import NS_PER_MS
 from emulator.deployment import Deployment
 from emulator.errors import IsolationError
+from emulator.faults import NO_FAULTS
 from emulator.isolation.cgroups import ControlGroup
 from emulator.isolation.client import Holder
 from emulator.isolation.holder import HolderSettings
@@ -25,9 +25,9 @@ from emulator.lifecycle import actions as do
 from emulator.lifecycle.extensions import Extension, Extensions
 from emulator.lifecycle.machine import Lifecycle
 from emulator.lifecycle.phases import Phase
-from emulator.mailbox import Mailbox
 from emulator.request import Request
 from emulator.runtimes import interpreter_folders
+from emulator.sandbox.inboxes import Inboxes, NextInvocation
 from emulator.sandbox.network import Network
 from emulator.sandbox.programs import Programs
 from emulator.sandbox.settings import LOOPBACK, RUNTIME, SANDBOX_ADDRESS, SandboxSettings
@@ -59,14 +59,6 @@ class Owner(Protocol):
         """Nothing of the sandbox is left."""
 
 
-@dataclass(frozen=True, slots=True)
-class NextInvocation:
-    """What the runtime gets for ``GET /runtime/invocation/next``."""
-
-    invocation: do.Invocation
-    deadline_ms: int
-
-
 class Sandbox:
     """An execution environment."""
 
@@ -78,18 +70,20 @@ class Sandbox:
         self._settings = settings
         self._owner = owner
         self._folder = settings.folder / self.instance_id
-        self._hub = Hub()
+        self._faults = deployment.config.faults
+        self._hub = Hub(self._faults)
         self._gate = Gate()
-        self._runtime_mailbox: Mailbox[NextInvocation] = Mailbox()
-        self._mailboxes: dict[str, Mailbox[dict[str, object]]] = {}
+        self._inboxes = Inboxes(late_invoke=self._faults.late_invoke)
         self._deliveries: list[Delivery] = []
         self._request: Request | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._holder: Holder | None = None
         self._group: ControlGroup | None = None
-        self._network = Network(settings)
+        self._network = Network(settings, self._faults.relay)
         self._programs: Programs | None = None
+        self._is_starved = False
+        """Whether a fault has killed the runtime as if for want of memory."""
         self._ended = asyncio.Event()
         extensions = Extensions(deployment.extensions, new_identifier=lambda: str(uuid.uuid4()))
         self.machine = Lifecycle(
@@ -146,13 +140,13 @@ class Sandbox:
     def register(self, name: str, events: list[str]) -> Extension:
         """An extension registers. Raises SandboxApiError."""
         extension = self.machine.extensions.register(name, events)
-        self._mailboxes[name] = Mailbox()
+        self._inboxes.add(name)
         self._apply(self.machine.extension_registered())
         return extension
 
-    async def next_event(self, extension: Extension) -> dict[str, object]:
+    async def next_event(self, extension: Extension) -> dict[str, Any]:
         """An extension asks for its next event."""
-        mailbox = self._mailboxes[extension.name]
+        mailbox = self._inboxes.of(extension.name)
         self._apply(self.machine.extension_asks(extension, self.now_ns()))
         return await mailbox.get()
 
@@ -166,7 +160,7 @@ class Sandbox:
 
     async def next_invocation(self) -> NextInvocation:
         """The runtime asks for its next invocation."""
-        mailbox = self._runtime_mailbox
+        mailbox = self._inboxes.runtime
         self._drain_log(RUNTIME)  # what the function has printed comes before the end of its invocation
         self._apply(self.machine.runtime_asks(self.now_ns()))
         return await mailbox.get()
@@ -224,15 +218,15 @@ class Sandbox:
     def _perform(self, action: do.Action) -> None:  # noqa: C901, PLR0912, PLR0915 - a table, one case per action
         match action:
             case do.Emit(time_ns, kind, record):
-                self._hub.emit(time_ns, kind, record)
+                self._emit(time_ns, kind, record)
             case do.StartExtension(name):
                 self._background(self._start_program(name))
             case do.StartRuntime():
                 self._background(self._start_program(RUNTIME))
             case do.DeliverEvent(name, body):
-                self._mailboxes[name].put(body)
+                self._inboxes.put(name, body)
             case do.DeliverInvocation(invocation, deadline_ns):
-                self._runtime_mailbox.put(NextInvocation(invocation, deadline_ns // NS_PER_MS))
+                self._deliver_invocation(NextInvocation(invocation, deadline_ns // NS_PER_MS))
             case do.SetTimer(at_ns):
                 self._set_timer(at_ns)
             case do.CancelTimer():
@@ -264,6 +258,23 @@ class Sandbox:
             case do.End():
                 self._background(self.close())
 
+    def _emit(self, time_ns: int, kind: str, record: records.Record) -> None:
+        self._hub.emit(time_ns, kind, record)
+        if kind == records.RUNTIME_DONE and self._inboxes.holds_events:
+            self._flush()
+            self._inboxes.release_soon()
+
+    def _deliver_invocation(self, given: NextInvocation) -> None:
+        self._hub.invoked()
+        faults = NO_FAULTS if self._request is None else self._request.faults
+        if not faults.time_out:
+            self._inboxes.runtime.put(given)
+        if faults.out_of_memory:
+            self._is_starved = True
+            self._signal(RUNTIME, signal.SIGKILL)
+        if faults.kill_extension and self.deployment.extensions:
+            self._signal(self.deployment.extensions[0], signal.SIGKILL)
+
     async def _start_program(self, name: str) -> None:
         if self._programs is None:
             return
@@ -285,7 +296,8 @@ class Sandbox:
     def _program_exited(self, name: str, status: int) -> None:
         self._drain_log(name)
         if name == RUNTIME:
-            is_starved = self._programs is not None and self._programs.take_out_of_memory()
+            is_starved = self._is_starved or (self._programs is not None and self._programs.take_out_of_memory())
+            self._is_starved = False
             self._apply(self.machine.runtime_exited(status, self.now_ns(), out_of_memory=is_starved))
         else:
             self._apply(self.machine.extension_exited(name, status, self.now_ns()))
@@ -313,6 +325,8 @@ class Sandbox:
         self._gate.close()
         if self._programs is not None:
             self._programs.freeze()
+        if self._faults.close_idle_connections:
+            self._network.close_connections()
         self._owner.is_idle(self)
 
     def _thaw(self) -> None:
@@ -332,8 +346,11 @@ class Sandbox:
             self._request = None
 
     def _begin_stop(self) -> None:
-        for mailbox in self._mailboxes.values():
-            mailbox.clear()
+        self._inboxes.forget_events()
+        self._hub.stopping()
+        self._flush()
+
+    def _flush(self) -> None:
         for delivery in self._deliveries:
             delivery.flush()
 
@@ -345,8 +362,7 @@ class Sandbox:
             self._background(delivery.close())
         self._deliveries.clear()
         self._hub.reopen()
-        self._mailboxes.clear()
-        self._runtime_mailbox = Mailbox()  # a request of the last runtime, if one is still open, gets nothing
+        self._inboxes.restart()
 
     def _used_memory_mb(self) -> int:
         return 0 if self._programs is None else self._programs.used_memory_mb()

@@ -26,6 +26,8 @@ class SandboxSettings:
     clock: Clock
     zygote: Zygote
     has_namespaces: bool
+    started_s: float
+    """When the emulator started, by the loop's clock."""
     relays: tuple[RelayConfig, ...]
     folder: Path
     """Where each sandbox gets a folder of its own."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from emulator.clock import rfc3339
 from emulator.errors import SandboxApiError
+from emulator.faults import FaultsConfig
 from emulator.telemetry import records
+from emulator.telemetry.ordering import Ordering
 from emulator.telemetry.subscription import Subscription
 
 BACKLOG_RECORDS: Final = 10_000
@@ -36,7 +38,8 @@ class _Event:
 class Hub:
     """Distributes records to subscriptions."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: FaultsConfig) -> None:
+        self._ordering: Ordering[_Event] = Ordering(faults)
         self._backlog: deque[_Event] | None = deque(maxlen=BACKLOG_RECORDS)
         self._subscriptions: dict[str, tuple[Subscription, Sink]] = {}
         self._known: set[str] = set()
@@ -67,11 +70,22 @@ class Hub:
 
     def emit(self, time_ns: int, kind: str, record: dict[str, Any] | str) -> None:
         """Record something."""
-        event = _Event(rfc3339(time_ns), kind, record)
-        if self._backlog is not None:
-            self._backlog.append(event)
-        for subscription, sink in self._subscriptions.values():
-            _offer(event, subscription, sink)
+        self._distribute(self._ordering.pass_on(kind, _Event(rfc3339(time_ns), kind, record)))
+
+    def invoked(self) -> None:
+        """Extensions have been given an INVOKE: what waited for that may go."""
+        self._distribute(self._ordering.invoked())
+
+    def stopping(self) -> None:
+        """The sandbox shuts down or is reset: nothing is held back any more."""
+        self._distribute(self._ordering.stopping())
+
+    def _distribute(self, events: Sequence[_Event]) -> None:
+        for event in events:
+            if self._backlog is not None:
+                self._backlog.append(event)
+            for subscription, sink in self._subscriptions.values():
+                _offer(event, subscription, sink)
 
 
 def _offer(event: _Event, subscription: Subscription, sink: Sink) -> None:

@@ -19,6 +19,7 @@ print("loading")
 if os.environ.get("FAIL_IN_INIT"):
     raise RuntimeError("cannot load")
 COUNT = 0
+KEPT = []
 
 def handler(event, context):
     global COUNT
@@ -45,9 +46,16 @@ def handler(event, context):
         open("/tmp/" + event["write"], "w").close()
     if "connect" in event:
         host, port = event["connect"]
-        with socket.create_connection((host, port), timeout=5) as connection:
-            connection.sendall(b"ping")
-            return connection.recv(100).decode()
+        connection = socket.create_connection((host, port), timeout=5)
+        connection.sendall(b"ping")
+        answer = connection.recv(100).decode()
+        if "keep" in event:
+            KEPT.append(connection)
+        else:
+            connection.close()
+        return answer
+    if "kept" in event:
+        return KEPT[0].recv(100).decode()
     if "big" in event:
         return "x" * event["big"]
     if "look" in event:

@@ -45,7 +45,7 @@ def test_traffic_of_every_pattern(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"functons": {}}, "functons: is not known; accepted are account_id, functions, region"),
+        ({"functons": {}}, "functons: is not known; accepted are account_id, faults, functions, region"),
         ({"functions": {}}, "functions: must describe at least one function"),
         ({"functions": {"f": {"memory": 1}}}, "functions.f.memory: is not known; accepted are layers, runtime"),
         (

@@ -3,6 +3,7 @@
 import json
 
 from emulator.clock import NS_PER_MS
+from emulator.faults import FaultsConfig
 from emulator.telemetry.buffer import QUEUED_BATCHES, Buffer, Dropped
 from emulator.telemetry.hub import Hub
 from emulator.telemetry.subscription import Buffering, Subscription
@@ -74,7 +75,7 @@ def subscription(*types, version="2025-01-29"):
 
 
 def test_a_subscriber_gets_what_was_before_it_of_the_types_it_asked_for():
-    hub, received = Hub(), Received()
+    hub, received = Hub(FaultsConfig()), Received()
     hub.emit(0, "platform.initStart", {"phase": "init"})
     hub.emit(0, "function", "printed")
 
@@ -94,7 +95,7 @@ def test_a_subscriber_gets_what_was_before_it_of_the_types_it_asked_for():
 
 
 def test_subscribing_twice_changes_nothing_and_says_so():
-    hub, received = Hub(), Received()
+    hub, received = Hub(FaultsConfig()), Received()
     hub.subscribe("a", subscription("platform"), 0, lambda: received)
     hub.subscribe("a", subscription("platform"), 0, Received)
 
