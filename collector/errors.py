@@ -11,7 +11,8 @@
     │   └── UnavailableError       UNAVAILABLE with RetryInfo, 503 with Retry-After: send it again later
     └── StoreError                 ClickHouse did not take what it was given
         ├── StoreUnavailableError  transient: the same again, later
-        └── StoreRefusedError      permanent: the same again would be refused again
+        ├── StoreRefusedError      permanent: the same again would be refused again
+        └── UndecodedError         ClickHouse cannot decode the requests: we do it, and send rows
 """
 
 from __future__ import annotations
@@ -63,3 +64,7 @@ class StoreUnavailableError(StoreError):
 
 class StoreRefusedError(StoreError):
     """It would refuse the same again: a value or a statement that it cannot take."""
+
+
+class UndecodedError(StoreError):
+    """It cannot decode the requests as they came, and has stored nothing of them."""

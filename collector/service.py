@@ -25,7 +25,8 @@ from collector.spool.spool import Spool, SpoolSettings
 from collector.sql.engine import Engine
 from collector.sql.server import SqlServer
 from collector.sql.settings import SqlLimits
-from collector.store.inserter import ClickHouseStore, Inserter
+from collector.store.clickhouse import ClickHouseStore
+from collector.store.inserter import Inserter
 from collector.telemetry import Counters, Gauges, prometheus_text
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ class Counters:
         repeated: items of requests that were acknowledged again without being stored again.
         refused: requests that got no acknowledgement, by the name of the error.
         insert_failures: inserts that failed and were tried again.
+        undecoded_batches: batches that ClickHouse could not decode, and that were decoded in Python.
         torn_bytes: cut off from the spool at the start: never acknowledged.
         damaged_bytes: cut off from the spool: damage on disk.
     """
@@ -40,6 +41,7 @@ class Counters:
     repeated: dict[Signal, int] = field(default_factory=_zero)
     refused: dict[str, int] = field(default_factory=dict)
     insert_failures: int = 0
+    undecoded_batches: int = 0
     torn_bytes: int = 0
     damaged_bytes: int = 0
 
@@ -99,6 +101,7 @@ def _lines(counters: Counters, gauges: Gauges) -> Iterator[str]:
         yield f'{PREFIX}refused_requests_total{{reason="{reason}"}} {count}\n'
     for name, kind, text, value in (
         ("insert_failures_total", "counter", "Inserts that failed and were tried again.", counters.insert_failures),
+        ("undecoded_batches_total", "counter", "Batches that were decoded in Python.", counters.undecoded_batches),
         ("spool_torn_bytes_total", "counter", "Unacknowledged bytes cut off at the start.", counters.torn_bytes),
         ("spool_damaged_bytes_total", "counter", "Bytes cut off because of damage.", counters.damaged_bytes),
         ("spool_bytes", "gauge", "Size of the spool.", gauges.spool_bytes),

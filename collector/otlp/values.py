@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -42,8 +44,16 @@ def text(value: AnyValue) -> str:
 
 
 def _number(value: float) -> str:
-    """As JSON writes it, without the ``.0`` of whole numbers."""
-    return str(int(value)) if value.is_integer() and abs(value) < 1 << 53 else json.dumps(value)
+    """As ClickHouse writes it: the fewest digits that read back the same; an exponent below 1e-6 and from 1e21."""
+    if not math.isfinite(value) or value == 0:
+        return "0" if value == 0 else json.dumps(value)
+    number = Decimal(repr(value))
+    if 1e-6 <= abs(value) < 1e21:
+        text = f"{number:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    sign, digits, _ = number.as_tuple()
+    text = "".join(map(str, digits)).rstrip("0")
+    return f"{'-' * sign}{text[0]}{'.' * (len(text) > 1)}{text[1:]}e{number.adjusted()}"
 
 
 def _plain(value: AnyValue) -> object:

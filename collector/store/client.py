@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from typing import TYPE_CHECKING, Final
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from collector.errors import SetupError, StoreError, StoreRefusedError, StoreUnavailableError
+from collector.errors import SetupError, StoreError, StoreRefusedError, StoreUnavailableError, UndecodedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 _REFUSALS: Final = frozenset({
     6, 25, 26, 27, 33, 38, 41, 43, 53, 69, 70, 72, 117, 131, 190, 321, 349, 407, 469, 636, 685,
 })  # fmt: skip
+# How an insert ends that ClickHouse cannot decode, before it has stored anything: our views' throwIf (395), faults
+# of the Protobuf format, and a server that lacks or forbids one of the settings.
+_UNDECODED: Final = _REFUSALS | {32, 36, 48, 73, 115, 395, 434, 435, 436, 437, 443, 444, 452, 569, 570}
+_CODE: Final = re.compile(r"\bCode: ([0-9]+)\.")
 _WRONG_URL_CODES: Final = frozenset({81, 192, 193, 194, 516})  # unknown database, user, wrong or required password
 
 
@@ -99,3 +104,12 @@ def as_store_error(error: Exception) -> StoreError:
     if isinstance(error, (ValueError, TypeError, OverflowError)) or type(error).__name__ == "DataError":
         return StoreRefusedError(first_line(str(error)))
     return StoreUnavailableError(_cause(error) or first_line(str(error)))
+
+
+def as_encoded_error(error: Exception) -> StoreError:
+    """What an exception of an insert that ClickHouse decodes means for the data that was sent."""
+    code = getattr(error, "code", None)
+    if code is None and (match := _CODE.search(str(error))):
+        code = int(match[1])
+    text = first_line(str(error))
+    return UndecodedError(text) if code in _UNDECODED else StoreUnavailableError(text)

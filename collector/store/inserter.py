@@ -12,22 +12,19 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from collector.errors import SetupError, StoreRefusedError, StoreUnavailableError
+from collector.errors import StoreRefusedError, StoreUnavailableError, UndecodedError
 from collector.otlp.decode import decode
 from collector.spool.plan import batches
 from collector.spool.record import MAGIC
 from collector.spool.segment import sync_folder
-from collector.store.client import as_store_error, connect
-from collector.store.migrate import migrate
+from collector.store.encoded import ENTRIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from clickhouse_connect.driver.client import Client
-
-    from collector.config import StoreUrl
     from collector.otlp.batch import Rows
+    from collector.otlp.signals import Signal
     from collector.spool.plan import Batch
     from collector.spool.record import Record
     from collector.spool.repeats import Journal, Repeats
@@ -39,14 +36,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-INSERT_SETTINGS: Final = {
-    "async_insert": 0,
-    "deduplicate_blocks_in_dependent_materialized_views": 1,
-    # One insert is one block, however wide its rows, so that its token stands for the same rows every time.
-    "min_insert_block_size_rows": 1_048_449,
-    "min_insert_block_size_bytes": 0,
-    "max_insert_block_size": 1_048_449,
-}
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 15.0
 
@@ -57,62 +46,16 @@ class Store(Protocol):
     def insert(self, rows: Rows, token: str) -> None:
         """Store rows; the same token again changes nothing. Raises StoreError."""
 
-    def close(self) -> None:
-        """Release it."""
-
-
-class ClickHouseStore:
-    """ClickHouse through clickhouse-connect; connects and migrates when it is first used, and again after a failure."""
-
-    def __init__(self, url: StoreUrl) -> None:
-        self._url = url
-        self._client: Client | None = None
-
-    def open(self) -> None:
-        """Connect and create what is missing.
+    def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str) -> None:
+        """Store requests that ClickHouse decodes; the same token again changes nothing.
 
         Raises:
-            SetupError: not usable as given.
-            StoreUnavailableError: not reachable, or not migrated.
+            UndecodedError: it cannot decode them; nothing of them is stored.
+            StoreUnavailableError: as with any insert.
         """
-        if self._client is None:
-            client = connect(self._url)
-            try:
-                migrate(client)
-            except StoreUnavailableError:
-                client.close()
-                raise
-            self._client = client
-
-    def insert(self, rows: Rows, token: str) -> None:
-        """See :class:`Store`."""
-        try:
-            self.open()
-        except SetupError as error:  # it was usable once: a password may be on its way from old to new
-            raise StoreUnavailableError(str(error)) from None
-        assert self._client is not None
-        names, types = zip(*rows.layout.columns, strict=True)
-        settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
-        try:
-            self._client.insert(
-                rows.layout.table,
-                rows.columns,
-                column_names=names,
-                column_type_names=types,
-                column_oriented=True,
-                settings=settings,
-            )
-        except Exception as error:  # clickhouse-connect and urllib3 raise many kinds; all are told apart
-            failure = as_store_error(error)
-            if isinstance(failure, StoreUnavailableError) and not self._url.embedded:
-                self.close()
-            raise failure from error
 
     def close(self) -> None:
-        """See :class:`Store`."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        """Release it."""
 
 
 class Inserter:
@@ -180,7 +123,23 @@ class Inserter:
         self.up, self.trouble = True, ""
 
     def _insert(self, batch: Batch) -> int:
-        """In the store's thread. Returns the number of refused items."""
+        """In the store's thread. Returns the number of refused items.
+
+        Which of the two ways stores a batch follows from the batch alone: their tokens are not the same to ClickHouse,
+        so a batch in doubt must be tried again the same way. It is: ClickHouse decodes it always or never, and stores
+        nothing of what it cannot decode.
+        """
+        if batch.signal in ENTRIES:
+            try:
+                self._store.insert_encoded(batch.signal, batch.bodies, batch.token)
+            except UndecodedError as error:
+                log.debug("store: %s is decoded in Python: %s", batch.token, error)
+                self._counters.undecoded_batches += 1
+            else:
+                return 0
+        return self._insert_decoded(batch)
+
+    def _insert_decoded(self, batch: Batch) -> int:
         rejected = 0
         for rows in decode(batch.signal, batch.bodies):
             try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING
+from string import Template
+from typing import TYPE_CHECKING, Final
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clickhouse_connect.driver.client import Client
+
+
+_DEFINITION: Final = re.compile(r"^-- define (\w+)\n(.*?)^-- end\n+", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,22 @@ def _statements(text: str) -> Iterator[str]:
         raise ValueError(f"a statement without a semicolon: {lines[0]}")
 
 
+def _expanded(text: str) -> str:
+    """The text with its definitions (``-- define name`` to ``-- end``) put where it says ``${name}``."""
+    defined: dict[str, str] = {}
+    for name, body in _DEFINITION.findall(text):
+        defined[name] = Template(body.rstrip()).substitute(defined)
+    return Template(_DEFINITION.sub("", text)).substitute(defined) if defined else text
+
+
 def migrations() -> list[Migration]:
     """All of them, in order."""
     files = (
         entry for entry in resources.files("collector").joinpath("schema").iterdir() if entry.name.endswith(".sql")
     )
     return [
-        Migration(file.name, file.read_text(encoding="utf-8")) for file in sorted(files, key=lambda file: file.name)
+        Migration(file.name, _expanded(file.read_text(encoding="utf-8")))
+        for file in sorted(files, key=lambda file: file.name)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import clickhouse_connect
@@ -14,14 +14,15 @@ from clickhouse_connect.driver.client import Client
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from collector.config import StoreUrl
-from collector.errors import StoreRefusedError, StoreUnavailableError, UnavailableError
+from collector.errors import StoreRefusedError, StoreUnavailableError, UnavailableError, UndecodedError
 from collector.otlp.batch import Rows
 from collector.otlp.signals import Signal
 from collector.spool.record import Record, scan
 from collector.spool.repeats import Journal, Repeats
 from collector.spool.spool import Spool, SpoolSettings
 from collector.store import inserter as inserter_module
-from collector.store.inserter import ClickHouseStore, Inserter
+from collector.store.clickhouse import ClickHouseStore
+from collector.store.inserter import Inserter
 from collector.telemetry import Counters
 from tests.support.collector import lambda_span, trace_request
 
@@ -44,6 +45,16 @@ class Unreliable:
         if "poison" in names:
             raise StoreRefusedError("cannot parse")
         self._store.insert(rows, token)
+        if fate < 0.5:
+            raise StoreUnavailableError("timed out after it was stored")
+
+    def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str) -> None:
+        fate = self._rng.random()
+        if fate < 0.25:
+            raise StoreUnavailableError("connection refused")
+        if any(b"poison" in body for body in bodies):
+            raise UndecodedError("cannot decode")
+        self._store.insert_encoded(signal, bodies, token)
         if fate < 0.5:
             raise StoreUnavailableError("timed out after it was stored")
 

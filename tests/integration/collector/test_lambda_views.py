@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from collector.config import StoreUrl
 from collector.otlp.decode import decode
 from collector.otlp.signals import Signal
-from collector.store.inserter import ClickHouseStore
+from collector.store.clickhouse import ClickHouseStore
 from tests.support.collector import lambda_span, trace_request
 
 MS = 1_000_000

@@ -22,7 +22,7 @@ from collector.config import StoreUrl
 from collector.otlp import metrics, values
 from collector.otlp.decode import decode
 from collector.otlp.signals import PROTOCOLS, Signal
-from collector.store.inserter import ClickHouseStore
+from collector.store.clickhouse import ClickHouseStore
 
 SECOND = 10**9
 EPOCH = datetime.fromtimestamp(0)  # noqa: DTZ006  # the engine's zone is the process's

@@ -18,7 +18,7 @@ from collector.otlp import logs, metrics, traces
 from collector.otlp.batch import TableLayout
 from collector.otlp.decode import decode
 from collector.otlp.signals import Signal
-from collector.store.inserter import ClickHouseStore
+from collector.store.clickhouse import ClickHouseStore
 from semconv import tables
 from tests.support.collector import lambda_span, trace_request
 
@@ -29,7 +29,7 @@ T0 = 1_750_000_000_000 * MS  # 2025-06-15 15:06:40 UTC
 RANGE = "from = '2026-01-01 00:00:00', to = '2026-01-02 00:00:00'"
 PARAMETERS = {"lambda_concurrency": f"{RANGE}, bucket_s = 60", "lambda_invocations_between": RANGE}
 """Views that take parameters."""
-INTERNAL = {"otel_traces_trace_id_ts_mv"}
+INTERNAL = {"otel_traces_trace_id_ts_mv", "otlp_traces", "otlp_traces_mv", "otlp_logs", "otlp_logs_mv"}
 """Not for reading."""
 
 

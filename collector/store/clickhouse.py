@@ -1,0 +1,103 @@
+"""The store: ClickHouse, in this process or a server. Blocking, and used from one thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from collector.errors import SetupError, StoreError, StoreUnavailableError
+from collector.store import encoded
+from collector.store.client import as_encoded_error, as_store_error, connect
+from collector.store.migrate import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clickhouse_connect.driver.client import Client
+
+    from collector.config import StoreUrl
+    from collector.otlp.batch import Rows
+    from collector.otlp.signals import Signal
+
+INSERT_SETTINGS: Final = {
+    "async_insert": 0,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    # One insert is one block, however wide its rows, so that its token stands for the same rows every time.
+    "min_insert_block_size_rows": 1_048_449,
+    "min_insert_block_size_bytes": 0,
+    "max_insert_block_size": 1_048_449,
+}
+
+
+class ClickHouseStore:
+    """ClickHouse through clickhouse-connect; connects and migrates when it is first used, and again after a failure."""
+
+    def __init__(self, url: StoreUrl) -> None:
+        self._url = url
+        self._client: Client | None = None
+
+    def open(self) -> None:
+        """Connect and create what is missing.
+
+        Raises:
+            SetupError: not usable as given.
+            StoreUnavailableError: not reachable, or not migrated.
+        """
+        if self._client is None:
+            client = connect(self._url)
+            try:
+                migrate(client)
+            except StoreUnavailableError:
+                client.close()
+                raise
+            self._client = client
+
+    def insert(self, rows: Rows, token: str) -> None:
+        """See :class:`~collector.store.inserter.Store`."""
+        client = self._opened()
+        names, types = zip(*rows.layout.columns, strict=True)
+        try:
+            client.insert(
+                rows.layout.table,
+                rows.columns,
+                column_names=names,
+                column_type_names=types,
+                column_oriented=True,
+                settings={**INSERT_SETTINGS, "insert_deduplication_token": token},
+            )
+        except Exception as error:  # clickhouse-connect and urllib3 raise many kinds; all are told apart
+            raise self._failure(as_store_error(error)) from error
+
+    def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str) -> None:
+        """See :class:`~collector.store.inserter.Store`.
+
+        Not by chdb's streamed insert, which needs no temporary file and says nothing of what fails behind the parser.
+        """
+        client = self._opened()
+        entry = encoded.ENTRIES[signal]
+        schema = encoded.local_schema(entry) if self._url.embedded else encoded.sent_schema(entry)
+        settings = {**INSERT_SETTINGS, **encoded.FORMAT_SETTINGS, **schema, "insert_deduplication_token": token}
+        try:
+            client.raw_insert(
+                entry.table, insert_block=encoded.delimited(bodies), settings=settings, fmt=encoded.FORMAT
+            )
+        except Exception as error:  # as above
+            raise self._failure(as_encoded_error(error)) from error
+
+    def _opened(self) -> Client:
+        try:
+            self.open()
+        except SetupError as error:  # it was usable once: a password may be on its way from old to new
+            raise StoreUnavailableError(str(error)) from None
+        assert self._client is not None
+        return self._client
+
+    def _failure(self, error: StoreError) -> StoreError:
+        if isinstance(error, StoreUnavailableError) and not self._url.embedded:
+            self.close()
+        return error
+
+    def close(self) -> None:
+        """See :class:`~collector.store.inserter.Store`."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
