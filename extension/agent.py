@@ -43,6 +43,7 @@ _FROZEN_S = 2.0
 _NEXT_RETRY_S = (0.0, 0.05, 0.2, 0.5, 1.0, 1.0, 1.0)
 _MANAGED_PERIOD_S = 10.0
 _DEFAULT_SHUTDOWN_S = 2.0
+_LONG_S = 3600.0
 
 
 class Agent:
@@ -76,6 +77,7 @@ class Agent:
         logs = self._channel("log records", settings.logs if settings.logs_wanted else None)
         channels = [channel for channel in (spans, logs) if channel is not None]
         self._recall(spans, logs, started.handoff.start_ns)
+        self._passed_on = self._queues_of_the_function(channels) if settings.receiver_port else {}
         self._exporter = Exporter(channels, lambda: self._lifecycle.instance_id, self._journal.counted, diagnostics)
         self._planner = FlushPlanner(settings.flush, settings.flush_period_s, self._exporter.health)
         self._log_rules = LogRules(
@@ -104,6 +106,8 @@ class Agent:
         if self._listener_sock is not None:
             listener = Listener(self._listener_sock, self._pipeline.on_delivery)
             self._start_thread("listener", lambda: self._listen(listener))
+        if self._passed_on:
+            self._start_thread("OTLP receiver", self._receive)
         period_s = _MANAGED_PERIOD_S if self._managed else None
         self._start_thread("exporter", lambda: self._exporter.serve_forever(period_s))
         while True:
@@ -130,6 +134,23 @@ class Agent:
             listener.adopt(fd, data)
         self._held.deliveries.clear()
         listener.serve_forever(lambda: self._pipeline.tell_in_flight(self._exporter.nudge))
+
+    def _queues_of_the_function(self, channels: list[Channel]) -> dict[str, BatchQueue]:
+        """Channels for what the function's own SDK sends, and their queues by the path that it is sent to."""
+        settings, queues = self._settings, {}
+        for signal, export in (("traces", settings.traces), ("logs", settings.logs), ("metrics", settings.metrics)):
+            if export is not None:
+                queue = queues[f"/v1/{signal}"] = BatchQueue(settings.queue_bytes // 2)
+                channels.append(Channel.passing_on(f"{signal} of the function", export, queue))
+        return queues
+
+    def _receive(self) -> None:
+        """Take what the function's SDK sends."""
+        from extension.otlp_receiver import OtlpReceiver, listen  # noqa: PLC0415 - for those who switched it on
+
+        sock = listen(self._settings.receiver_port, self._diagnostics)
+        if sock is not None:
+            OtlpReceiver(sock, self._passed_on).serve_forever(lambda: _LONG_S)
 
     def _channel(self, name: str, settings: ExportSettings | None) -> Channel | None:
         if settings is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES = 1 << 19
 _ITEM_OVERHEAD_BYTES = 64
-"""What an item costs in memory beside its bytes, about."""
+"""What an item or a batch costs in memory beside its bytes, about."""
 
 
 class Batch:
@@ -85,6 +85,13 @@ class BatchQueue:
             self.bytes += _cost(item)
             self._make_room()
 
+    def add_batch(self, batch: Batch) -> None:
+        """Queue a batch that somebody else made; it has no number of ours."""
+        with self._lock:
+            self._batches.append(batch)
+            self.bytes += len(batch.body) + _ITEM_OVERHEAD_BYTES
+            self._make_room()
+
     def seal(self, instance_id: Callable[[], str], encode: Callable[[list[bytes]], bytes]) -> None:
         """Make batches of what was added since, if anything was. `encode` makes the body of an export out of items."""
         with self._lock:
@@ -100,7 +107,7 @@ class BatchQueue:
                 )
                 batch = Batch(encode(items), headers, len(items))
                 self._batches.append(batch)
-                self.bytes += len(batch.body)
+                self.bytes += len(batch.body) + _ITEM_OVERHEAD_BYTES
             self._make_room()
 
     def take(self) -> Batch | None:
@@ -115,7 +122,7 @@ class BatchQueue:
         """The collector has this batch, or has refused so many of its items for good."""
         with self._lock:
             self._batches.remove(batch)
-            self.bytes -= len(batch.body)
+            self.bytes -= len(batch.body) + _ITEM_OVERHEAD_BYTES
             self.dropped += dropped
             self.refused += dropped
 
@@ -143,7 +150,7 @@ class BatchQueue:
             oldest = next((batch for batch in self._batches if not batch.in_flight), None)
             if oldest is not None:
                 self._batches.remove(oldest)
-                self.bytes -= len(oldest.body)
+                self.bytes -= len(oldest.body) + _ITEM_OVERHEAD_BYTES
                 self.dropped += oldest.items
             elif self._items:
                 self.bytes -= _cost(self._items.pop(0))

@@ -70,6 +70,13 @@ class Channel:
         encoding = (("Content-Encoding", "gzip"),) if settings.gzip else ()
         self.headers = (_CONTENT_TYPE, *encoding, ("User-Agent", agent), *settings.headers)
 
+    @classmethod
+    def passing_on(cls, name: str, settings: ExportSettings, queue: BatchQueue) -> Channel:
+        """A channel for what somebody else encoded: each batch brings its own content type and encoding."""
+        channel = cls(name, settings, queue, b"".join, "")
+        channel.headers = settings.headers
+        return channel
+
     def body(self, items: list[bytes]) -> bytes:
         """The body of an export, compressed where that is asked for."""
         data = self.encode(items)

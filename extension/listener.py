@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import _socket
     from collections.abc import Callable
 
+    from extension.http_message import Message
+
 MAX_DELIVERY_BYTES = 4 << 20
 """Twice the subscription's maxBytes and some metadata is what the platform sends at most; this leaves room."""
 _MAX_CONNECTIONS = 32
@@ -41,7 +43,7 @@ class _Peer:
 
 
 class Listener:
-    """Serves deliveries on a listening socket and hands their bodies on."""
+    """Serves deliveries on a listening socket and hands their messages on."""
 
     __slots__ = ("_on_delivery", "_peers", "_poll", "_sock", "refused")
 
@@ -64,10 +66,10 @@ class Listener:
         sock.settimeout(0.0)
         peer = self._peers[fd] = _Peer(sock)
         self._poll.register(fd, POLLIN)
-        bodies: list[bytes] = []
-        self._take(peer, data, bodies)
-        for body in bodies:
-            self._on_delivery(body)
+        messages: list[Message] = []
+        self._take(peer, data, messages)
+        for message in messages:
+            self._deliver(message)
 
     def serve_forever(self, tick: Callable[[], float]) -> None:
         """Serve until the process ends; `tick` is called in between, and says in how many seconds again."""
@@ -76,16 +78,23 @@ class Listener:
 
     def serve_once(self, timeout_s: float) -> None:
         """Wait for something to happen and deal with it."""
-        bodies: list[bytes] = []
+        messages: list[Message] = []
         for fd, _ in self._poll.poll(int(timeout_s * 1000 + 1)):
             if fd == self._sock.fileno():
                 self._accept()
             elif fd in self._peers:  # else: closed in this very round, to make room
-                self._read(self._peers[fd], bodies)
+                self._read(self._peers[fd], messages)
         if len(self._peers) > 1:
             self._close_idle()
-        for body in bodies:
-            self._on_delivery(body)
+        for message in messages:
+            self._deliver(message)
+
+    def _answer_to(self, _message: Message) -> bytes:
+        """The answer that a message gets, before anything is done with it."""
+        return _OK
+
+    def _deliver(self, message: Message) -> None:
+        self._on_delivery(message.body)
 
     def close(self) -> None:
         """Close every connection and the listening socket. Not while another thread serves."""
@@ -106,7 +115,7 @@ class Listener:
         self._peers[fd] = _Peer(sock)
         self._poll.register(fd, POLLIN)
 
-    def _read(self, peer: _Peer, bodies: list[bytes]) -> None:
+    def _read(self, peer: _Peer, messages: list[Message]) -> None:
         try:
             data = peer.sock.recv(_RECEIVE_BYTES)
         except BlockingIOError:
@@ -116,19 +125,19 @@ class Listener:
         if not data:
             self._close(peer)
             return
-        self._take(peer, data, bodies)
+        self._take(peer, data, messages)
 
-    def _take(self, peer: _Peer, data: bytes, bodies: list[bytes]) -> None:
+    def _take(self, peer: _Peer, data: bytes, messages: list[Message]) -> None:
         peer.last_heard = monotonic()
         peer.reader.feed(data)
         try:
-            self._take_messages(peer, bodies)
+            self._take_messages(peer, messages)
         except MalformedMessage:
             self.refused += 1
             _answer(peer, _BAD_REQUEST)
             self._close(peer)
 
-    def _take_messages(self, peer: _Peer, bodies: list[bytes]) -> None:
+    def _take_messages(self, peer: _Peer, messages: list[Message]) -> None:
         while (message := peer.reader.message()) is not None:
             peer.continued = False
             if not message.start_line.startswith(("POST ", "PUT ")):
@@ -136,8 +145,8 @@ class Listener:
                 _answer(peer, _NOT_ALLOWED)
                 self._close(peer)
                 return
-            answered = _answer(peer, _OK)
-            bodies.append(message.body)
+            answered = _answer(peer, self._answer_to(message))
+            messages.append(message)
             if not answered or not message.keep_alive:
                 self._close(peer)
                 return

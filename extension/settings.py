@@ -48,6 +48,7 @@ def _per_signal(name: str, kind: str, default: str, help_text: str) -> tuple[Set
         Setting(f"OTEL_EXPORTER_OTLP_{name}", kind, default, help_text),
         Setting(f"OTEL_EXPORTER_OTLP_TRACES_{name}", kind, "", only.format("traces")),
         Setting(f"OTEL_EXPORTER_OTLP_LOGS_{name}", kind, "", only.format("logs")),
+        Setting(f"OTEL_EXPORTER_OTLP_METRICS_{name}", kind, "", only.format("metrics")),
     )
 
 
@@ -56,8 +57,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "ENDPOINT",
         "url",
         "",
-        "The collector. `/v1/traces` and `/v1/logs` are added to the general one; those of a signal are used as given."
-        " Without one nothing is exported.",
+        "The collector. `/v1/traces`, `/v1/logs` and `/v1/metrics` are added to the general one; those of a signal are"
+        " used as given. Without one nothing is exported.",
     ),
     *_per_signal("PROTOCOL", "protocol", "http/protobuf", "How to export."),
     *_per_signal("HEADERS", "headers", "", "Sent with each export, percent-encoded as in W3C Baggage. Never logged."),
@@ -113,6 +114,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "How much may wait for the collector, in bytes; the oldest is dropped, and counted, beyond it.",
     ),
     Setting(
+        "LAMBDASCOPE_OTLP_RECEIVER",
+        "receiver",
+        "off",
+        "Whether to take what the function's own SDK sends by OTLP/HTTP, at port 4318 (`on`) or another one of"
+        " 127.0.0.1, and pass it on as it is.",
+    ),
+    Setting(
         "LAMBDASCOPE_STATE_FILE",
         "state_file",
         "/tmp/.lambdascope",  # noqa: S108 - the one folder that survives a reset; see journal.py for how it is opened
@@ -151,7 +159,8 @@ class Settings:
     """What :func:`from_environ` found.
 
     Attributes:
-        traces, logs: where the signal goes; None where it is not exported.
+        traces, logs, metrics: where the signal goes; None where it is not exported. Metrics are the function's own.
+        receiver_port: where the function's SDK sends; 0 for nowhere.
         service_name: empty where the function's name serves.
         resource_attributes: as they were given.
         flush: one of FLUSH_ADAPTIVE, FLUSH_END, FLUSH_PERIODIC.
@@ -177,7 +186,9 @@ class Settings:
         "logs_per_second",
         "logs_redact",
         "logs_wanted",
+        "metrics",
         "queue_bytes",
+        "receiver_port",
         "resource_attributes",
         "service_name",
         "spans_compact",
@@ -186,8 +197,10 @@ class Settings:
     )
 
     def __init__(self, values: Values) -> None:
-        self.traces = values.export("TRACES", "v1/traces")
-        self.logs = values.export("LOGS", "v1/logs")
+        self.receiver_port = _parse_receiver(values.text("LAMBDASCOPE_OTLP_RECEIVER"))
+        self.traces = values.export("TRACES", "v1/traces", self.receiver_port)
+        self.logs = values.export("LOGS", "v1/logs", self.receiver_port)
+        self.metrics = values.export("METRICS", "v1/metrics", self.receiver_port) if self.receiver_port else None
         self.service_name = values.text("OTEL_SERVICE_NAME")
         self.resource_attributes = values.pairs("OTEL_RESOURCE_ATTRIBUTES")
         self.flush, self.flush_period_s = _parse_flush(values.text("LAMBDASCOPE_FLUSH"))
@@ -206,7 +219,13 @@ def from_environ(environ: Mapping[str, str], say: Say) -> Settings:
     """Read every setting; tell of each that cannot be used, and take its default."""
     values = Values({row.env: _chosen(row, environ, say) for row in SETTINGS})
     settings = Settings(values)
-    if settings.traces is None:
+    if settings.traces is None and values.of_signal("TRACES", "ENDPOINT"):
+        say(
+            "loop",
+            "OTEL_EXPORTER_OTLP_ENDPOINT is this extension's own receiver: without"
+            " LAMBDASCOPE_OTEL_EXPORTER_OTLP_ENDPOINT nothing is exported",
+        )
+    elif settings.traces is None:
         say("no-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT is not set: nothing is exported")
     elif values.export_protocol("TRACES") == "grpc":
         say(
@@ -263,8 +282,11 @@ class Values:
         """``grpc`` or ``http/protobuf``."""
         return self.of_signal(signal, "PROTOCOL").lower()
 
-    def export(self, signal: str, path: str) -> ExportSettings | None:
-        """Where and how a signal is exported, by the rules of OpenTelemetry's "OTLP exporter configuration"."""
+    def export(self, signal: str, path: str, receiver_port: int) -> ExportSettings | None:
+        """Where and how a signal is exported, by the rules of OpenTelemetry's "OTLP exporter configuration".
+
+        None where it has no address, and where the address is our own receiver.
+        """
         own = self._values[f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"]
         url = own or self._values["OTEL_EXPORTER_OTLP_ENDPOINT"]
         if not url:
@@ -274,6 +296,8 @@ class Values:
             endpoint = endpoint.moved_to(4318, "/" + path)
         elif not own:
             endpoint = endpoint.below(path)
+        if endpoint.port == receiver_port and endpoint.host.lower() in _OURSELVES:
+            return None
         return ExportSettings(
             endpoint,
             headers=_parse_pairs(self.of_signal(signal, "HEADERS")),
@@ -286,6 +310,8 @@ class Values:
 # Kinds ---------------------------------------------------------------------------------------------------------------
 
 _ON, _OFF = "on", "off"
+_OTLP_HTTP_PORT = 4318
+_OURSELVES = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::", "sandbox.localdomain", "sandbox"})
 
 
 class Kind:
@@ -359,6 +385,14 @@ def _parse_in_flight(value: str) -> float | None:
     return after_s
 
 
+def _parse_receiver(value: str) -> int:
+    if value.lower() in {_ON, _OFF}:
+        return _OTLP_HTTP_PORT if value.lower() == _ON else 0
+    if not (value.isascii() and value.isdigit()) or not 1024 <= int(value[:6]) <= 65535:
+        raise ValueError(value)
+    return int(value)
+
+
 def _parse_state_file(value: str) -> str:
     if value.lower() == _OFF:
         return ""
@@ -382,6 +416,7 @@ KINDS: Final[dict[str, Kind]] = {
     "switch": Kind("on or off", _one_of(_ON, _OFF)),
     "queue_bytes": Kind("a number of bytes from 65536 to 67108864", _between(65536, 64 << 20)),
     "state_file": Kind("an absolute path or off", _parse_state_file),
+    "receiver": Kind("on, off or a port number from 1024 to 65535", _parse_receiver),
     "patterns": Kind("regular expressions, one per line", str, secret=True),
     "line_characters": Kind("a number of characters from 256 to 1048576", _between(256, 1 << 20)),
     "rate": Kind("a number of lines from 0 to 1000000", _between(0, 1_000_000)),
