@@ -10,6 +10,7 @@
     lambdascope/ca/                   certificate authorities, as a hashed directory
     lambdascope/openssl.cnf           empty: OpenSSL shall not read the one of the function's image
     lambdascope/licenses/             licences of what is bundled
+    lambdascope/sbom.spdx.json        bill of materials: what is bundled, of which version, and every file's checksum
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from deploy.layer import certificates, elf
-from deploy.layer.archive import write_zip
+from deploy.layer import certificates, elf, sbom
+from deploy.layer.archive import moment, write_zip
+from deploy.layer.components import authorities_licence, components_of
 from deploy.layer.errors import LayerError
 from deploy.layer.interpreter import DPKG_LISTS, libraries_of
 from deploy.layer.launcher import compile_launcher
 from deploy.layer.licences import DOCUMENTATION, licences_of
 from deploy.layer.modules import Module, compile_modules
+from extension import __version__
 
 if TYPE_CHECKING:
     from deploy.layer.interpreter import Interpreter
@@ -72,12 +75,16 @@ def build(inputs: Inputs, target: Path) -> list[Path]:
     libraries = _add_python(root / NAME, interpreter, inputs.modules)
     _add_certificates(root / NAME, inputs.ca_bundle)
     without = _add_licences(root / NAME / "licenses", inputs, libraries)
+    components = components_of(interpreter, libraries, inputs.ca_bundle, __version__, architecture)
+    contents = {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
+    bill = sbom.document(architecture, __version__, components, contents, moment())
+    (root / NAME / sbom.NAME).write_bytes(bill)
     write_zip(target, {str(file.relative_to(root)): file for file in root.rglob("*") if file.is_file()})
     return without
 
 
-def _add_python(folder: Path, interpreter: Interpreter, modules: tuple[Module, ...]) -> list[Path]:
-    """Add the interpreter and its modules; the libraries that came with them."""
+def _add_python(folder: Path, interpreter: Interpreter, modules: tuple[Module, ...]) -> dict[str, Path]:
+    """Add the interpreter and its modules; the libraries that came with them, by their names in the layer."""
     library = folder / "lib" / f"python{interpreter.version}"
     native = [module for module in modules if module.native]
     compile_modules(interpreter, (module for module in modules if not module.native), library)
@@ -91,15 +98,17 @@ def _add_python(folder: Path, interpreter: Interpreter, modules: tuple[Module, .
     libraries = libraries_of(interpreter, [module.file for module in native])
     for name, file in libraries.items():
         _add_elf(file, folder / "lib" / name, executable=name == interpreter.loader.name)
-    return [file for name, file in libraries.items() if not name.startswith("libpython")]
+    return libraries
 
 
-def _add_licences(folder: Path, inputs: Inputs, libraries: list[Path]) -> list[Path]:
+def _add_licences(folder: Path, inputs: Inputs, libraries: dict[str, Path]) -> list[Path]:
     root = inputs.interpreter.root
     lists, documentation = root / DPKG_LISTS.relative_to("/"), root / DOCUMENTATION.relative_to("/")
-    found, without = licences_of(libraries, lists, documentation, root.resolve())
+    others = [file for name, file in libraries.items() if not name.startswith("libpython")]
+    found, without = licences_of(others, lists, documentation, root)
     folder.mkdir()
-    for name, text in {**found, "python.txt": inputs.interpreter.licence, **inputs.licences}.items():
+    known = {"python.txt": inputs.interpreter.licence, **authorities_licence(inputs.ca_bundle), **inputs.licences}
+    for name, text in {**found, **known}.items():
         (folder / name).write_bytes(text.read_bytes())
     return without
 

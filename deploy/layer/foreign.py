@@ -55,14 +55,14 @@ def debian_interpreter(architecture: str, folder: Path) -> Interpreter:
     name, triplet = _DEBIAN[architecture]
     shutil.rmtree(folder, ignore_errors=True)
     root = folder / "root"
-    for package in _download(name, folder):
-        _unpack(package, root)
+    versions = dict(_unpack(package, root) for package in _download(name, folder))
     loaders = sorted((root / "lib").glob("**/ld-linux-*.so.*"))
     if not loaders:
         raise InterpreterError(f"Debian's libc6 for {architecture} has no loader")
     return Interpreter(
         executable=root / "usr/bin" / f"python{VERSION}",
         version=VERSION,
+        full_version=versions[PACKAGES[0]],
         standard_library=root / "usr/lib" / f"python{VERSION}",
         loader=loaders[0],
         licence=root / "usr/share/doc" / f"python{VERSION}-minimal" / "copyright",
@@ -116,8 +116,8 @@ def _download(architecture: str, folder: Path) -> list[Path]:
     return sorted((folder / "packages").glob("*.deb"))
 
 
-def _unpack(package: Path, root: Path) -> None:
-    """Unpack a package, and list its files where dpkg would."""
+def _unpack(package: Path, root: Path) -> tuple[str, str]:
+    """Unpack a package, and list its files where dpkg would; its name and version."""
     subprocess.run(["dpkg-deb", "-x", package, root], check=True, capture_output=True)
     fields = ("Package", "Version")
     shown = subprocess.run(["dpkg-deb", "-f", package, *fields], check=True, capture_output=True, text=True).stdout
@@ -129,6 +129,7 @@ def _unpack(package: Path, root: Path) -> None:
     (lists / f"{about['Package']}.list").write_text("\n".join(names) + "\n")
     with (lists.parent / "status").open("a") as status:
         status.write(f"Package: {about['Package']}\nStatus: install ok installed\nVersion: {about['Version']}\n\n")
+    return about["Package"], about["Version"]
 
 
 def _run(command: list[str], folder: Path, architecture: str) -> None:

@@ -6,6 +6,7 @@ container image may have another C library or none. So the layer brings its own,
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
 import sys
@@ -37,6 +38,7 @@ class Interpreter:
     Attributes:
         executable: the program itself, no symbolic link and no virtual environment's.
         version: "3.11".
+        full_version: "3.11.7", or the version of the package that it came with.
         standard_library: the folder of its modules.
         loader: the ELF interpreter that it asks for, ``/lib64/ld-linux-x86-64.so.2`` or the like.
         licence: the text of Python's licence.
@@ -47,6 +49,7 @@ class Interpreter:
 
     executable: Path
     version: str
+    full_version: str
     standard_library: Path
     loader: Path
     licence: Path
@@ -77,6 +80,7 @@ def running_interpreter() -> Interpreter:
     return Interpreter(
         executable=executable,
         version=f"{sys.version_info.major}.{sys.version_info.minor}",
+        full_version=platform.python_version(),
         standard_library=standard_library,
         loader=loader,
         licence=_licence_of(standard_library),

@@ -24,8 +24,7 @@ def licences_of(
     A library that was built on this machine, or came with another kind of package, is among the latter.
     `root` is the file system that the lists are about.
     """
-    installed = {_installed_name(Path("/") / library.relative_to(root)): library for library in libraries}
-    owners = _owners(installed, lists)
+    owners = _packages(libraries, lists, root)
     found: dict[str, Path] = {}
     without: list[Path] = []
     for library, package in sorted(owners.items()):
@@ -35,6 +34,16 @@ def licences_of(
         else:
             without.append(library)
     return found, without
+
+
+def packages_of(libraries: Iterable[Path], root: Path = Path("/")) -> dict[Path, str]:
+    """The Debian package of each library in the file system at `root`; "" where it came with none."""
+    return _packages(libraries, root / DPKG_LISTS.relative_to("/"), root)
+
+
+def _packages(libraries: Iterable[Path], lists: Path, root: Path) -> dict[Path, str]:
+    installed = {_installed_name(Path("/") / library.relative_to(root.resolve())): library for library in libraries}
+    return _owners(installed, lists)
 
 
 def _installed_name(library: Path) -> str:

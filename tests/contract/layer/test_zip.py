@@ -5,6 +5,8 @@ Sources: "Managing Lambda dependencies with layers" and "Working with Lambda ext
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import stat
 import zipfile
@@ -134,3 +136,36 @@ def test_certificate_authorities_are_a_hashed_directory(layer):
     files = [name for name in layer.namelist() if name.startswith("lambdascope/ca/")]
     assert len(files) > 50
     assert all(re.fullmatch(r"lambdascope/ca/[0-9a-f]{8}\.\d+", name) for name in files)
+
+
+@pytest.fixture(scope="module")
+def bill(layer):
+    return json.loads(layer.read("lambdascope/sbom.spdx.json"))
+
+
+def test_the_bill_of_materials_lists_every_file_with_its_checksum(layer, bill):
+    listed = {
+        file["fileName"].removeprefix("./"): {each["algorithm"]: each["checksumValue"] for each in file["checksums"]}
+        for file in bill["files"]
+    }
+    assert listed.keys() == set(layer.namelist()) - {"lambdascope/sbom.spdx.json"}
+    assert {name: sums["SHA256"] for name, sums in listed.items()} == {
+        name: hashlib.sha256(layer.read(name)).hexdigest() for name in listed
+    }
+
+
+def test_every_library_and_module_belongs_to_software_of_a_known_version(bill):
+    names = {file["SPDXID"]: file["fileName"] for file in bill["files"]}
+    of_the_layer = {
+        names[relation["relatedSpdxElement"]]
+        for relation in bill["relationships"]
+        if relation["spdxElementId"] == "SPDXRef-Layer" and relation["relatedSpdxElement"] in names
+    }
+    assert of_the_layer == {"./lambdascope/openssl.cnf"}
+    assert [package["name"] for package in bill["packages"] if package["versionInfo"] == "NOASSERTION"] == []
+
+
+def test_the_licence_of_all_that_is_bundled_is_in_it(layer, bill):
+    bundled = {package["name"] for package in bill["packages"] if package["SPDXID"] != "SPDXRef-Layer"}
+    texts = {PurePosixPath(name).stem for name in layer.namelist() if name.startswith("lambdascope/licenses/")}
+    assert {"python" if name == "cpython" else name for name in bundled} == texts

@@ -24,7 +24,7 @@ def unpacked(tmp_path):
         (library / name).touch()
     program = tmp_path / "python3.11"
     program.write_bytes(b"\x7fELF...\0PyInit_math\0PyInit__socketpair\0")
-    return Interpreter(program, "3.11", library, program, program, compiler=build_python(), root=tmp_path)
+    return Interpreter(program, "3.11", "3.11.2-6", library, program, program, compiler=build_python(), root=tmp_path)
 
 
 def module(name: str, *, is_package: bool = False, native: bool = False) -> Module:
