@@ -44,6 +44,7 @@ _NEXT_RETRY_S = (0.0, 0.05, 0.2, 0.5, 1.0, 1.0, 1.0)
 _MANAGED_PERIOD_S = 10.0
 _DEFAULT_SHUTDOWN_S = 2.0
 _LONG_S = 3600.0
+_MOST_SEARCHES = 3
 
 
 class Agent:
@@ -95,6 +96,7 @@ class Agent:
         self._cost.flush_ms = lambda: self._exporter.health.flush_ms
         self._cost.counts = lambda: self._lost([channel.queue for channel in channels])
         self._deliveries_when_silent = -1
+        self._searches_left = _MOST_SEARCHES
 
     def run(self) -> int:
         """Serve events until SHUTDOWN; the exit code.
@@ -181,7 +183,17 @@ class Agent:
             a.EXTENSION_RECORDS_LOST: self._lifecycle.logs_dropped,
         }
 
+    def _find_log_destination(self) -> None:
+        """Ask the runtime's process, in the exporter's thread, until it was seen, a few times at most."""
+        if self._searches_left > 0:
+            self._searches_left -= 1
+            found = proc.log_destination(self._sandbox.runtime_api)
+            if found is not None:
+                self._searches_left = 0
+                self._sandbox.log_group, self._sandbox.log_stream = found
+
     def _encode(self, items: list[bytes]) -> bytes:
+        self._find_log_destination()
         attributes = resource_attributes(
             self._sandbox,
             self._lifecycle.instance_id,

@@ -1,4 +1,4 @@
-"""The runtime's process, as /proc shows it: when did it start?
+"""The runtime's process, as /proc shows it: when did it start, and where do the function's logs go?
 
 An extension is not given some variables that the runtime has (LAMBDA_TASK_ROOT among them), which tells the two apart.
 What a function starts inherits them, so the runtime is the one that started first. Processes that belong to another
@@ -11,6 +11,7 @@ import posix
 from time import CLOCK_BOOTTIME, clock_gettime_ns, time_ns
 
 _RUNTIME_ONLY = b"LAMBDA_TASK_ROOT="
+_LOG_GROUP, _LOG_STREAM = b"AWS_LAMBDA_LOG_GROUP_NAME", b"AWS_LAMBDA_LOG_STREAM_NAME"
 _MOST_BYTES = 131072
 _START_TIME_FIELD = 22
 _FIELDS_BEFORE_STATE = 2
@@ -21,12 +22,30 @@ def runtime_start_ns(runtime_api: str, root: str = "/proc") -> int | None:
 
     Nanoseconds since the epoch.
     """
-    starts = [_start_ticks(root, pid) for pid in _processes(root) if _is_runtime(root, pid, runtime_api.encode())]
-    ticks = min((start for start in starts if start is not None), default=None)
-    if ticks is None:
+    runtime = _first_runtime(runtime_api, root)
+    if runtime is None:
         return None
     boot_ns = time_ns() - clock_gettime_ns(CLOCK_BOOTTIME)
-    return boot_ns + ticks * (1_000_000_000 // posix.sysconf("SC_CLK_TCK"))
+    return boot_ns + runtime[0] * (1_000_000_000 // posix.sysconf("SC_CLK_TCK"))
+
+
+def log_destination(runtime_api: str, root: str = "/proc") -> tuple[str, str] | None:
+    """Log group and log stream, which an extension's own environment lacks; None where the runtime is not to be seen.
+
+    Either is empty where the runtime's environment lacks it.
+    """
+    runtime = _first_runtime(runtime_api, root)
+    if runtime is None:
+        return None
+    variables = dict(variable.partition(b"=")[::2] for variable in _environment(root, runtime[1]))
+    group, stream = variables.get(_LOG_GROUP, b""), variables.get(_LOG_STREAM, b"")
+    return group.decode("utf-8", "replace"), stream.decode("utf-8", "replace")
+
+
+def _first_runtime(runtime_api: str, root: str) -> tuple[int, str] | None:
+    """When the runtime's process started, in ticks, and its id: of the one that started first."""
+    found = [(_start_ticks(root, pid), pid) for pid in _processes(root) if _is_runtime(root, pid, runtime_api.encode())]
+    return min(((ticks, pid) for ticks, pid in found if ticks is not None), default=None)
 
 
 def _processes(root: str) -> list[str]:
@@ -37,12 +56,16 @@ def _processes(root: str) -> list[str]:
 
 
 def _is_runtime(root: str, pid: str, runtime_api: bytes) -> bool:
-    variables = (_read(f"{root}/{pid}/environ") or b"").split(b"\0")
+    variables = _environment(root, pid)
     return (
         any(variable.startswith(_RUNTIME_ONLY) for variable in variables)
         and b"AWS_LAMBDA_RUNTIME_API=" + runtime_api in variables
         and _network(root, pid) == _network(root, "self")
     )
+
+
+def _environment(root: str, pid: str) -> list[bytes]:
+    return (_read(f"{root}/{pid}/environ") or b"").split(b"\0")
 
 
 def _network(root: str, pid: str) -> str:

@@ -11,8 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from extension.spans import AttributeValue
-
 _BYTES_PER_MB = 1_048_576
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _ARN_PARTS_WITHOUT_QUALIFIER = 7
@@ -23,9 +21,19 @@ class SandboxEnvironment:
 
     Attributes:
         memory_mb: 0 where it is not known.
+        log_group, log_stream: not among an extension's variables; set by whoever has found them out.
     """
 
-    __slots__ = ("function_name", "function_version", "initialization_type", "memory_mb", "region", "runtime_api")
+    __slots__ = (
+        "function_name",
+        "function_version",
+        "initialization_type",
+        "log_group",
+        "log_stream",
+        "memory_mb",
+        "region",
+        "runtime_api",
+    )
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.runtime_api = environ.get("AWS_LAMBDA_RUNTIME_API", "")
@@ -35,6 +43,7 @@ class SandboxEnvironment:
         self.memory_mb = int(memory) if memory.isascii() and memory.isdigit() else 0
         self.region = environ.get("AWS_REGION", "") or environ.get("AWS_DEFAULT_REGION", "")
         self.initialization_type = environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
+        self.log_group = self.log_stream = ""
 
 
 def resource_attributes(
@@ -44,10 +53,10 @@ def resource_attributes(
     invoked_arn: str | None,
     service_name: str,
     more: tuple[tuple[str, str], ...],
-) -> dict[str, AttributeValue]:
+) -> dict[str, object]:
     """The resource of every export: docs/span-model.md. What is unknown is left out; of `more`, what is not ours."""
     arn = function_arn(invoked_arn, sandbox.function_version)
-    known: dict[str, AttributeValue] = {
+    known: dict[str, object] = {
         a.SERVICE_NAME: service_name or dict(more).get(a.SERVICE_NAME, "") or sandbox.function_name,
         a.CLOUD_PROVIDER: "aws",
         a.CLOUD_PLATFORM: "aws_lambda",
@@ -58,6 +67,8 @@ def resource_attributes(
         a.FAAS_VERSION: sandbox.function_version,
         a.FAAS_INSTANCE: instance_id,
         a.FAAS_MAX_MEMORY: sandbox.memory_mb * _BYTES_PER_MB,
+        a.AWS_LOG_GROUP_NAMES: [sandbox.log_group] if sandbox.log_group else [],
+        a.AWS_LOG_STREAM_NAMES: [sandbox.log_stream] if sandbox.log_stream else [],
         a.HOST_ARCH: _ARCHITECTURES.get(posix.uname().machine, ""),
         a.TELEMETRY_DISTRO_NAME: "lambdascope",
         a.TELEMETRY_DISTRO_VERSION: __version__,

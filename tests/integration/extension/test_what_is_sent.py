@@ -1,5 +1,7 @@
 """What is sent while an invocation runs, of the extension itself, and of the log lines, by the settings."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -80,3 +82,24 @@ def test_log_lines_leave_as_the_rules_say(fake_lambda, collector, tmp_path):
     assert all(record.body.string_value.split()[1] == "***" for record in records)
     assert attributes(records[0].attributes)["lambda.log.cut_characters"] == len("0 *** ") + 300 - 256
     assert not any(b"hunter2" in export.body for export in collector.requests)
+
+
+def test_the_resource_has_the_log_stream_that_the_runtime_was_given(fake_lambda, collector, tmp_path):
+    """This process's child stands for the runtime: it has the variables that an extension lacks."""
+    runtime = {"AWS_LAMBDA_RUNTIME_API": fake_lambda.address, "LAMBDA_TASK_ROOT": "/var/task",
+               "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/orders", "AWS_LAMBDA_LOG_STREAM_NAME": "stream-1"}  # fmt: skip
+    waiting = [sys.executable, "-S", "-c", "import sys; print('up', flush=True); sys.stdin.read()"]
+    with subprocess.Popen(waiting, env=runtime, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
+        with running_extension(fake_lambda.address, tmp_path, environ) as ext:
+            fake_lambda.run_invocation(_ID, 1)
+            fake_lambda.wait_for_next(2)
+            fake_lambda.push_shutdown()
+            assert (ext.wait(), ext.stderr) == (0, [])
+        child.communicate()
+    for export in collector.trace_exports:
+        resource = attributes(export.traces.resource_spans[0].resource.attributes)
+        assert resource["aws.log.group.names"] == ["/aws/lambda/orders"]
+        assert resource["aws.log.stream.names"] == ["stream-1"]

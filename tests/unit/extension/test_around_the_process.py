@@ -60,7 +60,8 @@ def test_with_an_identifier_it_is_never_registered_twice(value, stage, fds):
 
 def test_the_runtimes_process_is_the_first_of_those_with_its_variables():
     """A real process stands for the runtime; others, older and younger, differ in one thing each."""
-    own = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1", "LAMBDA_TASK_ROOT": "/var/task"}
+    logs = {"AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/orders", "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]0a"}
+    own = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1", "LAMBDA_TASK_ROOT": "/var/task", **logs}
     sleep = [sys.executable, "-S", "-c", "import sys; print('up', flush=True); sys.stdin.read()"]
     children = []
     try:
@@ -81,6 +82,8 @@ def test_the_runtimes_process_is_the_first_of_those_with_its_variables():
         assert found is not None
         assert before_ns - 2 * tick_ns <= found <= after_ns + tick_ns
         assert proc.runtime_start_ns("127.0.0.1:3") is None
+        assert proc.log_destination("127.0.0.1:1") == ("/aws/lambda/orders", "2026/01/01/[$LATEST]0a")
+        assert proc.log_destination("127.0.0.1:3") is None
     finally:
         for child, _, _ in children:
             child.communicate()
@@ -98,6 +101,8 @@ def test_processes_that_vanish_or_lie_are_left_out(tmp_path):
         if stat is not None:
             (tmp_path / pid / "stat").write_bytes(stat)
     assert proc.runtime_start_ns("x", str(tmp_path)) is None
+    (tmp_path / "11" / "stat").write_bytes(b"11 (a) S" + b" 1" * 30)
+    assert proc.log_destination("x", str(tmp_path)) == ("", "")
 
 
 def test_resource():
@@ -118,6 +123,13 @@ def test_resource():
         "faas.name": "orders", "faas.version": "7", "faas.instance": "i-1", "faas.max_memory": 512 * 1048576,
         "telemetry.distro.name": "lambdascope",
     }  # fmt: skip
+
+
+def test_log_group_and_stream_are_lists_of_one():
+    sandbox = SandboxEnvironment({})
+    sandbox.log_group, sandbox.log_stream = "/aws/lambda/orders", "stream"
+    found = resource_attributes(sandbox, "i-1", "", None, "", ())
+    assert (found["aws.log.group.names"], found["aws.log.stream.names"]) == (["/aws/lambda/orders"], ["stream"])
 
 
 def test_what_is_unknown_is_left_out_of_the_resource():
