@@ -29,12 +29,13 @@ ENOUGH: Final = 30
 """With fewer invocations on either side no change is pointed out: it would be chance."""
 
 
-def table(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
+def table(rows: pd.DataFrame, peaks: pd.DataFrame, window: Window) -> pd.DataFrame:
     """One row per function, those with the most serious signals first.
 
     Args:
         rows: of fleet_functions.sql.
         peaks: rows of concurrency_peaks.sql.
+        window: the time that they are about.
     """
     functions = rows[rows["IsTotal"] == 0]
     if functions.empty:
@@ -43,7 +44,9 @@ def table(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
     out["FailedPercent"] = 100 * out["Failed"] / out["Invocations"]
     out["ColdPercent"] = 100 * out["ColdStarts"] / out["Invocations"]
     out["MemoryPercent"] = 100 * out["MemoryShare"].astype(float)
-    out["Signals"] = [signals(row) for row in out.to_dict("records")]
+    total = whole(rows)
+    compared = total is not None and comparable(total, window)
+    out["Signals"] = [signals(row, compared=compared) for row in out.to_dict("records")]
     out["Counts"] = [sparkline(parts, counts) for parts, counts in zip(out["Parts"], out["Counts"], strict=True)]
     out["Severity"] = [_severity(found) for found in out["Signals"]]
     return out.sort_values(["Severity", "Invocations"], ascending=[True, False]).reset_index(drop=True)
@@ -55,8 +58,13 @@ def sparkline(parts: Iterable[int], counts: Iterable[int]) -> list[float]:
     return [known.get(part, 0.0) for part in range(SPARK_PARTS)]
 
 
-def signals(row: Mapping[Any, Any]) -> list[str]:
-    """What stands out about a function, the most serious first."""
+def signals(row: Mapping[Any, Any], *, compared: bool) -> list[str]:
+    """What stands out about a function, the most serious first.
+
+    Args:
+        row: of fleet_functions.sql.
+        compared: whether the store holds the window before, so that a change is one.
+    """
     invocations = row["Invocations"]
     errors = row["Failed"] / invocations
     found = {
@@ -65,8 +73,8 @@ def signals(row: Mapping[Any, Any]) -> list[str]:
         "errors >1%": 0.01 < errors <= 0.10,
         "cold >1%": row["ColdStarts"] / invocations > 0.01,
         "memory >95%": _number(row["MemoryShare"]) > 0.95,
-        "slower": _enough(row) and _number(row["P95Ms"]) > 1.5 * _number(row["PreviousP95Ms"]),
-        "busier": _enough(row) and invocations > 2 * row["PreviousInvocations"],
+        "slower": compared and _enough(row) and _number(row["P95Ms"]) > 1.5 * _number(row["PreviousP95Ms"]),
+        "busier": compared and _enough(row) and invocations > 2 * row["PreviousInvocations"],
     }
     return [name for name in SIGNALS if found[name]]
 

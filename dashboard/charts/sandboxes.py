@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import altair as alt
 import pandas as pd
 
@@ -105,11 +103,3 @@ def _present(done: pd.DataFrame) -> dict[str, str]:
 def quantum_ms(window: Window) -> int:
     """Work of one kind in one sandbox that lies within so many milliseconds is drawn as one block."""
     return max(1, int(window.span_s * 1000 / 400))
-
-
-def newest(alive: pd.DataFrame) -> datetime | None:
-    """The last sign of life of any of them."""
-    if alive.empty:
-        return None
-    moment = alive["LastInvoke"].max()
-    return None if pd.isna(moment) else moment.to_pydatetime()

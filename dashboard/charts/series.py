@@ -126,7 +126,7 @@ def histogram(bins: pd.DataFrame) -> alt.LayerChart:
     outcome = {"succeeded": colours.SUCCEEDED, "failed": colours.FAILED}
     bars = (
         alt.Chart(frames.stack(sized, "Invocations", "Bin", "Outcome"))
-        .mark_rect(stroke="white", strokeWidth=0.4)
+        .mark_rect()
         .encode(
             x=alt.X(
                 "From:Q",

@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard.charts import cold_starts, colours, frames, series
 from dashboard.filters import InvocationFilters, InvocationKey
-from dashboard.text import milliseconds, plural, share
+from dashboard.text import milliseconds, plural
 from dashboard.ui import choices, tables
 from dashboard.ui.page import Run, nothing
 
@@ -205,8 +205,3 @@ def phases(run: Run) -> None:
             return
         slowest = parts.groupby("FunctionName")["MeanMs"].sum().idxmax()
         run.chart(cold_starts.stacked_phases(parts), f"Phases of cold starts; slowest: {slowest}.", parts, "phases")
-
-
-def cold_share(row: pd.Series) -> str:
-    """Share of invocations that waited for an init."""
-    return share(float(row["ColdStarts"]), float(row["Invocations"]))

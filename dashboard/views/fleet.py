@@ -43,7 +43,7 @@ def _body(run: Run) -> None:
         return
     peaks = run.query("concurrency_peaks")
     row(_figures(run, total, peaks))
-    frame = shaping.table(rows, peaks)
+    frame = shaping.table(rows, peaks, run.window)
     with run.panel(
         f"{plural(len(frame), 'function')}, what stands out first",
         "Click a function to see it alone. The columns sort by a click on their heads.",

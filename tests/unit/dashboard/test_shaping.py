@@ -134,7 +134,11 @@ QUIET = {
     ],
 )
 def test_what_stands_out(change, expected):
-    assert fleet.signals(QUIET | change) == expected
+    assert fleet.signals(QUIET | change, compared=True) == expected
+
+
+def test_no_change_stands_out_without_the_window_before():
+    assert fleet.signals(QUIET | {"P95Ms": 1000.0, "PreviousInvocations": 100}, compared=False) == []
 
 
 def test_a_sparkline_has_a_value_for_every_part():
