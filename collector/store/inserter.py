@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+MIN_ENCODED_ITEMS: Final = 1_500
+"""Items from which on ClickHouse decodes a batch. To set up the views takes it some 40 ms of processor time for each
+insert, in which Python decodes as many. A change moves batches to the other way; one in doubt is then stored twice."""
+
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 15.0
 
@@ -129,7 +133,7 @@ class Inserter:
         so a batch in doubt must be tried again the same way. It is: ClickHouse decodes it always or never, and stores
         nothing of what it cannot decode.
         """
-        if batch.signal in ENTRIES:
+        if batch.signal in ENTRIES and batch.items >= MIN_ENCODED_ITEMS:
             try:
                 self._store.insert_encoded(batch.signal, batch.bodies, batch.token)
             except UndecodedError as error:

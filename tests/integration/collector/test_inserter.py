@@ -114,11 +114,13 @@ async def store_all(folder: Path, store: Unreliable, records: list[Record]) -> C
     return counters
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("min_encoded_items", [1, 1 << 30], ids=["by ClickHouse", "by Python"])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_failures_before_and_after_storing_lose_and_double_nothing(
-    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, min_encoded_items: int
 ) -> None:
     """In every table that a batch goes to, in every partition, and behind the materialised view."""
+    monkeypatch.setattr(inserter_module, "MIN_ENCODED_ITEMS", min_encoded_items)
     monkeypatch.setattr(inserter_module, "_FIRST_WAIT_S", 0.001)
     monkeypatch.setattr(inserter_module, "_LONGEST_WAIT_S", 0.002)
     spans = [span_record(f"span-{number:04}", number) for number in range(300)]
@@ -139,6 +141,7 @@ def test_poison_is_isolated_down_to_the_record(
     client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its neighbours are stored; it is kept, whole, in the quarantine."""
+    monkeypatch.setattr(inserter_module, "MIN_ENCODED_ITEMS", 1)
     monkeypatch.setattr(inserter_module, "_FIRST_WAIT_S", 0.001)
     monkeypatch.setattr(inserter_module, "_LONGEST_WAIT_S", 0.002)
     records = [span_record(f"span-{number}", number, "poison" if number == 5 else "fine") for number in range(10)]
