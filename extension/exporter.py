@@ -56,7 +56,7 @@ class ExportHealth:
 class Channel:
     """One signal: its queue, where it goes, and how its items become the body of an export."""
 
-    __slots__ = ("encode", "headers", "name", "queue", "settings", "transport")
+    __slots__ = ("_file_read", "encode", "headers", "name", "queue", "settings", "transport")
 
     def __init__(
         self, name: str, settings: ExportSettings, queue: BatchQueue, encode: Callable[[list[bytes]], bytes], agent: str
@@ -69,6 +69,7 @@ class Channel:
         self.transport = Transport(settings)
         encoding = (("Content-Encoding", "gzip"),) if settings.gzip else ()
         self.headers = (_CONTENT_TYPE, *encoding, ("User-Agent", agent), *settings.headers)
+        self._file_read = not settings.headers_file
 
     @classmethod
     def passing_on(cls, name: str, settings: ExportSettings, queue: BatchQueue) -> Channel:
@@ -76,6 +77,17 @@ class Channel:
         channel = cls(name, settings, queue, b"".join, "")
         channel.headers = settings.headers
         return channel
+
+    def add_headers_of_file(self, diagnostics: Diagnostics) -> None:
+        """Read the file with more headers, once, before the first export; one line where it cannot be used."""
+        if self._file_read:
+            return
+        self._file_read = True
+        from extension.headers_file import read_headers  # noqa: PLC0415 - for those who have one
+
+        more = read_headers(self.settings.headers_file, diagnostics)
+        names = {name.lower() for name, _ in more}
+        self.headers = (*(header for header in self.headers if header[0].lower() not in names), *more)
 
     def body(self, items: list[bytes]) -> bytes:
         """The body of an export, compressed where that is asked for."""
@@ -210,6 +222,7 @@ class Exporter:
 
     def _send(self, channel: Channel, batch: Batch) -> Verdict:
         """Send one batch, and do with it as the collector says."""
+        channel.add_headers_of_file(self._diagnostics)
         try:
             verdict = judge(channel.transport.post(batch.body, (*channel.headers, *batch.headers)))
         except HttpError as error:

@@ -65,6 +65,20 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     *_per_signal("COMPRESSION", "compression", "none", "Of the exports' bodies."),
     *_per_signal("TIMEOUT", "milliseconds", "10000", "For one export, in milliseconds."),
     *_per_signal("CERTIFICATE", "path", "", "A PEM file of the authorities to trust; else the system's."),
+    Setting(
+        "LAMBDASCOPE_HEADERS_FILE",
+        "path",
+        "",
+        "A file with more headers, one `name=value` per line, as for OTEL_EXPORTER_OTLP_HEADERS; they take precedence.",
+    ),
+    Setting("HTTPS_PROXY", "proxy", "", "Through which to export to https:// addresses; `https_proxy` too."),
+    Setting("HTTP_PROXY", "proxy", "", "Through which to export to http:// addresses; `http_proxy` too."),
+    Setting(
+        "NO_PROXY",
+        "text",
+        "",
+        "Hosts that are exported to without a proxy, with all below them, and `*` for all; `no_proxy` too.",
+    ),
     Setting("OTEL_SERVICE_NAME", "text", "", "`service.name`; else the function's name."),
     Setting("OTEL_RESOURCE_ATTRIBUTES", "pairs", "", "More resource attributes, percent-encoded."),
     Setting(
@@ -133,7 +147,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
 class ExportSettings:
     """Where and how one signal is exported. Its repr leaves the headers' values out: they are secrets."""
 
-    __slots__ = ("certificate", "endpoint", "gzip", "headers", "timeout_s")
+    __slots__ = ("certificate", "endpoint", "gzip", "headers", "headers_file", "proxy", "timeout_s")
 
     def __init__(
         self,
@@ -143,12 +157,16 @@ class ExportSettings:
         gzip: bool = False,
         timeout_s: float = 10.0,
         certificate: str = "",
+        headers_file: str = "",
+        proxy: Endpoint | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.headers = headers
         self.gzip = gzip
         self.timeout_s = timeout_s
         self.certificate = certificate
+        self.headers_file = headers_file
+        self.proxy = proxy
 
     def __repr__(self) -> str:
         names = ", ".join(name for name, _ in self.headers)
@@ -238,6 +256,8 @@ def from_environ(environ: Mapping[str, str], say: Say) -> Settings:
 
 def _chosen(row: Setting, environ: Mapping[str, str], say: Say) -> str:
     names = (PREFIX + row.env, row.env) if row.env.startswith("OTEL_") else (row.env,)
+    if row.env.endswith("_PROXY"):
+        names = (row.env.lower(), row.env)  # curl's order
     for name in names:
         value = environ.get(name, "").strip()
         if not value:  # OpenTelemetry: an empty value is the same as none
@@ -304,6 +324,19 @@ class Values:
             gzip=self.of_signal(signal, "COMPRESSION").lower() == "gzip",
             timeout_s=int(self.of_signal(signal, "TIMEOUT")) / 1000,
             certificate=self.of_signal(signal, "CERTIFICATE"),
+            headers_file=self.text("LAMBDASCOPE_HEADERS_FILE"),
+            proxy=self._proxy(endpoint),
+        )
+
+    def _proxy(self, endpoint: Endpoint) -> Endpoint | None:
+        """Through which an address is reached; None for directly, as what is on this machine always is."""
+        url = self.text("HTTPS_PROXY" if endpoint.scheme == "https" else "HTTP_PROXY")
+        host = endpoint.host.lower()
+        spared = [name.strip().lower().lstrip(".") for name in self.text("NO_PROXY").split(",")]
+        if not url or host in _OURSELVES or "*" in spared:
+            return None
+        return (
+            None if any(name and (host == name or host.endswith("." + name)) for name in spared) else _parse_proxy(url)
         )
 
 
@@ -356,7 +389,12 @@ def _parse_pairs(value: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _parse_headers(value: str) -> tuple[tuple[str, str], ...]:
+def parse_headers(value: str) -> tuple[tuple[str, str], ...]:
+    """``name=value,name=value`` as headers.
+
+    Raises:
+        ValueError: it is not, or has what no header may have.
+    """
     pairs = _parse_pairs(value)
     for name, text in pairs:
         if not name.isascii() or any(ord(c) <= 32 or c == ":" for c in name) or any(c in text for c in "\r\n\0"):
@@ -385,6 +423,14 @@ def _parse_in_flight(value: str) -> float | None:
     return after_s
 
 
+def _parse_proxy(value: str) -> Endpoint:
+    """``http://host:port``; without a scheme that one is meant."""
+    proxy = parse_url(value if "://" in value else f"http://{value}")
+    if proxy.scheme != "http":
+        raise ValueError(value)
+    return proxy
+
+
 def _parse_receiver(value: str) -> int:
     if value.lower() in {_ON, _OFF}:
         return _OTLP_HTTP_PORT if value.lower() == _ON else 0
@@ -404,7 +450,7 @@ def _parse_state_file(value: str) -> str:
 KINDS: Final[dict[str, Kind]] = {
     "url": Kind("an http:// or https:// address without a password", parse_url, secret=True),
     "protocol": Kind("http/protobuf or grpc", _one_of("http/protobuf", "grpc")),
-    "headers": Kind("a list such as name=value,name=value", _parse_headers, secret=True),
+    "headers": Kind("a list such as name=value,name=value", parse_headers, secret=True),
     "compression": Kind("gzip or none", _one_of("gzip", "none")),
     "milliseconds": Kind("a number of milliseconds from 1 to 900000", _between(1, 900_000)),
     "path": Kind("a path", str),
@@ -416,6 +462,7 @@ KINDS: Final[dict[str, Kind]] = {
     "switch": Kind("on or off", _one_of(_ON, _OFF)),
     "queue_bytes": Kind("a number of bytes from 65536 to 67108864", _between(65536, 64 << 20)),
     "state_file": Kind("an absolute path or off", _parse_state_file),
+    "proxy": Kind("an http:// address without a password", _parse_proxy, secret=True),
     "receiver": Kind("on, off or a port number from 1024 to 65535", _parse_receiver),
     "patterns": Kind("regular expressions, one per line", str, secret=True),
     "line_characters": Kind("a number of characters from 256 to 1048576", _between(256, 1 << 20)),

@@ -45,7 +45,9 @@ class Transport:
             HttpError: there was no answer.
         """
         endpoint = self._settings.endpoint
-        request = request_bytes("POST", endpoint.path, endpoint.authority, headers, body)
+        plain_proxy = self._settings.proxy is not None and endpoint.scheme == "http"
+        target = str(endpoint) if plain_proxy else endpoint.path
+        request = request_bytes("POST", target, endpoint.authority, headers, body)
         if time() - self._last_used > _REUSE_WITHIN_S:
             self.close()
         reused = self._connection is not None
@@ -98,8 +100,13 @@ class Transport:
     def _connect(self, deadline: float) -> Connection:
         settings, endpoint = self._settings, self._settings.endpoint
         timeout_s = min(_CONNECT_TIMEOUT_S, settings.timeout_s)
-        sock = connect(endpoint.host, endpoint.port, timeout_s)
+        first = settings.proxy or endpoint
+        sock = connect(first.host, first.port, timeout_s)
         self._sock = sock
+        if settings.proxy is not None and endpoint.scheme == "https":
+            from extension.proxy import open_tunnel  # noqa: PLC0415 - for those who need one
+
+            open_tunnel(sock, endpoint, deadline)
         stream: socket = sock
         if endpoint.scheme == "https":
             from extension.tls import wrap  # noqa: PLC0415 - 18 ms of imports, for those who need them

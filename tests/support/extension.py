@@ -277,13 +277,14 @@ class FakeCollector:
         answer: Callable[[Export], Answer | None] | None = None,
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.answer = answer or (lambda _export: (200, {}, b""))
         self.requests: list[Export] = []
         self.exports: list[Export] = []
         self.released = threading.Event()
         self.connections: list[socket.socket] = []
-        self._server = _serve(_collector_handler(self), port, tls)
+        self._server = _serve(_collector_handler(self), port, tls, host)
         self.port = int(self._server.server_address[1])
         self.endpoint = f"http://127.0.0.1:{self.port}"
 
@@ -384,9 +385,9 @@ class _Server(ThreadingHTTPServer):
 
 
 def _serve(
-    handler: type[BaseHTTPRequestHandler], port: int = 0, tls: ssl.SSLContext | None = None
+    handler: type[BaseHTTPRequestHandler], port: int = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
 ) -> ThreadingHTTPServer:
-    server = _Server(("127.0.0.1", port), handler)
+    server = _Server((host, port), handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
