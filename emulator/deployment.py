@@ -8,11 +8,10 @@ from pathlib import Path
 
 from emulator.clock import NS_PER_S
 from emulator.environment import SandboxFacts
+from emulator.model import InitType
 from emulator.runtimes import Runtime, runtime_version, runtime_version_arn
 from emulator.scenario import FunctionConfig
 from emulator.telemetry.records import FunctionIdentity
-
-ON_DEMAND = "on-demand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +36,21 @@ class Deployment:
         """The function's timeout."""
         return round(self.config.timeout_s * NS_PER_S)
 
-    def identity(self, instance_id: str) -> FunctionIdentity:
+    def identity(self, instance_id: str, init_type: InitType) -> FunctionIdentity:
         """What the platform's records say of a sandbox."""
         return FunctionIdentity(
             name=self.config.name,
             version=self.config.version,
             memory_mb=self.config.memory_mb,
             instance_id=instance_id,
-            initialization_type=ON_DEMAND,
+            initialization_type=init_type,
             runtime_version=runtime_version(self.runtime_name),
             runtime_version_arn=runtime_version_arn(self.runtime_name, self.region),
         )
 
-    def sandbox_facts(self, instance_id: str, runtime_api: str, task_root: str, layer_root: str) -> SandboxFacts:
+    def sandbox_facts(
+        self, identity: FunctionIdentity, runtime_api: str, task_root: str, layer_root: str
+    ) -> SandboxFacts:
         """What the environment variables of a sandbox are made from."""
         today = dt.datetime.now(dt.UTC)
         return SandboxFacts(
@@ -59,8 +60,8 @@ class Deployment:
             memory_mb=self.config.memory_mb,
             region=self.region,
             log_format=self.config.log_format,
-            log_stream=f"{today:%Y/%m/%d}/[{self.config.version}]{instance_id}",
-            initialization_type=ON_DEMAND,
+            log_stream=f"{today:%Y/%m/%d}/[{self.config.version}]{identity.instance_id}",
+            initialization_type=identity.initialization_type,
             execution_environment=self.runtime.execution_environment(),
             runtime_api=runtime_api,
             task_root=task_root,

@@ -20,8 +20,7 @@ from emulator import relay
 from emulator import scenario as scenarios
 from emulator.api import lambda_api
 from emulator.cli import Options
-from emulator.clock import Clock
-from emulator.concurrency import Limiter
+from emulator.clock import NS_PER_S, Clock
 from emulator.deployment import Deployment
 from emulator.errors import IsolationError, ScenarioError, StartupError
 from emulator.generator import Generator
@@ -29,9 +28,10 @@ from emulator.isolation import users
 from emulator.isolation.cgroups import CPU, MEMORY, ControlGroups
 from emulator.isolation.client import Zygote
 from emulator.layers import external_extensions
+from emulator.model import Limits
 from emulator.runtimes import find_runtime, interpreter_folders
 from emulator.sandbox import SandboxSettings
-from emulator.scenario import FunctionConfig, ResourcesConfig, Scenario
+from emulator.scenario import FunctionConfig, LimitsConfig, ResourcesConfig, Scenario
 from emulator.service import LambdaService
 from emulator.truth import Ledger
 from emulator.workspace import Workspace
@@ -47,8 +47,8 @@ def run(options: Options, say: Say) -> None:
         record = at_end.enter_context(_open_record(options.record))
         zygote = Zygote.start()
         at_end.callback(zygote.stop)
-        _allow_many_files()  # after the zygote's start: sandboxes keep the usual limit
-        has_namespaces = _choose_isolation(options.isolation, zygote, say)
+        allow_many_files()  # after the zygote's start: sandboxes keep the usual limit
+        has_namespaces = choose_isolation(options.isolation, zygote, say)
         control_groups = _choose_resources(scenario.resources, options.resources, say)
         at_end.callback(control_groups.close)
         workspace = Workspace()
@@ -66,22 +66,16 @@ def run(options: Options, say: Say) -> None:
             folder=workspace.sandboxes,
             mount_point=workspace.mount_point,
             control_groups=control_groups,
-            user=_choose_user(deployments.values(), say) if has_namespaces else None,
-            show_log=_show_log if options.logs else _ignore_log,
+            user=choose_user(deployments.values(), say) if has_namespaces else None,
+            show_log=show_log if options.logs else ignore_log,
         )
-        reserved = {
-            name: function.reserved_concurrency
-            for name, function in scenario.functions.items()
-            if function.reserved_concurrency is not None
-        }
-        limiter = Limiter(scenario.limits.account_concurrency, reserved)
-        service = LambdaService(deployments, limiter, scenario.limits.idle_timeout_s, Ledger(record), scenario.seed)
+        service = LambdaService(deployments, _model_limits(scenario.limits), Ledger(record), scenario.seed)
         service.open(settings)
         generator = Generator(service, scenario.traffic, scenario.seed)
         asyncio.run(_serve(service, generator, listener, say))
 
 
-def _allow_many_files() -> None:
+def allow_many_files() -> None:
     """Raise the soft limit of open files to the hard one: a sandbox takes eight of them."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -115,7 +109,8 @@ def _open_record(path: Path | None) -> Iterator[TextIO | None]:
         yield file
 
 
-def _choose_isolation(asked: str, zygote: Zygote, say: Say) -> bool:
+def choose_isolation(asked: str, zygote: Zygote, say: Say) -> bool:
+    """Whether sandboxes have namespaces. What is missing is told in a line. Raises StartupError where it was asked."""
     if asked == "none":
         return False
     missing = zygote.what_is_missing()
@@ -142,7 +137,7 @@ def _choose_resources(wanted: ResourcesConfig, asked: str, say: Say) -> ControlG
         return ControlGroups(())
 
 
-def _choose_user(deployments: Iterable[Deployment], say: Say) -> tuple[int, int] | None:
+def choose_user(deployments: Iterable[Deployment], say: Say) -> tuple[int, int] | None:
     """An unprivileged user, if it can read what it has to run; else none, told in a line."""
     folders = {folder for deployment in deployments for folder in (deployment.config.code, deployment.layer)}
     for folder in [*sorted(folders), *map(Path, interpreter_folders())]:
@@ -151,6 +146,17 @@ def _choose_user(deployments: Iterable[Deployment], say: Say) -> tuple[int, int]
             say(f"functions and extensions run as root: {path} cannot be read by every user")
             return None
     return users.SANDBOX_USER
+
+
+def _model_limits(limits: LimitsConfig) -> Limits:
+    return Limits(
+        account_concurrency=limits.account_concurrency,
+        unreserved_minimum=limits.unreserved_minimum,
+        scaling_environments=limits.scaling_environments,
+        requests_per_s_per_concurrency=limits.requests_per_s_per_concurrency,
+        idle_timeout_ns=round(limits.idle_timeout_s * NS_PER_S),
+        lifetime_ns=round(limits.lifetime_s * NS_PER_S),
+    )
 
 
 def _deploy(
@@ -178,12 +184,13 @@ def _deploy(
     )
 
 
-def _show_log(function: str, source: str, line: str) -> None:
+def show_log(function: str, source: str, line: str) -> None:
+    """A line of a function or an extension, on stderr."""
     sys.stderr.write(f"[{function}/{source}] {line}\n")
 
 
-def _ignore_log(_function: str, _source: str, _line: str) -> None:
-    pass
+def ignore_log(_function: str, _source: str, _line: str) -> None:
+    """Without ``--logs``."""
 
 
 async def _serve(service: LambdaService, generator: Generator, listener: socket.socket, say: Say) -> None:
@@ -193,6 +200,7 @@ async def _serve(service: LambdaService, generator: Generator, listener: socket.
     await web.SockSite(runner, listener).start()
     host, port = listener.getsockname()[:2]
     say(f"ready on http://{f'[{host}]' if ':' in host else host}:{port}")
+    service.start_ahead()
     generator.start()
     await asked_to_stop.wait()
     await generator.stop()

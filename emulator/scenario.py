@@ -43,6 +43,9 @@ class FunctionConfig:
     version: str
     log_format: str
     reserved_concurrency: int | None
+    provisioned_concurrency: int
+    proactive_sandboxes: int
+    """How many are initialised at the start although no request waits for them."""
     faults: FaultsConfig
 
 
@@ -53,6 +56,13 @@ class LimitsConfig:
     account_concurrency: int
     idle_timeout_s: float
     """How long a sandbox stays without an invocation before it is shut down."""
+    lifetime_s: float
+    """How old a sandbox may grow even in constant use."""
+    unreserved_minimum: int
+    """What reserved and provisioned concurrency together must leave."""
+    scaling_environments: int
+    """Environments that one function may add in 10 s."""
+    requests_per_s_per_concurrency: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +162,8 @@ def _function(name: str, fields: Fields, folder: Path, faults: FaultsConfig) -> 
         version=fields.text("version", "$LATEST"),
         log_format=fields.choice("log_format", LOG_FORMATS, LOG_FORMATS[0]),
         reserved_concurrency=fields.optional_integer("reserved_concurrency", 0, _MANY),
+        provisioned_concurrency=fields.integer("provisioned_concurrency", 0, 10_000, 0),
+        proactive_sandboxes=fields.integer("proactive_sandboxes", 0, 10_000, 0),
         faults=parse_faults(fields.section("faults"), faults),
     )
     fields.finish()
@@ -164,6 +176,8 @@ def _check_function(config: FunctionConfig, fields: Fields) -> None:
         raise ScenarioError(f"{fields.path('code')}: folder {config.code} does not exist")
     if not _VERSION.fullmatch(config.version):
         raise ScenarioError(f"{fields.path('version')}: must be $LATEST or a number in quotes, not {config.version!r}")
+    if config.provisioned_concurrency and config.version == "$LATEST":
+        raise ScenarioError(f"{fields.path('provisioned_concurrency')}: needs a version other than $LATEST")
     for variable in config.environment:
         if variable in _RESERVED_VARIABLES:
             raise ScenarioError(f"{fields.path('environment')}.{variable}: is reserved by Lambda")
@@ -173,6 +187,10 @@ def _limits(fields: Fields) -> LimitsConfig:
     limits = LimitsConfig(
         account_concurrency=fields.integer("account_concurrency", 1, _MANY, 1000),
         idle_timeout_s=fields.number("idle_timeout_s", 0.05, 86_400, 300),
+        lifetime_s=fields.number("lifetime_s", 0.05, _MANY, 7200),
+        unreserved_minimum=fields.integer("unreserved_minimum", 0, _MANY, 0),
+        scaling_environments=fields.integer("scaling_environments", 1, _MANY, 1000),
+        requests_per_s_per_concurrency=fields.integer("requests_per_s_per_concurrency", 1, _MANY, 10),
     )
     fields.finish()
     return limits
@@ -185,11 +203,19 @@ def _resources(fields: Fields) -> ResourcesConfig:
 
 
 def _check_reservations(scenario: Scenario, fields: Fields) -> None:
-    reserved = sum(function.reserved_concurrency or 0 for function in scenario.functions.values())
-    if reserved > scenario.limits.account_concurrency:
+    reserved = 0
+    for function in scenario.functions.values():
+        own = function.reserved_concurrency
+        reserved += function.provisioned_concurrency if own is None else own
+        if own is not None and function.provisioned_concurrency > own:
+            raise ScenarioError(
+                f"{fields.path('functions')}.{function.name}.provisioned_concurrency: "
+                f"{function.provisioned_concurrency} is more than the {own} that are reserved"
+            )
+    if reserved > scenario.limits.account_concurrency - scenario.limits.unreserved_minimum:
         raise ScenarioError(
             f"{fields.path('functions')}: together they reserve a concurrency of {reserved}, more than the account's "
-            f"{scenario.limits.account_concurrency}"
+            f"{scenario.limits.account_concurrency - scenario.limits.unreserved_minimum}"
         )
 
 

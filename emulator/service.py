@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from emulator import model
 from emulator.api import sandbox_api
 from emulator.clock import NS_PER_MS
-from emulator.concurrency import Limiter
 from emulator.deployment import Deployment
 from emulator.errors import InvokeError, IsolationError
 from emulator.faults import InvocationFaults, draw
 from emulator.lifecycle.actions import InitDone, Invocation, InvocationDone
+from emulator.model import FunctionLimits, Limits, Model, SandboxState, Throttled
 from emulator.request import Request
 from emulator.sandbox import Sandbox, SandboxSettings
+from emulator.scenario import FunctionConfig
 from emulator.truth import Ledger
 
 DRAIN_S: Final = 5.0
 """How long running invocations may take to finish when the emulator is asked to stop."""
+_REAP_LATE_S: Final = 0.001
+"""Added to the time of a reaping, so that rounding makes no timer early."""
 _FIRST_EVENT_RETRY_S: Final = 1.0
 _LAST_EVENT_RETRY_S: Final = 300.0
 
@@ -43,23 +48,23 @@ class LambdaService:
     def __init__(
         self,
         deployments: Mapping[str, Deployment],
-        limiter: Limiter,
-        idle_timeout_s: float,
+        limits: Limits,
         ledger: Ledger,
         seed: int,
     ) -> None:
         self.deployments = deployments
         self.ledger = ledger
-        self._limiter = limiter
-        self._idle_timeout_s = idle_timeout_s
+        functions = [_limits_of(deployment.config) for deployment in deployments.values()]
+        self._model = Model(limits, functions, new_id=lambda: uuid.uuid4().hex)
         self._seed = seed
         self._admitted = dict.fromkeys(deployments, 0)
         self._settings: SandboxSettings | None = None
         self._sandboxes: dict[str, Sandbox] = {}
-        self._idle: dict[str, list[Sandbox]] = {name: [] for name in deployments}
-        self._reapers: dict[str, asyncio.TimerHandle] = {}
+        self._places: dict[str, model.Sandbox] = {}
+        """What the model knows of each sandbox, by instance id."""
+        self._reaper: asyncio.TimerHandle | None = None
         self._reasons: dict[str, str] = {}
-        self._events: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
         self._running = 0
 
@@ -67,23 +72,34 @@ class LambdaService:
         """Begin to take requests."""
         self._settings = settings
 
+    def start_ahead(self) -> None:
+        """Start the sandboxes that no request waits for: provisioned concurrency and proactive inits."""
+        for name, deployment in self.deployments.items():
+            config = deployment.config
+            places = self._model.provision(name, config.version, config.provisioned_concurrency, self._now())
+            places += [self._model.warm(name, self._now()) for _ in range(config.proactive_sandboxes)]
+            for place in places:
+                self._background(self._start_unasked(place))
+
+    async def _start_unasked(self, place: model.Sandbox) -> None:
+        with contextlib.suppress(InvokeError):
+            await self._start_sandbox(place, None)
+
     # Requests ---------------------------------------------------------------------------------------------------------
 
     async def invoke(self, asked: InvokeInput) -> Request:
         """Hand a request to a sandbox. Its answer and its end are futures of what is returned. Raises InvokeError."""
         self._check(asked.function)
-        try:
-            self._limiter.acquire(asked.function)
-        except InvokeError as error:
-            self.ledger.throttled(asked.function, self._now(), str(error.body["Reason"]))
-            raise
+        decision = self._model.ask(asked.function, self._now())
+        if isinstance(decision, Throttled):
+            self.ledger.throttled(asked.function, self._now(), decision.reason)
+            raise too_many_requests(decision.reason)
         request = Request(_invocation(asked), self._draw_faults(asked.function))
         self._running += 1
-        idle = self._idle[asked.function]
-        if idle:
-            self._take(idle.pop()).invoke(request)
+        if decision.cold:
+            await self._start_sandbox(decision.sandbox, request)
         else:
-            await self._start_sandbox(asked.function, request)
+            self._sandboxes[decision.sandbox.id].invoke(request)
         return request
 
     def _draw_faults(self, function: str) -> InvocationFaults:
@@ -94,10 +110,13 @@ class LambdaService:
     def invoke_event(self, asked: InvokeInput) -> str:
         """Queue an asynchronous request. Returns its request id. Raises InvokeError."""
         self._check(asked.function)
-        task = asyncio.create_task(self._run_event(asked), name=f"event-{asked.function}")
-        self._events.add(task)
-        task.add_done_callback(self._events.discard)
+        self._background(self._run_event(asked))
         return asked.request_id
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _run_event(self, asked: InvokeInput) -> None:
         """Run a queued request. A throttled one is tried again, as Lambda's own queue does."""
@@ -119,28 +138,22 @@ class LambdaService:
         if function not in self.deployments:
             raise unknown_function(function)
 
-    async def _start_sandbox(self, function: str, request: Request) -> None:
+    async def _start_sandbox(self, place: model.Sandbox, request: Request | None) -> None:
         if self._settings is None:
             raise InvokeError(503, "ServiceUnavailableException", "the emulator is starting")
-        deployment = self.deployments[function]
-        sandbox = Sandbox(deployment, self._settings, self)
-        self._sandboxes[sandbox.instance_id] = sandbox
-        self.ledger.sandbox_started(function, sandbox.instance_id, self._now())
+        deployment = self.deployments[place.function]
+        sandbox = Sandbox(deployment, self._settings, self, place.id, place.init_type)
+        self._sandboxes[place.id] = sandbox
+        self._places[place.id] = place
+        self.ledger.sandbox_started(place.function, place.id, self._now())
         try:
             await sandbox.open(sandbox_api.make(sandbox, deployment.account_id))
         except IsolationError as error:
-            self._finished(function)
+            self._running -= request is not None
+            self._model.lost(self._places.pop(place.id))
             await sandbox.close()
             raise InvokeError(500, "ServiceException", str(error), Type="Service") from error
         sandbox.start(request)
-
-    def _take(self, sandbox: Sandbox) -> Sandbox:
-        self._reapers.pop(sandbox.instance_id).cancel()
-        return sandbox
-
-    def _finished(self, function: str) -> None:
-        self._limiter.release(function)
-        self._running -= 1
 
     def _now(self) -> int:
         if self._settings is None:
@@ -155,39 +168,55 @@ class LambdaService:
 
     def invocation_done(self, sandbox: Sandbox, outcome: InvocationDone) -> None:
         """See :class:`emulator.sandbox.Owner`."""
-        function = sandbox.deployment.config.name
-        self.ledger.invocation_done(function, sandbox.instance_id, outcome)
-        self._finished(function)
+        self.ledger.invocation_done(sandbox.deployment.config.name, sandbox.instance_id, outcome)
+        self._running -= 1
 
     def is_idle(self, sandbox: Sandbox) -> None:
         """See :class:`emulator.sandbox.Owner`."""
-        if self._is_stopping:
+        place = self._places.get(sandbox.instance_id)
+        if self._is_stopping or place is None:
             asyncio.get_running_loop().call_soon(sandbox.shut_down, "spindown")
             return
-        self._idle[sandbox.deployment.config.name].append(sandbox)
-        loop = asyncio.get_running_loop()
-        self._reapers[sandbox.instance_id] = loop.call_later(self._idle_timeout_s, self._reap, sandbox)
+        if place.state is SandboxState.STARTING:
+            self._model.ready(place, self._now())
+        else:
+            self._model.finished(place, self._now())
+        self._reap()
 
-    def _reap(self, sandbox: Sandbox) -> None:
-        del self._reapers[sandbox.instance_id]
-        self._idle[sandbox.deployment.config.name].remove(sandbox)
-        sandbox.shut_down("spindown")
+    def _reap(self) -> None:
+        """Shut down what the model gives up, and come again when it will have something."""
+        for retired in self._model.reap(self._now()):
+            self._places.pop(retired.sandbox.id, None)
+            sandbox = self._sandboxes.get(retired.sandbox.id)
+            if sandbox is not None:
+                asyncio.get_running_loop().call_soon(sandbox.shut_down, "spindown")
+        if self._reaper is not None:
+            self._reaper.cancel()
+        due_ns = self._model.next_reap_ns()
+        if due_ns is not None and self._settings is not None and not self._is_stopping:
+            at_s = self._settings.clock.to_loop_time(due_ns) + _REAP_LATE_S
+            self._reaper = asyncio.get_running_loop().call_at(at_s, self._reap)
 
     def is_resetting(self, sandbox: Sandbox) -> None:
-        """See :class:`emulator.sandbox.Owner`."""
-        self._withdraw(sandbox)
-
-    def _withdraw(self, sandbox: Sandbox) -> None:
-        """Give it no request."""
-        idle = self._idle[sandbox.deployment.config.name]
-        if sandbox in idle:
-            idle.remove(sandbox)
-            self._reapers.pop(sandbox.instance_id).cancel()
+        """See :class:`emulator.sandbox.Owner`. One that crashed while idle is not used again."""
+        place = self._places.get(sandbox.instance_id)
+        if place is not None and place.state is SandboxState.IDLE:
+            self._lose(sandbox)
 
     def is_leaving(self, sandbox: Sandbox, reason: str) -> None:
         """See :class:`emulator.sandbox.Owner`."""
         self._reasons[sandbox.instance_id] = reason
-        self._withdraw(sandbox)
+        self._lose(sandbox)
+
+    def _lose(self, sandbox: Sandbox) -> None:
+        """The sandbox serves no more requests. Lambda replaces provisioned ones."""
+        place = self._places.pop(sandbox.instance_id, None)
+        if place is None:
+            return
+        self._model.lost(place)
+        if not self._is_stopping:
+            for other in self._model.replenish(place.function, place.version, self._now()):
+                self._background(self._start_unasked(other))
 
     def has_ended(self, sandbox: Sandbox) -> None:
         """See :class:`emulator.sandbox.Owner`."""
@@ -201,8 +230,10 @@ class LambdaService:
     async def stop(self, drain_s: float = DRAIN_S) -> None:
         """Refuse requests, let running ones finish for a while, and shut every sandbox down, all at the same time."""
         self._is_stopping = True
-        for idle in self._idle.values():
-            for sandbox in list(idle):
+        if self._reaper is not None:
+            self._reaper.cancel()
+        for sandbox in list(self._sandboxes.values()):
+            if sandbox.machine.is_idle:
                 sandbox.shut_down("spindown")
         loop = asyncio.get_running_loop()
         drained_by = loop.time() + drain_s
@@ -212,9 +243,9 @@ class LambdaService:
         for sandbox in sandboxes:
             sandbox.shut_down("spindown")
         await asyncio.gather(*(sandbox.wait_ended() for sandbox in sandboxes))
-        for task in self._events:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._events, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def kill(self) -> None:
         """End every sandbox at once, without SHUTDOWN."""
@@ -238,6 +269,17 @@ class LambdaService:
 def unknown_function(name: str) -> InvokeError:
     """Lambda's answer for a function that is not there."""
     return InvokeError(404, "ResourceNotFoundException", f"Function not found: {name}", Type="User")
+
+
+def too_many_requests(reason: str) -> InvokeError:
+    """Lambda's answer to a throttled request."""
+    return InvokeError(
+        429, "TooManyRequestsException", "Rate Exceeded.", message_key="message", Reason=reason, Type="User"
+    )
+
+
+def _limits_of(config: FunctionConfig) -> FunctionLimits:
+    return FunctionLimits(config.name, config.version, config.reserved_concurrency)
 
 
 def _invocation(asked: InvokeInput) -> Invocation:

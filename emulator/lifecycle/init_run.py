@@ -15,6 +15,8 @@ from emulator.telemetry.records import FunctionIdentity
 
 INIT_LIMIT_NS: Final = 10 * NS_PER_S
 """Of an init that stands for itself. One inside an invocation has the function's timeout."""
+AHEAD_INIT_LIMIT_NS: Final = 130 * NS_PER_S
+"""Of provisioned concurrency, unless the function's timeout is longer."""
 STANDALONE: Final = "init"
 SUPPRESSED: Final = "invoke"
 """Phase of an init inside an invocation: after a failed init, or after a reset."""

@@ -15,7 +15,7 @@ from emulator.lifecycle import actions as do
 from emulator.lifecycle import messages
 from emulator.lifecycle.actions import Action, Invocation
 from emulator.lifecycle.extensions import INVOKE, Extension, Extensions
-from emulator.lifecycle.init_run import INIT_LIMIT_NS, STANDALONE, SUPPRESSED, InitRun
+from emulator.lifecycle.init_run import AHEAD_INIT_LIMIT_NS, INIT_LIMIT_NS, STANDALONE, SUPPRESSED, InitRun
 from emulator.lifecycle.outbox import Outbox
 from emulator.lifecycle.phases import IDLE, Phase, RuntimeState
 from emulator.lifecycle.running import RunningInvocation
@@ -25,6 +25,7 @@ from emulator.telemetry.records import FunctionIdentity, ResponseTimes
 
 TIMEOUT_REASON = "timeout"
 FAILURE_REASON = "failure"
+ON_DEMAND = "on-demand"
 
 
 class Lifecycle:
@@ -46,6 +47,7 @@ class Lifecycle:
         self._new_span_id = new_span_id
         self._runtime = RuntimeState.NOT_STARTED
         self._init = InitRun(function, STANDALONE, 0)
+        self._init_limit_ns = INIT_LIMIT_NS
         self._waiting: Invocation | None = None
         """An invocation that waits for the first init, or for the reset after it."""
         self._current: RunningInvocation | None = None
@@ -63,7 +65,9 @@ class Lifecycle:
     def start(self, invocation: Invocation | None, now_ns: int) -> list[Action]:
         """Begin the init of a new sandbox, which an invocation waits for or (None) nobody."""
         self._waiting = invocation
-        self._begin_init(STANDALONE, now_ns, now_ns + INIT_LIMIT_NS)
+        is_ahead = invocation is None and self._function.initialization_type != ON_DEMAND
+        self._init_limit_ns = max(AHEAD_INIT_LIMIT_NS, self._timeout_ns) if is_ahead else INIT_LIMIT_NS
+        self._begin_init(STANDALONE, now_ns, now_ns + self._init_limit_ns)
         return self._out.take()
 
     def _begin_init(self, phase: str, now_ns: int, limit_ns: int) -> None:
@@ -289,7 +293,7 @@ class Lifecycle:
         """The timer may be late; the limits, from which the records' times are taken, are not."""
         current = self._current
         if current is None:
-            self._fail_init(records.TIMEOUT, records.TIMED_OUT_TYPE, b"", self._init.start_ns + INIT_LIMIT_NS)
+            self._fail_init(records.TIMEOUT, records.TIMED_OUT_TYPE, b"", self._init.start_ns + self._init_limit_ns)
             return
         message = f"Task timed out after {self._timeout_ns / NS_PER_S:.2f} seconds"
         payload = messages.error_payload(records.TIMED_OUT_TYPE, message, current.request_id)

@@ -14,6 +14,7 @@ from emulator.logpipe import LogPipe
 from emulator.memory import peak_memory_mb
 from emulator.sandbox.settings import RUNTIME, SandboxSettings
 from emulator.telemetry import records
+from emulator.telemetry.records import FunctionIdentity
 
 
 class Programs:
@@ -22,7 +23,7 @@ class Programs:
     def __init__(
         self,
         deployment: Deployment,
-        instance_id: str,
+        identity: FunctionIdentity,
         holder: Holder,
         group: ControlGroup,
         runtime_api: str,
@@ -30,11 +31,11 @@ class Programs:
         on_line: Callable[[str, str, str], None],
     ) -> None:
         self._deployment = deployment
-        self._instance_id = instance_id
+        self._identity = identity
         self._holder = holder
         self._runtime_api = runtime_api
         self._group = group
-        self._tmp = settings.folder / instance_id / "tmp"
+        self._tmp = settings.folder / identity.instance_id / "tmp"
         self._on_line = on_line
         self._has_namespaces = settings.has_namespaces
         self._logs: dict[str, LogPipe] = {}
@@ -71,7 +72,7 @@ class Programs:
         return str(self._deployment.config.code.resolve()), str(self._deployment.layer)
 
     def _environment(self, task_root: str, layer_root: str) -> dict[str, str]:
-        facts = self._deployment.sandbox_facts(self._instance_id, self._runtime_api, task_root, layer_root)
+        facts = self._deployment.sandbox_facts(self._identity, self._runtime_api, task_root, layer_root)
         variables = environment.of_runtime(facts, self._deployment.environment)
         if not self._has_namespaces:
             variables.setdefault("TMPDIR", str(self._tmp))

@@ -25,6 +25,7 @@ from emulator.lifecycle import actions as do
 from emulator.lifecycle.extensions import Extension, Extensions
 from emulator.lifecycle.machine import Lifecycle
 from emulator.lifecycle.phases import Phase
+from emulator.model import InitType
 from emulator.request import Request
 from emulator.runtimes import interpreter_folders
 from emulator.sandbox.inboxes import Inboxes, NextInvocation
@@ -62,12 +63,15 @@ class Owner(Protocol):
 class Sandbox:
     """An execution environment."""
 
-    def __init__(self, deployment: Deployment, settings: SandboxSettings, owner: Owner) -> None:
-        self.instance_id = uuid.uuid4().hex
+    def __init__(
+        self, deployment: Deployment, settings: SandboxSettings, owner: Owner, instance_id: str, init_type: InitType
+    ) -> None:
+        self.instance_id = instance_id
         self.deployment = deployment
         self.started_ns = settings.clock.now_ns()
         self.invocations = 0
         self._settings = settings
+        self._identity = deployment.identity(instance_id, init_type)
         self._owner = owner
         self._folder = settings.folder / self.instance_id
         self._faults = deployment.config.faults
@@ -87,7 +91,7 @@ class Sandbox:
         self._ended = asyncio.Event()
         extensions = Extensions(deployment.extensions, new_identifier=lambda: str(uuid.uuid4()))
         self.machine = Lifecycle(
-            deployment.identity(self.instance_id),
+            self._identity,
             deployment.timeout_ns,
             extensions,
             used_memory_mb=self._used_memory_mb,
@@ -106,7 +110,7 @@ class Sandbox:
             raise IsolationError(f"a sandbox could not be opened: {error}") from error
         self._programs = Programs(
             self.deployment,
-            self.instance_id,
+            self._identity,
             holder,
             self._group,
             self._network.runtime_api,
