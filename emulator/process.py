@@ -47,7 +47,7 @@ def run(options: Options, say: Say) -> None:
         record = at_end.enter_context(_open_record(options.record))
         zygote = Zygote.start()
         at_end.callback(zygote.stop)
-        allow_many_files()  # after the zygote's start: sandboxes keep the usual limit
+        _allow_many_files()  # after the zygote's start: sandboxes keep the usual limit
         has_namespaces = choose_isolation(options.isolation, zygote, say)
         control_groups = _choose_resources(scenario.resources, options.resources, say)
         at_end.callback(control_groups.close)
@@ -75,7 +75,7 @@ def run(options: Options, say: Say) -> None:
         asyncio.run(_serve(service, generator, listener, say))
 
 
-def allow_many_files() -> None:
+def _allow_many_files() -> None:
     """Raise the soft limit of open files to the hard one: a sandbox takes eight of them."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -59,18 +59,25 @@ class Delivery:
         self._gate = gate
         self._clock = clock
         self._changed = asyncio.Event()
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
         self._sequence = 0
         self._task = asyncio.create_task(self._run(), name=f"telemetry-{subscription.port}")
 
     def add(self, record: bytes) -> None:
         """Queue one encoded record."""
         self._buffer.add(record, self._clock.now_ns())
+        self._is_empty.clear()
         self._changed.set()
 
     def flush(self) -> None:
         """Send what waits without waiting for the batch to fill."""
         self._buffer.flush()
         self._changed.set()
+
+    async def wait_sent(self) -> None:
+        """Wait until nothing waits and nothing is on its way."""
+        await self._is_empty.wait()
 
     async def close(self) -> None:
         """Stop sending; what still waits is lost with the sandbox."""
@@ -86,6 +93,8 @@ class Delivery:
             if not await self._send(batch):
                 self._buffer.count_dropped(len(batch), sum(map(len, batch)))
             self._tell_dropped()
+            if not len(self._buffer):
+                self._is_empty.set()
 
     async def _wait_until_due(self) -> None:
         while True:
