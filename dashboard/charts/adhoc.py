@@ -31,7 +31,7 @@ def _lines(frame: pd.DataFrame, time: str, numbers: list[str]) -> alt.Chart:
         alt.Chart(long)
         .mark_line(point=alt.OverlayMarkDef(size=14))
         .encode(
-            x=alt.X("Time:T", title=None),
+            x=base.time_x("Time"),
             y=alt.Y("Value:Q", title=None),
             color=base.colour(colours.series_colours(numbers), "Name"),
             tooltip=[alt.Tooltip("Time:T", format="%Y-%m-%d %H:%M:%S"), "Name:N", "Value:Q"],

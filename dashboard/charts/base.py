@@ -18,10 +18,16 @@ DURATION_LABEL: Final = (
 )
 """Vega expression that writes milliseconds with the unit that fits."""
 
+TIME_LABEL: Final = (
+    "timeFormat(datum.value, seconds(datum.value) ? '%H:%M:%S'"
+    " : hours(datum.value) || minutes(datum.value) ? '%H:%M' : '%e %b')"
+)
+"""Vega expression that writes 24-hour times, and at midnight the day. Vega's own writes `03 AM` among `02:59`."""
+
 
 def time_x(field: str = "Bucket") -> alt.X:
     """Time on the x axis. It covers the window: :func:`extent` is a layer of every chart, and no data lies beyond."""
-    axis = alt.Axis(labelOverlap="greedy", tickCount=8, grid=False)
+    axis = alt.Axis(labelExpr=TIME_LABEL, labelOverlap="greedy", tickCount=8, grid=False)
     return alt.X(f"{field}:T", title=None, scale=alt.Scale(nice=False), axis=axis)
 
 
