@@ -56,7 +56,11 @@ def _key_value(key: str, value: object, depth: int = _MAX_DEPTH) -> bytes:
         encoded = string(1, key)
         if len(_keys) < _MOST_KEYS:
             _keys[key] = encoded
-    return encoded + nested(2, any_value(value, depth) if not isinstance(value, str) else string(1, value))
+    if type(value) is str:
+        return encoded + nested(2, string(1, value))
+    if type(value) is int and 0 <= value <= _INT64_MAX:  # the usual kinds by the shortest way
+        return encoded + nested(2, integer(3, value))
+    return encoded + nested(2, any_value(value, depth))
 
 
 def _attribute(field: int, key: str, value: object) -> bytes:

@@ -117,6 +117,8 @@ def counted(signal: str, counts: Counts) -> str:
 
 def _field(value: str | int | None) -> str:
     """One field; what would break the line counts as unknown."""
+    if type(value) is int:
+        return str(value)
     text = str(value)
     if value is None or not text or len(text) > _LONGEST_FIELD or not text.isascii() or not text.isprintable():
         return _UNKNOWN
