@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path
 
 from emulator import wire
@@ -32,8 +33,8 @@ def _unpack(archive: Path, target: Path) -> None:
         with zipfile.ZipFile(archive) as opened:
             for entry in opened.infolist():
                 _unpack_entry(opened, entry, target)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise StartupError(f"layer {archive}: {error}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise StartupError(f"layer {archive}: {error or 'is cut off'}") from error
 
 
 def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:

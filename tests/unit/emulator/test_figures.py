@@ -137,3 +137,15 @@ def test_wrong_layers_are_named(tmp_path):
         merge((tmp_path / "nowhere",), tmp_path / "a")
     with pytest.raises(StartupError, match=r"layer .*broken.zip: File is not a zip file"):
         merge((broken,), tmp_path / "b")
+
+
+def test_an_archive_that_is_damaged_inside_is_named(tmp_path):
+    archive = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("extensions/x", "text that compresses " * 1000)
+    data = bytearray(archive.read_bytes())
+    data[50:70] = b"\xff" * 20
+    archive.write_bytes(data)
+
+    with pytest.raises(StartupError, match=r"layer .*damaged.zip: "):
+        merge((archive,), tmp_path / "merged")
