@@ -1,4 +1,4 @@
-"""``python -m collector [serve|migrate]``: the only place that prints, reads the environment and ends the process."""
+"""``python -m collector [command]``: the only place that prints, reads the environment and ends the process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from collector.config import SETTINGS, argument_parser, from_environ, with_default_command
-from collector.errors import CollectorError
+from collector.errors import CollectorError, StoreRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         config = from_environ(os.environ, {setting.name: getattr(parsed, setting.name) for setting in SETTINGS})
         if parsed.command == "migrate":
             _migrate(config, print_only=parsed.print_only)
+        elif parsed.command == "quarantine":
+            return _quarantine(config, parsed.action, parsed.names)
         else:
             asyncio.run(_serve(config))
     except CollectorError as error:
@@ -56,6 +58,32 @@ def _migrate(config: CollectorConfig, *, print_only: bool) -> None:
     finally:
         connection.close()
     _say(f"{config.store.shown} has {len(migrate.migrations())} migrations applied")
+
+
+def _quarantine(config: CollectorConfig, action: str, names: Sequence[str]) -> int:
+    """Returns the exit code: 1 where something is refused again."""
+    from collector import quarantine  # noqa: PLC0415  # as above
+    from collector.store.clickhouse import ClickHouseStore  # noqa: PLC0415  # as above
+
+    kept = quarantine.read(config.quarantine, names)
+    if action != "replay":
+        for item in kept:
+            sys.stdout.write((item.line if action == "list" else item.content) + "\n")
+        return 0
+    store = ClickHouseStore(config.store)
+    refused = 0
+    try:
+        store.open()
+        for item in kept:
+            try:
+                quarantine.replay(item, store)
+            except StoreRefusedError as error:
+                refused += 1
+                _say(f"quarantine: {item.name} is refused again: {error}")
+    finally:
+        store.close()
+    _say(f"quarantine: {len(kept) - refused} stored, {refused} refused again")
+    return 1 if refused else 0
 
 
 async def _serve(config: CollectorConfig) -> None:

@@ -203,6 +203,11 @@ class CollectorConfig:
     sql_max_result_bytes: int
 
     @property
+    def quarantine(self) -> Path:
+        """Folder of what ClickHouse refused."""
+        return self.data / "quarantine"
+
+    @property
     def spool(self) -> Path:
         """Folder of the spool."""
         return self.data / "spool"
@@ -241,11 +246,14 @@ def argument_parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", parents=[settings], help="receive, store and answer queries (the default)")
     migrate = commands.add_parser("migrate", parents=[settings], help="create or update the tables")
     migrate.add_argument("--print", dest="print_only", action="store_true", help="print the SQL and change nothing")
+    kept = commands.add_parser("quarantine", parents=[settings], help="requests that ClickHouse refused for good")
+    kept.add_argument("action", choices=("list", "show", "replay"), help="replay stores them again and forgets them")
+    kept.add_argument("names", nargs="*", metavar="NAME", help="as list gives it; without one, all")
     return parser
 
 
 def with_default_command(arguments: Sequence[str]) -> list[str]:
     """``serve`` where no command is named."""
-    if arguments and arguments[0] in {"serve", "migrate", "-h", "--help"}:
+    if arguments and arguments[0] in {"serve", "migrate", "quarantine", "-h", "--help"}:
         return list(arguments)
     return ["serve", *arguments]

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from collector import quarantine
 from collector.errors import StoreRefusedError, StoreUnavailableError, UndecodedError
 from collector.otlp.decode import decode
 from collector.spool.plan import batches
-from collector.spool.record import MAGIC
-from collector.spool.segment import sync_folder
 from collector.store.encoded import ENTRIES
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from collector.otlp.batch import Rows
     from collector.otlp.signals import Signal
     from collector.spool.plan import Batch
-    from collector.spool.record import Record
     from collector.spool.repeats import Journal, Repeats
     from collector.spool.segment import Segment
     from collector.spool.spool import Spool
@@ -66,14 +63,14 @@ class Inserter:
     """Takes segments from the spool and stores them."""
 
     def __init__(
-        self, spool: Spool, store: Store, repeats: Repeats, journal: Journal, counters: Counters, quarantine: Path
+        self, spool: Spool, store: Store, repeats: Repeats, journal: Journal, counters: Counters, refused: Path
     ) -> None:
         self._spool = spool
         self._store = store
         self._repeats = repeats
         self._journal = journal
         self._counters = counters
-        self._quarantine = quarantine
+        self._quarantine = refused
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inserter")
         self.up = False
         self.trouble = "the store is not open yet"
@@ -165,17 +162,9 @@ class Inserter:
                     self._store.insert(rows, token)
                 except StoreRefusedError as refusal:
                     log.error("store: %s refused %d rows: %s; kept as %s", table, len(rows), refusal, token)  # noqa: TRY400  # the reason is the message
-                    self._keep(record, f"{token}-{table}")
+                    quarantine.keep(self._quarantine, record, token, table)
                     rejected += len(rows)
         return rejected
-
-    def _keep(self, record: Record, name: str) -> None:
-        self._quarantine.mkdir(parents=True, exist_ok=True)
-        with (self._quarantine / f"{name}.segment").open("wb") as file:
-            file.write(MAGIC + record.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(self._quarantine)
 
     async def close(self) -> None:
         """Release the store."""
