@@ -67,7 +67,7 @@ def test_a_wrong_value_is_named(name: str, text: str) -> None:
     ],
 )
 def test_a_wrong_store_is_refused_without_its_password(text: str) -> None:
-    with pytest.raises(SetupError, match="--store: '.*' is not chdb:///folder") as raised:
+    with pytest.raises(SetupError, match=r"--store: '.*' is not chdb:///folder") as raised:
         from_environ({}, {"store": text})
     assert "secret" not in str(raised.value)
 
