@@ -49,11 +49,13 @@ struct settings settings_from(char *const *environment)
 {
     struct text logs = value_of(environment, TEXT("LAMBDASCOPE_LOGS"));
     struct text type = value_of(environment, TEXT("AWS_LAMBDA_INITIALIZATION_TYPE"));
+    struct text receiver = value_of(environment, TEXT("LAMBDASCOPE_OTLP_RECEIVER"));
     int64_t port = text_decimal(value_of(environment, TEXT("LAMBDASCOPE_LISTENER_PORT")), UINT16_MAX);
     return (struct settings){
         .runtime_api = value_of(environment, TEXT("AWS_LAMBDA_RUNTIME_API")),
         .managed_instance = text_equal(type, TEXT("lambda-managed-instances")),
         .on_demand = text_equal(type, TEXT("on-demand")),
+        .receives = receiver.length > 0 && !text_equal_ignoring_case(receiver, TEXT("off")),
         .logs = !text_equal_ignoring_case(logs, TEXT("off")),
         .listener_port = port > 0 ? (uint16_t)port : 0,
     };

@@ -13,6 +13,7 @@ struct settings {
     struct text runtime_api; /* AWS_LAMBDA_RUNTIME_API as it stands there; empty where it is not set */
     bool managed_instance;   /* AWS_LAMBDA_INITIALIZATION_TYPE: such a sandbox knows no INVOKE event */
     bool on_demand;          /* the same: somebody waits for the function's init and for its first answer */
+    bool receives;           /* LAMBDASCOPE_OTLP_RECEIVER: the function's SDK looks for a listener of Python's */
     bool logs;               /* LAMBDASCOPE_LOGS: subscribe to the function's log lines too */
     uint16_t listener_port;  /* LAMBDASCOPE_LISTENER_PORT; 0 lets the kernel choose */
 };

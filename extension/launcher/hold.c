@@ -96,7 +96,9 @@ void hold_until_function_is_done(struct extension *extension)
 {
     struct hold hold = {extension, NEVER, NEVER};
     bool end_can_be_seen = extension->waiting && extension->schema && extension->listener >= 0;
-    if (!extension->settings.on_demand || !end_can_be_seen || !held_open(&extension->held))
+    /* What the function's own SDK sends in its first invocation has to find Python's receiver there. */
+    bool may_wait = extension->settings.on_demand && !extension->settings.receives;
+    if (!may_wait || !end_can_be_seen || !held_open(&extension->held))
         return;
     system_call3(SYS_FCNTL, extension->listener, LINUX_F_SETFL, LINUX_O_NONBLOCK);
     while (hold_step(&hold))

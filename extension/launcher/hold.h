@@ -7,7 +7,7 @@
 /*
  * Takes telemetry in Python's place until the function's first answer is done, and returns when Python shall start: then,
  * or at SHUTDOWN, or after a bounded time, or as soon as anything is not as expected. Returns at once where nobody waits
- * for the function's first answer, or where its end could not be seen.
+ * for the function's first answer, where its end could not be seen, or where the function's own SDK sends to Python.
  */
 void hold_until_function_is_done(struct extension *extension);
 

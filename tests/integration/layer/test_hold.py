@@ -147,6 +147,14 @@ def test_python_starts_at_once_where_nobody_waits(hold, report, kind):
         assert "held" not in report.handoff()
 
 
+@pytest.mark.parametrize(("receiver", "held"), [("on", False), ("4319", False), ("off", True), ("", True)])
+def test_python_starts_at_once_where_the_functions_sdk_sends_to_it(hold, report, receiver, held):
+    with hold(LAMBDASCOPE_OTLP_RECEIVER=receiver) as holding:
+        if held:
+            holding.deliver(DONE)
+        assert ("held" in report.handoff()) is held
+
+
 @pytest.mark.parametrize("reply", [whole(answer(403)), whole(answer(400)), Reply(close=True)])
 def test_python_starts_at_once_where_the_end_could_not_be_seen(serve, reporting, report, reply):
     api = serve(Script(telemetry=[reply]))
