@@ -106,7 +106,11 @@ def test_each_attempt_at_a_server_that_hangs_up_is_not_a_line(tmp_path: Path) ->
         process.start()
         try:
             for _ in range(4):
-                server.accept()[0].close()
+                connection, _ = server.accept()
+                with connection:
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(1 << 16):  # unread bytes would make a reset of it, which is another reason
+                        pass
         finally:
             process.stop()
     lines = [line for line in process.stderr.splitlines() if "ready" not in line]
