@@ -70,9 +70,15 @@ SELECT
     CAST(NULL, 'Nullable(UInt32)') AS BatchSize,
     CAST(NULL, 'Nullable(Float64)') AS IteratorAgeMs,
     anyIfOrNull(Duration / 1e6, of_report) AS PostRuntimeMs,
-    anyIfOrNull(Duration / 1e6, phase = 'response_latency') AS ResponseLatencyMs,
-    anyIfOrNull(Duration / 1e6, phase = 'response_duration') AS ResponseDurationMs,
-    anyIfOrNull(Duration / 1e6, phase = 'runtime_overhead') AS RuntimeOverheadMs,
+    coalesce(
+        anyIfOrNull(Duration / 1e6, phase = 'response_latency'),
+        anyIfOrNull(toFloat64OrNull(SpanAttributes['lambda.response_latency_ms']), of_end)) AS ResponseLatencyMs,
+    coalesce(
+        anyIfOrNull(Duration / 1e6, phase = 'response_duration'),
+        anyIfOrNull(toFloat64OrNull(SpanAttributes['lambda.response_duration_ms']), of_end)) AS ResponseDurationMs,
+    coalesce(
+        anyIfOrNull(Duration / 1e6, phase = 'runtime_overhead'),
+        anyIfOrNull(toFloat64OrNull(SpanAttributes['lambda.runtime_overhead_ms']), of_end)) AS RuntimeOverheadMs,
     anyIfOrNull(toUInt64OrNull(SpanAttributes['lambda.produced_bytes']), of_end) AS ProducedBytes,
     anyIfOrNull(ResourceAttributes['host.arch'], ResourceAttributes['host.arch'] != '') AS Architecture,
     anyIfOrNull(SpanAttributes['lambda.runtime_version'],
@@ -90,9 +96,14 @@ HAVING isNotNull(start_time) AND Start < {to:DateTime64(9, 'UTC')};
 CREATE OR REPLACE VIEW lambda_invocations AS
 SELECT * FROM lambda_invocations_between(from = '1970-01-01 00:00:00', to = '2262-01-01 00:00:00');
 
--- One row per execution environment.
+-- One row per execution environment. Lambda shuts the extensions down at each reset, and the environment lives on: it has
+-- ended where nothing ran in it after its latest shutdown.
 CREATE OR REPLACE VIEW lambda_sandboxes AS
-WITH SpanAttributes['lambda.phase'] AS phase
+WITH
+    SpanAttributes['lambda.phase'] AS phase,
+    maxIfOrNull(Timestamp, phase = 'shutdown') AS last_shutdown,
+    argMaxIfOrNull(SpanAttributes['lambda.shutdown_reason'], Timestamp, phase = 'shutdown') AS last_reason,
+    isNull(LastInvoke) OR last_shutdown > LastInvoke AS is_over
 SELECT
     any(ResourceAttributes['cloud.account.id']) AS AccountId,
     any(ResourceAttributes['cloud.region']) AS Region,
@@ -104,9 +115,8 @@ SELECT
     minIfOrNull(Timestamp, phase = 'init') AS InitStart,
     minIfOrNull(Timestamp, phase = 'invoke') AS FirstInvoke,
     maxIfOrNull(Timestamp, phase = 'invoke') AS LastInvoke,
-    minIfOrNull(Timestamp, phase = 'shutdown') AS ShutdownAt,
-    anyIfOrNull(SpanAttributes['lambda.shutdown_reason'],
-        SpanAttributes['lambda.shutdown_reason'] != '') AS ShutdownReason,
+    if(is_over, last_shutdown, NULL) AS ShutdownAt,
+    if(is_over, nullIf(last_reason, ''), NULL) AS ShutdownReason,
     uniqExactIf((SpanAttributes['faas.invocation_id'], SpanAttributes['lambda.attempt']), phase = 'invoke') AS Invocations
 FROM otel_traces
 WHERE phase != '' AND InstanceId != ''

@@ -220,6 +220,37 @@ def test_sandboxes(store: Store) -> None:
     ]
 
 
+def test_a_sandbox_that_was_reset_lives_on(store: Store) -> None:
+    """A reset shuts the extensions down too; only what nothing ran after is the end."""
+
+    def shutdown(at_ms: int, reason: str) -> Span:
+        return lambda_span("shutdown", start_ns=T0 + at_ms * MS, duration_ns=MS, lambda__shutdown_reason=reason)
+
+    first = lambda_span("invoke", start_ns=T0, duration_ns=MS, request_id="r-1")
+    second = lambda_span("invoke", start_ns=T0 + 5000 * MS, duration_ns=MS, request_id="r-2")
+    columns = "toUnixTimestamp64Milli(ShutdownAt) - {t0:Int64} AS s, ShutdownReason"
+    ends = []
+    for spans in ([first, shutdown(3000, "timeout")], [second], [shutdown(9000, "spindown")]):
+        store.add(trace_request(spans))
+        ends += [tuple(row.values()) for row in store.rows(f"SELECT {columns} FROM lambda_sandboxes", t0=T0_MS)]
+    assert ends == [(3000, "timeout"), (None, None), (9000, "spindown")]
+
+
+def test_compact_spans_give_the_same_response_figures(store: Store) -> None:
+    compact = lambda_span(
+        "invoke",
+        start_ns=T0,
+        duration_ns=9 * MS,
+        request_id="r-1",
+        lambda__response_latency_ms=7.5,
+        lambda__response_duration_ms=1.25,
+        lambda__runtime_overhead_ms=0.25,
+    )
+    store.add(trace_request([compact]))
+    rows = store.rows("SELECT ResponseLatencyMs, ResponseDurationMs, RuntimeOverheadMs FROM lambda_invocations")
+    assert [tuple(row.values()) for row in rows] == [(7.5, 1.25, 0.25)]
+
+
 # Concurrency ---------------------------------------------------------------------------------------------------------
 
 Interval = tuple[str, str, int, int]
