@@ -87,6 +87,10 @@ def _folder(text: str) -> Path:
     return Path(text).absolute()
 
 
+def _file(text: str) -> Path | None:
+    return Path(text).absolute() if text else None
+
+
 def _host(text: str) -> str:
     if not text or re.search(r"[\s/]", text):
         raise ValueError("an address such as 127.0.0.1")
@@ -159,6 +163,12 @@ SETTINGS: Final = (
     Setting("grpc_port", "4317", "port of OTLP/gRPC; 0 takes a free one", _port),
     Setting("http_port", "4318", "port of OTLP/HTTP and of /healthz, /readyz, /metrics; 0 takes a free one", _port),
     Setting("sql_port", "8123", "port of SQL over the embedded store; 0 takes a free one", _port),
+    Setting(
+        "firehose_keys",
+        "",
+        "file of the access keys that /firehose asks for, one per line; without it only this machine may deliver",
+        _file,
+    ),
     Setting("max_request_bytes", "16MiB", "largest request as it arrives", _size_bytes),
     Setting("max_decompressed_bytes", "64MiB", "largest request after decompression", _size_bytes),
     Setting("max_in_flight_bytes", "128MiB", "requests that are held in memory before their answer", _size_bytes),
@@ -187,6 +197,7 @@ class CollectorConfig:
     grpc_port: int
     http_port: int
     sql_port: int
+    firehose_keys: Path | None
     max_request_bytes: int
     max_decompressed_bytes: int
     max_in_flight_bytes: int

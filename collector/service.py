@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from collector.cloudwatch import receiver as firehose
+from collector.cloudwatch.access import Access
+from collector.cloudwatch.counters import FirehoseCounters
+from collector.cloudwatch.quarantine import Quarantine
 from collector.errors import SetupError, StoreUnavailableError
 from collector.receiver import http
 from collector.receiver.grpc import GrpcReceiver
@@ -55,6 +59,7 @@ class Service:
     def __init__(self, config: CollectorConfig) -> None:
         self._config = config
         self._counters = Counters()
+        self._firehose_counters = FirehoseCounters()
         self._exits = contextlib.AsyncExitStack()
         self._inserting: asyncio.Task[None] | None = None
 
@@ -84,7 +89,9 @@ class Service:
             self._inserter.recovered()
         grpc_port = await self._start_grpc()
         pages = http.Pages(self._not_ready, self._metrics)
-        http_port = await self._listen("http", config.http_port, http.application(self._intake, pages), cancel=False)
+        app = http.application(self._intake, pages)
+        app.router.add_post(firehose.PATH, self._firehose(Access(config.firehose_keys)).handle)
+        http_port = await self._listen("http", config.http_port, app, cancel=False)
         sql_address = await self._start_sql() if config.store.embedded else ""
         self._inserting = asyncio.create_task(self._run_inserter())
         return Addresses(self._shown(grpc_port), self._shown(http_port), sql_address)
@@ -125,6 +132,10 @@ class Service:
         self._exits.push_async_callback(receiver.stop, _GRACE_S)
         return port
 
+    def _firehose(self, access: Access) -> firehose.FirehoseReceiver:
+        quarantine = Quarantine(self._config.data / "quarantine")
+        return firehose.FirehoseReceiver(self._intake, access, quarantine, self._firehose_counters, time.time_ns)
+
     async def _start_sql(self) -> str:
         config = self._config
         limits = SqlLimits(
@@ -149,6 +160,7 @@ class Service:
             handler_cancellation=cancel,
             shutdown_timeout=_GRACE_S,
             keepalive_timeout=_KEEPALIVE_S,
+            max_field_size=firehose.MAX_HEADER_BYTES,
         )
         await runner.setup()
         self._exits.push_async_callback(runner.cleanup)
@@ -187,7 +199,7 @@ class Service:
 
     def _metrics(self) -> str:
         gauges = Gauges(self._spool.stored_bytes, self._intake.in_flight_bytes, self._inserter.up)
-        return prometheus_text(self._counters, gauges)
+        return prometheus_text(self._counters, gauges) + self._firehose_counters.prometheus_text()
 
     async def _close_store(self) -> None:
         """Last but for nothing: the receivers have stopped, so the spool only shrinks."""

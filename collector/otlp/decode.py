@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from collector.cloudwatch import spooled
 from collector.errors import MalformedError
 from collector.otlp import logs, metrics, traces
 from collector.otlp.batch import Rows
@@ -40,6 +41,8 @@ def parse(signal: Signal, body: bytes) -> ExportRequest:
 
 def decode(signal: Signal, bodies: Sequence[bytes]) -> list[Rows]:
     """Rows of every table that the requests have something for, in the requests' order."""
+    if signal is Signal.CLOUDWATCH:
+        return [spooled.rows(bodies)]
     if signal is Signal.TRACES:
         spans = Rows(traces.TRACES)
         for body in bodies:

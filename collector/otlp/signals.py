@@ -29,10 +29,12 @@ class Signal(enum.IntEnum):
     TRACES = 1
     LOGS = 2
     METRICS = 3
+    CLOUDWATCH = 4
+    """Points of CloudWatch, which come in no OTLP request: not in :data:`PROTOCOLS`."""
 
     @property
     def label(self) -> str:
-        """``traces``, ``logs`` or ``metrics``: in paths, metrics and messages."""
+        """``traces``, ``logs``, ``metrics`` or ``cloudwatch``: in paths, metrics and messages."""
         return self.name.lower()
 
 

@@ -75,9 +75,9 @@ class GrpcReceiver:
         Raises:
             SetupError: the port is taken, or the address is not ours.
         """
-        handlers = [self._service(signal) for signal in Signal]
+        handlers = [self._service(signal) for signal in PROTOCOLS]
         self._server.add_generic_rpc_handlers((*handlers, _health_handlers(self._health)))
-        names = [PROTOCOLS[signal].service for signal in Signal]
+        names = [protocol.service for protocol in PROTOCOLS.values()]
         described = [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
         reflection.enable_server_reflection([*described, reflection.SERVICE_NAME], self._server)
         try:

@@ -55,8 +55,8 @@ class Pages:
 def application(intake: Intake, pages: Pages) -> web.Application:
     """The application on 4318."""
     app = web.Application()
-    for signal in Signal:
-        app.router.add_post(PROTOCOLS[signal].path, _export(intake, signal))
+    for signal, protocol in PROTOCOLS.items():
+        app.router.add_post(protocol.path, _export(intake, signal))
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz(pages))
     app.router.add_get("/metrics", _metrics(pages))
@@ -99,7 +99,7 @@ async def _accept(intake: Intake, signal: Signal, request: web.Request) -> None:
     if request.content_type not in {PROTOBUF, JSON}:
         raise UnsupportedTypeError(f"content type {request.content_type!r}: send {PROTOBUF} or {JSON}")
     with intake.admit(request.content_length or 0) as admission:
-        body = await _read(request, intake, admission)
+        body = await read_body(request, intake.settings.max_request_bytes, admission)
         plain = decompress(body, request.headers.get("Content-Encoding", ""), intake.settings.max_decompressed_bytes)
         if plain is not body:
             admission.grow(len(plain))
@@ -110,7 +110,7 @@ async def _accept(intake: Intake, signal: Signal, request: web.Request) -> None:
         await intake.accept(signal, plain, export_id, is_json=request.content_type == JSON)
 
 
-async def _read(request: web.Request, intake: Intake, admission: Admission) -> bytes:
+async def read_body(request: web.Request, max_bytes: int, admission: Admission) -> bytes:
     """The body, and not a byte more than is allowed, whatever its length was said to be."""
     announced = request.content_length
     body = bytearray()
@@ -118,8 +118,8 @@ async def _read(request: web.Request, intake: Intake, admission: Admission) -> b
         body += piece
         if announced is None:
             admission.grow(len(piece))
-        if len(body) > intake.settings.max_request_bytes:
-            raise TooLargeError(f"the request is larger than {intake.settings.max_request_bytes} bytes")
+        if len(body) > max_bytes:
+            raise TooLargeError(f"the request is larger than {max_bytes} bytes")
     return bytes(body)
 
 

@@ -68,15 +68,20 @@ class Intake:
         """Refuse what comes from now on."""
         self._stopping = True
 
-    def admit(self, size_bytes: int) -> Admission:
+    def admit(self, size_bytes: int, max_bytes: int | None = None) -> Admission:
         """A place for a request of this size, before anything is done with its bytes.
+
+        Args:
+            size_bytes: what it was said to have.
+            max_bytes: where a protocol has a limit of its own.
 
         Raises:
             UnavailableError: too much is held already, or the collector stops.
             TooLargeError: it would never fit.
         """
-        if size_bytes > self.settings.max_request_bytes:
-            raise TooLargeError(f"the request is larger than {self.settings.max_request_bytes} bytes")
+        max_bytes = max_bytes or self.settings.max_request_bytes
+        if size_bytes > max_bytes:
+            raise TooLargeError(f"the request is larger than {max_bytes} bytes")
         if self._stopping:
             raise UnavailableError("the collector is stopping", retry_after_s=BUSY_RETRY_S)
         if self._in_flight_bytes + size_bytes > self.settings.max_in_flight_bytes:
@@ -109,9 +114,14 @@ class Intake:
             request = decode.parse(signal, body)
         items = PROTOCOLS[signal].count(request)
         if items:
-            await self._store_once(Record(signal, items, self._now_unix_nano(), export_id, body))
+            await self.store_once(Record(signal, items, self._now_unix_nano(), export_id, body))
 
-    async def _store_once(self, record: Record) -> None:
+    async def store_once(self, record: Record) -> None:
+        """Return once the record is durable, whether by this call or, with the same id, by an earlier one.
+
+        Raises:
+            UnavailableError: it is not.
+        """
         if record.export_id is None:
             await self._store(record)
             return

@@ -133,7 +133,7 @@ def test_failures_before_and_after_storing_lose_and_double_nothing(
         assert client.query(f"SELECT count(), uniqExact(MetricName) FROM {table}").result_rows == [(100, 100)]
     assert counters.insert_failures > 0
     assert (counters.received, counters.stored) == (counters.stored, counters.received)
-    assert counters.stored == {Signal.TRACES: 300, Signal.LOGS: 0, Signal.METRICS: 200}
+    assert counters.stored == {Signal.TRACES: 300, Signal.LOGS: 0, Signal.METRICS: 200, Signal.CLOUDWATCH: 0}
     assert not any(counters.queued.values())
 
 

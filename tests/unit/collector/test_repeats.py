@@ -76,13 +76,13 @@ def test_the_journal_brings_the_memory_back(tmp_path: Path) -> None:
 
 
 def test_the_longest_silent_sandbox_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeats_module, "MAX_SANDBOXES", 1)  # times the three signals
+    monkeypatch.setattr(repeats_module, "MAX_SANDBOXES", 1)  # times the four signals
     repeats = Repeats()
-    for number in range(3):
+    for number in range(4):
         repeats.add(*export(1, f"sandbox {number}"))
     repeats.add(*export(2, "sandbox 0"))
-    repeats.add(*export(1, "sandbox 3"))
-    assert [number for number in range(4) if export(1, f"sandbox {number}") in repeats] == [0, 2, 3]
+    repeats.add(*export(1, "sandbox 4"))
+    assert [number for number in range(5) if export(1, f"sandbox {number}") in repeats] == [0, 2, 3, 4]
 
 
 def test_it_is_written_down_while_it_grows() -> None:
