@@ -25,6 +25,8 @@ INSERT_SETTINGS: Final = {
     "min_insert_block_size_rows": 1_048_449,
     "min_insert_block_size_bytes": 0,
     "max_insert_block_size": 1_048_449,
+    # A partition is a day. A batch of any times must be stored, else what is behind it in the spool waits for ever.
+    "max_partitions_per_insert_block": 0,
 }
 
 

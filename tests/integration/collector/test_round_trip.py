@@ -23,6 +23,7 @@ from collector.otlp import metrics, values
 from collector.otlp.decode import decode
 from collector.otlp.signals import PROTOCOLS, Signal
 from collector.store.clickhouse import ClickHouseStore
+from tests.support.collector import lambda_span, trace_request
 
 SECOND = 10**9
 EPOCH = datetime.fromtimestamp(0)  # noqa: DTZ006  # the engine's zone is the process's
@@ -281,6 +282,14 @@ def test_whatever_is_valid_is_stored(store: Store, drawn: tuple[Signal, Message]
     for table in TABLES[signal]:
         assert store.client.command(f"SELECT count() FROM {table}") == 1
         store.client.command(f"TRUNCATE TABLE {table}")
+
+
+def test_a_batch_of_more_days_than_clickhouse_likes_is_stored(store: Store) -> None:
+    """A day is a partition, of which an insert may have 100 unless told otherwise; what is behind it would wait."""
+    day_ns = 86_400 * 10**9
+    spans = [lambda_span("invoke", start_ns=day * day_ns, duration_ns=1, request_id=str(day)) for day in range(1, 151)]
+    store.add(Signal.TRACES, trace_request(spans))
+    assert len(store.rows("otel_traces")) == 150
 
 
 any_values = st.recursive(

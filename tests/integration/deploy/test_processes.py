@@ -55,6 +55,7 @@ def test_nothing_outlives_a_parent_that_was_killed(tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert parent.stdout is not None
     child = int(parent.stdout.readline())
     parent.kill()
     parent.communicate()

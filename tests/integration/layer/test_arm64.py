@@ -81,7 +81,7 @@ def bundled_python(root: Path, environment: dict[str, str]):
     library = root / "lambdascope/lib"
     (loader,) = library.glob("ld-linux-*")
     code = "import sys;from extension.__main__ import main;sys.exit(main())"
-    command = [shutil.which(QEMU) or QEMU, loader, "--inhibit-cache", "--library-path", library]
+    command: list[str | Path] = [shutil.which(QEMU) or QEMU, loader, "--inhibit-cache", "--library-path", library]
     command += [root / "lambdascope/bin/python3", "-I", "-S", "-E", "-s", "-c", code]
     with launched(root, environment, command=command) as process:
         yield process

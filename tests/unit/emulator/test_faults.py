@@ -28,7 +28,7 @@ LIFE = [
 
 def order(**faults):
     """In which order the records of two invocations go, with what they wait for in between."""
-    ordering = Ordering(FaultsConfig(**faults))
+    ordering: Ordering[int] = Ordering(FaultsConfig(**faults))
     seen = []
     for number, kind in enumerate(LIFE):
         if kind == "INVOKE":

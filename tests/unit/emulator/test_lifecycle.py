@@ -65,15 +65,19 @@ def test_the_answer_comes_first_the_report_last_and_then_the_freeze():
     sandbox = ready("a")
 
     assert sandbox.answers(110) == [do.Answer("r1", b"ok", is_error=False)]
-    assert [action.kind for action in sandbox.runtime_asks(112)] == ["platform.runtimeDone"]
+    (done,) = sandbox.runtime_asks(112)
+    assert isinstance(done, do.Emit)
+    assert done.kind == "platform.runtimeDone"
     finished = sandbox.asks("a", 150.5)
 
     assert kinds(finished) == ["Emit", "InvocationDone", "CancelTimer", "Freeze"]
-    outcome = finished[1]
+    report, outcome = finished[:2]
+    assert isinstance(report, do.Emit)
+    assert isinstance(outcome, do.InvocationDone)
     assert (outcome.duration_ms, outcome.runtime_done_ms, outcome.init_ms) == (50.5, 12.0, 100.0)
     assert outcome.billed_ms == 151  # ceil(50.5 + 100): the init of a cold start is billed
     assert (outcome.cold_start, outcome.busy_start_ns, outcome.start_ns) == (True, 0, ms(100))
-    assert finished[0].record["spans"] == [
+    assert report.record["spans"] == [
         {"name": "extensionOverhead", "start": "1970-01-01T00:00:00.112Z", "durationMs": 38.5}
     ]
 

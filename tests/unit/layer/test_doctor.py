@@ -9,13 +9,14 @@ from botocore.stub import Stubber
 from deploy.doctor import findings, function_from, main
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:layer:{}:1"
+VARIABLES = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
 HEALTHY = {
     "FunctionName": "f",
     "Architectures": ["arm64"],
     "PackageType": "Zip",
     "CodeSize": 1_000_000,
     "MemorySize": 512,
-    "Environment": {"Variables": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}},
+    "Environment": {"Variables": VARIABLES},
 }
 
 
@@ -66,7 +67,7 @@ def test_knows_every_name_of_the_endpoint(name):
 
 
 def test_names_a_wrapper_that_is_taken():
-    variables = {**HEALTHY["Environment"]["Variables"], "AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel"}
+    variables = {**VARIABLES, "AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel"}
     assert found({"Environment": {"Variables": variables}}) == [("warning", "AWS_LAMBDA_EXEC_WRAPPER is taken")]
 
 
