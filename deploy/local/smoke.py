@@ -28,8 +28,10 @@ SELECT
     (SELECT countIf(ColdStart) FROM lambda_invocations) AS cold_starts,
     (SELECT ifNull(max(Peak), 0) FROM lambda_concurrency(from={from:DateTime64(3)}, to={to:DateTime64(3)}, bucket_s=60)
         WHERE FunctionName = '*') AS peak_concurrency,
-    (SELECT ifNull(sum(Sum), 0) FROM lambda_metrics WHERE MetricName = 'Throttles') AS throttles,
-    (SELECT ifNull(max(Max), 0) FROM lambda_metrics WHERE MetricName = 'IteratorAge') AS iterator_age_ms_max,
+    (SELECT ifNull(sum(Sum), 0) FROM lambda_metrics FINAL
+        WHERE MetricName = 'Throttles' AND DimensionSet = 'FunctionName') AS throttles,
+    (SELECT ifNull(max(Max), 0) FROM lambda_metrics FINAL
+        WHERE MetricName = 'IteratorAge' AND DimensionSet = 'FunctionName') AS iterator_age_ms_max,
     (SELECT count() - uniqExact(SpanAttributes['faas.invocation_id'], ResourceAttributes['faas.instance'],
         SpanAttributes['lambda.attempt'])
         FROM otel_traces WHERE SpanAttributes['lambda.phase'] = 'invoke') AS duplicated
