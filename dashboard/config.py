@@ -79,8 +79,12 @@ def _endpoint(url: str) -> SqlEndpoint:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"{SQL_URL.env} is not a URL ({error}). It has the form {SQL_URL.help}") from None
+    except ValueError:
+        # The error's own text may hold a part of the password, such as what follows a colon and is taken for a port.
+        raise ConfigError(
+            f"{SQL_URL.env} is not a URL: {SQL_URL.help}. Special characters in a password are "
+            "percent-encoded, such as %23 for #."
+        ) from None
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         raise ConfigError(
             f"{SQL_URL.env} needs http:// or https:// and a host, and has "

@@ -41,6 +41,8 @@ class FunctionConfig:
     """None: those of the command line."""
     architecture: str
     version: str
+    aliases: tuple[str, ...]
+    """Names under which callers may ask for it beside its version."""
     log_format: str
     reserved_concurrency: int | None
     provisioned_concurrency: int
@@ -160,6 +162,7 @@ def _function(name: str, fields: Fields, folder: Path, faults: FaultsConfig) -> 
         layers=None if layers is None else tuple(folder / layer for layer in layers),
         architecture=fields.choice("architecture", ARCHITECTURES, ARCHITECTURES[0]),
         version=fields.text("version", "$LATEST"),
+        aliases=fields.texts("aliases") or (),
         log_format=fields.choice("log_format", LOG_FORMATS, LOG_FORMATS[0]),
         reserved_concurrency=fields.optional_integer("reserved_concurrency", 0, _MANY),
         provisioned_concurrency=fields.integer("provisioned_concurrency", 0, 10_000, 0),

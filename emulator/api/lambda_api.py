@@ -19,7 +19,7 @@ from emulator.errors import InvokeError
 from emulator.service import InvokeInput, LambdaService, unknown_function
 
 _ARN: Final = re.compile(
-    r"(arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?([0-9]{12}:)?(function:)?"
+    r"(arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?((?P<account>[0-9]{12}):)?(function:)?"
     r"(?P<name>[A-Za-z0-9_-]+)(:(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
 )
 _TYPES: Final = ("RequestResponse", "Event", "DryRun")
@@ -90,10 +90,15 @@ class _LambdaApi:
         asked = unquote(request.match_info["name"])
         match = _ARN.fullmatch(asked)
         name = asked if match is None else match["name"]
-        if name not in self._service.deployments:
-            deployed = next(iter(self._service.deployments.values()))
-            raise unknown_function(f"arn:aws:lambda:{deployed.region}:{deployed.account_id}:function:{name}")
         qualifier = request.query.get("Qualifier") or (match["qualifier"] if match else None)
+        deployed = self._service.deployments.get(name)
+        home = deployed or next(iter(self._service.deployments.values()))
+        region = (match and match["region"]) or home.region
+        account = (match and match["account"]) or home.account_id
+        is_here = deployed is not None and (region, account) == (home.region, home.account_id)
+        if not is_here or qualifier not in (None, "$LATEST", home.config.version, *home.config.aliases):
+            arn = f"arn:aws:lambda:{region}:{account}:function:{name}"
+            raise unknown_function(arn if qualifier is None else f"{arn}:{qualifier}")
         return name, qualifier
 
     async def _answer(self, asked: InvokeInput, *, tail: bool) -> web.Response:

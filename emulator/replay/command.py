@@ -126,6 +126,7 @@ def _deployment(options: Options, layer: Path, code: Path, *, has_namespaces: bo
         layers=None,
         architecture="x86_64",
         version="$LATEST",
+        aliases=(),
         log_format="Text",
         reserved_concurrency=None,
         provisioned_concurrency=0,

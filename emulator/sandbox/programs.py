@@ -107,6 +107,10 @@ class Programs:
         seen, self._kills_seen = self._kills_seen, kills
         return kills > seen
 
+    def ran_out_of_memory(self) -> None:
+        """What was killed for want of memory can't be asked any more; it had all that there is."""
+        self._peak_memory_mb = max(self._peak_memory_mb, self._deployment.config.memory_mb)
+
     def close_logs(self) -> None:
         """Read what was printed to the end."""
         for log in self._logs.values():

@@ -302,6 +302,8 @@ class Sandbox:
         if name == RUNTIME:
             is_starved = self._is_starved or (self._programs is not None and self._programs.take_out_of_memory())
             self._is_starved = False
+            if is_starved and self._programs is not None:
+                self._programs.ran_out_of_memory()
             self._apply(self.machine.runtime_exited(status, self.now_ns(), out_of_memory=is_starved))
         else:
             self._apply(self.machine.extension_exited(name, status, self.now_ns()))

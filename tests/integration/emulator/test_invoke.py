@@ -23,7 +23,7 @@ def lambda_client(url: str) -> Any:
 
 
 def test_boto3_gets_answer_version_and_log_tail(start, layer):
-    client = lambda_client(start("--layer", layer).url)
+    client = lambda_client(start("--layer", layer, aliases=["live"]).url)
     context = base64.b64encode(json.dumps({"custom": {"who": "me"}}).encode()).decode()
 
     answer = client.invoke(FunctionName="f:live", Payload=b'{"print": "said"}', LogType="Tail", ClientContext=context)
@@ -44,10 +44,27 @@ def test_boto3_gets_answer_version_and_log_tail(start, layer):
 
 
 def test_every_form_of_a_name_is_understood(start):
-    client = lambda_client(start().url)
+    client = lambda_client(start(version="7", aliases=["live"]).url)
 
-    for name in ("f", "f:$LATEST", "123456789012:function:f", "arn:aws:lambda:eu-west-1:123456789012:function:f:7"):
+    for name in ("f", "f:live", "123456789012:function:f", "arn:aws:lambda:eu-west-1:123456789012:function:f:7"):
         assert client.invoke(FunctionName=name)["StatusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("f:8", "arn:aws:lambda:eu-west-1:123456789012:function:f:8"),
+        ("f:dead", "arn:aws:lambda:eu-west-1:123456789012:function:f:dead"),
+        ("999999999999:function:f", "arn:aws:lambda:eu-west-1:999999999999:function:f"),
+        ("arn:aws:lambda:us-east-1:123456789012:function:f", "arn:aws:lambda:us-east-1:123456789012:function:f"),
+    ],
+)
+def test_a_version_alias_account_or_region_that_is_not_there_is_named(start, name, named):
+    client = lambda_client(start(version="7", aliases=["live"]).url)
+
+    with pytest.raises(client.exceptions.ResourceNotFoundException) as missing:
+        client.invoke(FunctionName=name)
+    assert missing.value.response["Error"]["Message"] == f"Function not found: {named}"
 
 
 def test_boto3_raises_the_documented_exceptions(start):

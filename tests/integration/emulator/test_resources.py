@@ -38,6 +38,7 @@ def test_a_function_that_takes_too_much_memory_ends_as_in_lambda(start, layer, g
     assert body["errorMessage"].endswith("Error: Runtime exited with error: signal: killed")
     report = emulator.telemetry("platform.report")[0]["record"]
     assert (report["status"], report["errorType"]) == ("failure", "Runtime.OutOfMemory")
+    assert report["metrics"]["maxMemoryUsedMB"] == 128
     assert after["count"] == 1  # of a new runtime
 
 

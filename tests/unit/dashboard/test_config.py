@@ -38,7 +38,16 @@ def test_a_bad_url_names_the_variable(url):
         endpoint(url)
 
 
-@pytest.mark.parametrize("url", ["ftp://me:hunter2@ch", "http://me:hunter2@ch:port"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://me:hunter2@ch",
+        "http://me:hunter2@ch:port",
+        "http://me:hunter2#x@ch",
+        "http://me:hunter2/x@ch",
+        "http://me:hunter2?x@ch",
+    ],
+)
 def test_a_bad_url_is_told_without_its_password(url):
     with pytest.raises(DashboardError) as raised:
         endpoint(url)
