@@ -113,6 +113,11 @@ class StoreUrl:
         return self.dsn.startswith("chdb:")
 
     @property
+    def scheme(self) -> str:
+        """``http``, ``https`` (TLS; without a port in the URL, 8443) or ``chdb``."""
+        return urlsplit(self.dsn).scheme
+
+    @property
     def path(self) -> Path:
         """Folder of the embedded store."""
         return Path(self.dsn.removeprefix("chdb://"))
@@ -124,8 +129,9 @@ class StoreUrl:
             return self.dsn
         parts = urlsplit(self.dsn)
         user = f"{parts.username}:***@" if parts.password else f"{parts.username}@" if parts.username else ""
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         port = f":{parts.port}" if parts.port else ""
-        return f"{parts.scheme}://{user}{parts.hostname}{port}{parts.path}"
+        return f"{parts.scheme}://{user}{host}{port}{parts.path}"
 
     def __repr__(self) -> str:
         return f"StoreUrl({self.shown!r})"

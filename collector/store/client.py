@@ -45,7 +45,10 @@ def connect(store: StoreUrl) -> Client:
             if _is_open_elsewhere(store.path):
                 raise SetupError(f"store {store.shown}: another process has it open")
             return clickhouse_connect.get_client(dsn=store.dsn)
-        return clickhouse_connect.get_client(dsn=store.dsn, autogenerate_session_id=False, connect_timeout=5)
+        # From a dsn alone it would speak plain HTTP, password and all, on any port but 443 and 8443.
+        return clickhouse_connect.get_client(
+            interface=store.scheme, dsn=store.dsn, autogenerate_session_id=False, connect_timeout=5
+        )
     except ClickHouseError as error:
         raise _connect_error(store, error) from None
     except OSError as error:

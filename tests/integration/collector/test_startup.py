@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -13,6 +15,9 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
+from collector.config import from_environ
+from collector.errors import StoreUnavailableError
+from collector.store.client import connect
 from collector.store.migrate import migrations
 from tests.support.collector import ROOT, CollectorProcess, lambda_span, running_collector, trace_request, wait_for_rows
 
@@ -48,6 +53,31 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_wrong_url(tmp_path: Path) -> None:
     line = failure(tmp_path / "data", "--store", "clickhouse.example:8123")
     assert line.startswith("collector: --store: 'clickhouse.example:8123' is not chdb:///folder, http://")
+
+
+@pytest.mark.parametrize(("scheme", "first"), [("https", b"\x16"), ("http", b"P")])
+def test_the_scheme_of_the_url_says_whether_to_speak_tls(scheme: str, first: bytes) -> None:
+    """On any port: a TLS record of a handshake is type 22 (RFC 8446, 5.1); the password is not sent before it ends."""
+    received = bytearray()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen() -> None:
+            connection, _ = server.accept()
+            with connection:
+                received.extend(connection.recv(65536))
+            server.close()  # further attempts are refused
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        store = from_environ({}, {"store": f"{scheme}://user:secret@127.0.0.1:{server.getsockname()[1]}/d"}).store
+        with pytest.raises(StoreUnavailableError) as raised:
+            connect(store)
+        listener.join(timeout=30)
+    assert bytes(received[:1]) == first
+    basic = base64.b64encode(b"user:secret")
+    assert (basic in received) == (scheme == "http")
+    assert b"secret" not in received
+    assert "secret" not in str(raised.value)
 
 
 def test_a_second_collector_on_the_same_folder(tmp_path: Path) -> None:

@@ -79,6 +79,8 @@ def test_a_wrong_store_is_refused_without_its_password(text: str) -> None:
         ("https://u:s%40cret@h/d", "https://u:***@h/d"),
         ("http://u@h", "http://u@h"),
         ("http://h:1", "http://h:1"),
+        ("http://[::1]:9", "http://[::1]:9"),
+        ("https://u:secret@[fe80::1]/d", "https://u:***@[fe80::1]/d"),
         ("chdb:///a/b", "chdb:///a/b"),
     ],
 )
