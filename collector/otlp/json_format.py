@@ -37,7 +37,7 @@ def parse(protocol: Protocol, body: bytes) -> ExportRequest:
             {key: _converted(key, value, 0) for key, value in tree.items()}, message, ignore_unknown_fields=True
         )
     except (json_format.ParseError, ValueError, TypeError, RecursionError) as error:
-        raise MalformedError(f"the body is not a {message.DESCRIPTOR.name} in JSON ({error})") from None
+        raise MalformedError(f"the body is not an {message.DESCRIPTOR.name} in JSON ({error})") from None
     return message
 
 

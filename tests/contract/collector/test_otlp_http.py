@@ -83,7 +83,7 @@ MALFORMED = [
     ("JSON that is none", JSON, b"{", "", 400, "not JSON"),
     ("JSON that is a list", JSON, b"[]", "", 400, "not a JSON object"),
     ("an empty body as JSON", JSON, b"", "", 400, "not JSON"),
-    ("a wrong type in JSON", JSON, b'{"resourceSpans": 3}', "", 400, "ExportTraceServiceRequest"),
+    ("a wrong type in JSON", JSON, b'{"resourceSpans": 3}', "", 400, "not an ExportTraceServiceRequest"),
     ("an id that is not hexadecimal", JSON, NOT_HEXADECIMAL, "", 400, "traceId"),
     ("JSON nested too deep", JSON, b'{"a":' * 5000 + b"1" + b"}" * 5000, "", 400, ""),
     ("gzip that is none", PROTOBUF, b"hello", "gzip", 400, "gzip"),
