@@ -113,10 +113,16 @@ class Attempts:
         self._by_request.setdefault(attempt.request_id, []).append(attempt)
 
     def invoked(self, invoke: Invoke) -> Attempt:
-        """The attempt that an INVOKE event begins."""
+        """The attempt that an INVOKE event begins.
+
+        That of which all records came before the event was read, too: at a reset they are delivered at once. Of an
+        attempt whose start was not seen here, the event was another process's, or it came to its end without one.
+        """
         last = self.latest(invoke.request_id)
-        if last is not None and last.invoke is None and not last.closed:
-            return last
+        if last is not None and last.invoke is None:
+            whole = last.start is not None and last.report is not None
+            if whole or not last.closed:
+                return last
         return self._add(invoke.request_id)
 
     def started(self, start: Start) -> Attempt:

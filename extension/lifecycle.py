@@ -176,9 +176,11 @@ class Lifecycle:
         attempt.invoke = event
         attempt.invoked_ns = now_ns
         self.invoked_arn = event.invoked_arn or self.invoked_arn
+        if attempt.sent:
+            return []  # its records were quicker; to say that it began would open it again
         self._expect(attempt)
         self._memory.began(attempt)
-        return self._finish(attempt) if attempt.done is not None and not attempt.sent else []
+        return self._finish(attempt) if attempt.done is not None else []
 
     def on_record(self, record: r.Record) -> list[Span]:
         """A telemetry record was received."""

@@ -13,7 +13,7 @@ from extension.logs import read_line
 from extension.parsing import parse_batch
 from extension.span_builder import SpanStyle
 from extension.spans import Link, Span
-from extension.state import Remembered
+from extension.state import Remembered, parse
 from extension.timestamps import parse_time_ns
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -367,6 +367,70 @@ def test_invoke_event_start_and_done_in_any_order_make_the_same_span(order):
     assert (span.start_ns, span.end_ns) == (T0, T0 + 5 * MS)
     assert span.attributes["aws.lambda.invoked_arn"] == ARN
     assert lifecycle.is_done(ID)
+
+
+class Journal:
+    """Notes what is kept of the attempts, in order."""
+
+    def __init__(self):
+        self.lines = []
+
+    def settled(self, instance_id, *, given):
+        """Of no interest here."""
+
+    def forget(self):
+        """Of no interest here."""
+
+    def began(self, attempt):
+        self.lines.append(("open", attempt.number))
+
+    def ended(self, attempt, end_ns):
+        self.lines.append(("ended", attempt.number))
+
+
+def test_an_invoke_event_that_is_read_after_all_records_of_its_invocation_begins_no_other():
+    """At a reset start, runtimeDone and report are delivered at once, and may be handled before the event is read."""
+    journal = Journal()
+    lifecycle = Lifecycle(Sandbox("orders", "on-demand", 0, lambda: INSTANCE), journal)
+    spans = feed(lifecycle, init_start(), init_done(99), init_report(100, 100.0))
+    spans += feed(lifecycle, start(101), done(121, 20.0, status="failure"), report(125, 24.0, status="failure"))
+    spans += lifecycle.on_invoke(invoke(), T0 + 126 * MS)
+    assert lifecycle.settled
+    spans += lifecycle.on_shutdown(r.Shutdown(reason="failure", deadline_ms=None), T0 + 130 * MS, T0 + 131 * MS)
+    [span] = [span for span in spans if span.attributes["lambda.phase"] == "invoke"]
+    assert (span.attributes["lambda.attempt"], span.attributes["lambda.status"]) == (1, "failure")
+    assert "lambda.end_estimated" not in span.attributes
+    assert journal.lines == [("open", 1), ("ended", 1)]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+@pytest.mark.parametrize("again", [0, 1, 2, 3])
+def test_a_retry_in_the_same_sandbox_is_the_second_attempt_whenever_its_event_is_read(first, again):
+    """`first` and `again`: how many records of the attempt are handled before its INVOKE event."""
+    lifecycle = sandbox()
+    spans = []
+    for begin_ms, before in ((101, first), (60_101, again)):
+        steps = [lambda record=record: lifecycle.on_record(record) for record in (
+            start(begin_ms), done(begin_ms + 20, 20.0), report(begin_ms + 25, 24.0))]  # fmt: skip
+        steps.insert(before, lambda ms=begin_ms: lifecycle.on_invoke(invoke(), T0 + ms * MS))
+        for step in steps:
+            spans += step()
+    made = [(s.attributes["lambda.attempt"], s.start_ns) for s in spans if s.attributes["lambda.phase"] == "invoke"]
+    assert made == [(1, T0 + 101 * MS), (2, T0 + 60_101 * MS)]
+
+
+def test_an_invoke_event_never_joins_an_attempt_of_the_process_before():
+    """What the journal recalls was invoked then; that its line does not say when changes nothing."""
+    header = "lambdascope 1 boot api orders:1\n"
+    remembered = parse(f"{header}life 0\nended 1 {T0} {ID}\n", header, 64)
+    assert remembered is not None
+    lifecycle = sandbox()
+    lifecycle.go_on_from(remembered, T0)
+    assert phases(feed(lifecycle, report(5, 4.0))) == ["post_runtime"]
+    spans = lifecycle.on_invoke(invoke(), T0 + 60_000 * MS)
+    spans += feed(lifecycle, start(60_000), done(60_020, 20.0))
+    assert spans[0].attributes["lambda.attempt"] == 2
+    assert spans[0].attributes["aws.lambda.invoked_arn"] == ARN
 
 
 def test_a_lost_start_is_told_by_the_duration():
