@@ -114,7 +114,7 @@ class Engine:
                 time.monotonic_ns() - started,
             )
         except Exception as error:  # noqa: BLE001  # chdb raises several kinds, all with ClickHouse's text
-            raise QueryError(_wording(str(error))) from None
+            raise QueryError.from_engine(str(error)) from None
         finally:
             connection.close()
 
@@ -142,9 +142,3 @@ def _connect(connection_string: str) -> Any:  # chdb ships no types
     import chdb  # noqa: PLC0415  # half a gigabyte that a collector with a server does not have
 
     return chdb.connect(connection_string)  # type: ignore[no-untyped-call]
-
-
-def _wording(text: str) -> str:
-    """ClickHouse's message without what chdb puts before it."""
-    start = text.find("Code: ")
-    return text[start:].strip() if start >= 0 else f"Code: 1001. DB::Exception: {text.strip()} (STD_EXCEPTION)"
