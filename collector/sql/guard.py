@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from collector.sql.errors import FUNCTION_NOT_ALLOWED, READONLY, SYNTAX_ERROR, QueryError
-from collector.sql.lexer import STRING, WORD, Token, tokens
+from collector.sql.lexer import STRING, SYMBOL, WORD, Token, tokens
 from collector.sql.settings import SETTABLE
 
 if TYPE_CHECKING:
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 STATEMENTS: Final = ("SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS")
 """First words of the statements that are allowed (or an opening parenthesis)."""
+
+REFUSED_STATEMENTS: Final = (
+    "ALTER", "ATTACH", "BACKUP", "BEGIN", "CHECK", "COMMIT", "COPY", "CREATE", "DELETE", "DETACH", "DROP", "EXCHANGE",
+    "EXECUTE", "GRANT", "INSERT", "KILL", "MOVE", "OPTIMIZE", "RENAME", "REPLACE", "RESTORE", "REVOKE", "ROLLBACK",
+    "SET", "START", "SYSTEM", "TRUNCATE", "UNDROP", "UPDATE", "USE", "WATCH",
+)  # fmt: skip
+"""First words of ClickHouse's other statements. All else is refused as well, but as what it is: a typing error."""
 
 TABLE_FUNCTIONS: Final = frozenset({
     "format", "fuzzjson", "generate_series", "generaterandom", "generateseries", "merge", "null", "numbers",
@@ -69,16 +76,37 @@ def check(text: str, engine_table_functions: frozenset[str]) -> Query:
     end = _end(text, found)
     while found and found[-1].text == ";":
         found.pop()
-    if not found:
+    # clickhouse-connect puts a FORMAT clause behind whatever it is given.
+    if not found or found[0].is_word("FORMAT"):
         raise QueryError.worded(SYNTAX_ERROR, "Syntax error: failed at position 1 (end of query): Empty query")
-    first = found[0]
-    if not (first.is_word(*STATEMENTS) or first.text == "("):
-        raise QueryError.worded(
-            READONLY, f"{first.text[:64]}: Cannot execute query in readonly mode; allowed are {', '.join(STATEMENTS)}"
-        )
+    _check_first(found[0])
     _check_calls(found, frozenset(engine_table_functions) - TABLE_FUNCTIONS)
     _check_settings(found)
     return Query(_describe_settings(text[:end], found), _format(found))
+
+
+def check_beginning(text: str) -> None:
+    """Refuse what cannot become a query that may run, whatever follows. ClickHouse's clients put INSERT into the URL.
+
+    Raises:
+        QueryError: it may not, as :func:`check` would find as well.
+    """
+    try:
+        first = next(tokens(text), None)
+    except QueryError:
+        return  # a quote or comment that may end in what follows
+    if first is not None and first.kind == WORD:
+        _check_first(first)
+
+
+def _check_first(first: Token) -> None:
+    if first.is_word(*STATEMENTS) or (first.kind == SYMBOL and first.text == "("):
+        return
+    allowed = f"allowed are {', '.join(STATEMENTS)}"
+    if first.is_word(*REFUSED_STATEMENTS):
+        raise QueryError.worded(READONLY, f"{first.text}: Cannot execute query in readonly mode; {allowed}")
+    at = f"Syntax error: failed at position {first.start + 1} ({first.text[:64]})"
+    raise QueryError.worded(SYNTAX_ERROR, f"{at}: no statement begins so; {allowed}")
 
 
 def _end(text: str, found: Sequence[Token]) -> int:
