@@ -254,11 +254,18 @@ def from_environ(environ: Mapping[str, str], flags: Mapping[str, str | None] | N
 
 def argument_parser() -> argparse.ArgumentParser:
     """The command line. Values stay text here: :func:`from_environ` parses them."""
-    parser = argparse.ArgumentParser(prog="python -m collector", description="Lambdascope's collector.")
-    settings = argparse.ArgumentParser(add_help=False)
+    settings = argparse.ArgumentParser(add_help=False, usage=argparse.SUPPRESS)
+    group = settings.add_argument_group("settings, the same for every command")
     for setting in SETTINGS:
-        shown = f"{setting.help} [{setting.variable}, default {setting.default or 'none'}]"
-        settings.add_argument(setting.flag, dest=setting.name, metavar="VALUE", help=shown.replace("%", "%%"))
+        default = f", default {setting.default}" if setting.default else ""
+        shown = f"{setting.help} [{setting.variable}{default}]"
+        group.add_argument(setting.flag, dest=setting.name, metavar="VALUE", help=shown.replace("%", "%%"))
+    parser = argparse.ArgumentParser(
+        prog="python -m collector",
+        description="Lambdascope's collector.",
+        epilog=settings.format_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", parents=[settings], help="receive, store and answer queries (the default)")
     migrate = commands.add_parser("migrate", parents=[settings], help="create or update the tables")

@@ -108,8 +108,19 @@ def test_the_command_line_has_a_flag_for_every_setting() -> None:
     assert argument_parser().parse_args(["migrate", "--print"]).print_only
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["migrate", "--help"]])
+def test_help_shows_every_setting(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        argument_parser().parse_args(with_default_command(arguments))
+    shown = " ".join(capsys.readouterr().out.split())
+    for setting in SETTINGS:
+        assert f"{setting.flag} VALUE" in shown
+        assert setting.help in shown
+        assert f"[{setting.variable}{setting.default and f', default {setting.default}'}]" in shown
+
+
 def test_every_setting_is_documented() -> None:
     text = DOCS.read_text(encoding="utf-8")
     for setting in SETTINGS:
-        row = f"| `{setting.flag}` | `{setting.variable}` | {setting.default or 'see help'} | {setting.help} |"
+        row = f"| `{setting.flag}` | `{setting.variable}` | {setting.default or 'see meaning'} | {setting.help} |"
         assert row in text, f"docs/collector.md lacks: {row}"
