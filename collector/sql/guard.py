@@ -76,10 +76,7 @@ def check(text: str, engine_table_functions: frozenset[str]) -> Query:
     end = _end(text, found)
     while found and found[-1].text == ";":
         found.pop()
-    # clickhouse-connect puts a FORMAT clause behind whatever it is given.
-    if not found or found[0].is_word("FORMAT"):
-        raise QueryError.worded(SYNTAX_ERROR, "Syntax error: failed at position 1 (end of query): Empty query")
-    _check_first(found[0])
+    _check_first(found[0] if found else None)
     _check_calls(found, frozenset(engine_table_functions) - TABLE_FUNCTIONS)
     _check_settings(found)
     return Query(_describe_settings(text[:end], found), _format(found))
@@ -89,7 +86,7 @@ def check_beginning(text: str) -> None:
     """Refuse what cannot become a query that may run, whatever follows. ClickHouse's clients put INSERT into the URL.
 
     Raises:
-        QueryError: it may not, as :func:`check` would find as well.
+        QueryError: as :func:`check` would say of the whole.
     """
     try:
         first = next(tokens(text), None)
@@ -99,7 +96,10 @@ def check_beginning(text: str) -> None:
         _check_first(first)
 
 
-def _check_first(first: Token) -> None:
+def _check_first(first: Token | None) -> None:
+    # clickhouse-connect puts a FORMAT clause behind whatever it is given.
+    if first is None or first.is_word("FORMAT"):
+        raise QueryError.worded(SYNTAX_ERROR, "Syntax error: failed at position 1 (end of query): Empty query")
     if first.is_word(*STATEMENTS) or (first.kind == SYMBOL and first.text == "("):
         return
     allowed = f"allowed are {', '.join(STATEMENTS)}"

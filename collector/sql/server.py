@@ -14,8 +14,8 @@ from aiohttp import web
 from collector.errors import RequestError
 from collector.receiver.compression import decompress
 from collector.sql.errors import BAD_ARGUMENTS, QUERY_IS_TOO_LARGE, SYNTAX_ERROR, QueryError
-from collector.sql.guard import check
-from collector.sql.settings import Options, SqlLimits, options
+from collector.sql.guard import check, check_beginning
+from collector.sql.settings import Options, SqlLimits, from_headers, options
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -101,6 +101,7 @@ class SqlServer:
             return web.Response(status=error.http_status, body=error.text.encode() + b"\n", headers=headers)
 
     async def _answer(self, request: web.Request, headers: dict[str, str]) -> web.Response:
+        check_beginning(request.query.get("query", ""))  # first: the body of an INSERT is data, not to be read as SQL
         fields, body = await _read(request)
         asked = options(fields, self._limits)
         text = _join(asked.query, body)
@@ -114,8 +115,8 @@ class SqlServer:
 
 
 async def _read(request: web.Request) -> tuple[dict[str, str], str]:
-    """The fields of the URL (and of a form), and the query in the body."""
-    fields = dict(request.query)
+    """The fields of the headers, of the URL and of a form, of which the later ones win; and the query in the body."""
+    fields = from_headers(request.headers) | dict(request.query)
     try:
         if request.content_type == "multipart/form-data":
             form = await request.post()

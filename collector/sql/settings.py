@@ -1,4 +1,4 @@
-"""What a client may ask for beside its query: parameters of the URL, sorted into what they do."""
+"""What a client may ask for beside its query: parameters of the URL and two headers, sorted into what they do."""
 
 from __future__ import annotations
 
@@ -76,6 +76,7 @@ IGNORED: Final = frozenset({
 
 _UNCOMPRESSED_ONLY: Final = frozenset({"compress", "decompress"})
 _OWN: Final = frozenset({"query", "database", "default_format", "query_id", "user", "password"})
+_FIELDS_OF_HEADERS: Final = {"X-ClickHouse-Format": "default_format", "X-ClickHouse-Database": "database"}
 _VALUE: Final = re.compile(r"[\w .,:;|+/-]{0,64}")
 
 
@@ -100,6 +101,11 @@ class Options:
     settings: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     http_compression: bool = False
+
+
+def from_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The fields that a request may carry as headers. Those of the URL win over them."""
+    return {field: headers[header] for header, field in _FIELDS_OF_HEADERS.items() if header in headers}
 
 
 def options(fields: Mapping[str, str], limits: SqlLimits) -> Options:

@@ -91,6 +91,16 @@ def test_clickhouse_connect_with_its_defaults(collector: CollectorProcess) -> No
         assert len(client.query("SELECT number FROM numbers(1000)", settings=lenient).result_rows) == 1000
 
 
+@pytest.mark.parametrize("body", [b"a,1\n", b"\x04\x22\x4d\x18 not read" * 100_000], ids=["short", "too long"])
+@pytest.mark.parametrize("encoding", ["", "lz4", "gzip", "zstd"])
+def test_an_insert_is_refused_as_a_write(sql: Client, encoding: str, body: bytes) -> None:
+    """Not for how its data is compressed or for their size: the statement is in the URL."""
+    with pytest.raises(DatabaseError, match="INSERT: Cannot execute query in readonly mode") as raised:
+        sql.raw_insert("otel_traces", ["SpanName"], iter([body]), fmt="CSV", compression=encoding)
+    assert raised.value.code == 164
+    assert sql.query("SELECT count() FROM otel_traces").result_rows == [(3,)]
+
+
 def test_curl(collector: CollectorProcess) -> None:
     url = collector.addresses.sql_url
     command = ["curl", "-sS", "--get", "--data-urlencode", "query=SELECT 1 AS one FORMAT JSON", url]
@@ -117,7 +127,9 @@ def test_headers_of_an_answer(http: urllib3.HTTPConnectionPool) -> None:
 @pytest.mark.parametrize(
     ("query", "status", "code", "word"),
     [
-        ("SELEC 1", 500, "164", "READONLY"),
+        ("SELEC 1", 400, "62", "SYNTAX_ERROR"),
+        ("\n FORMAT Native", 400, "62", "Empty query"),
+        ("DROP TABLE otel_traces", 500, "164", "READONLY"),
         ("SELECT 1 +", 400, "62", "SYNTAX_ERROR"),
         ("SELECT nope", 404, "47", "UNKNOWN_IDENTIFIER"),
         ("SELECT * FROM nope", 404, "60", "UNKNOWN_TABLE"),
@@ -131,6 +143,7 @@ def test_errors(http: urllib3.HTTPConnectionPool, query: str, status: int, code:
     assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (status, code)
     assert response.data.startswith(f"Code: {code}. DB::Exception: ".encode())
     assert word.encode() in response.data
+    assert response.data.count(b"DB::Exception") == response.data.count(b"\n") == 1
 
 
 def test_query_in_url_and_body(http: urllib3.HTTPConnectionPool) -> None:
@@ -148,6 +161,21 @@ def test_query_in_url_and_body(http: urllib3.HTTPConnectionPool) -> None:
 def test_database(http: urllib3.HTTPConnectionPool) -> None:
     assert get(http, "SELECT count() > 0 FROM one", database="system").data == b"1\n"
     response = get(http, "SELECT 1", database="no`where")
+    assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (404, "81")
+
+
+def test_format_and_database_in_headers(http: urllib3.HTTPConnectionPool) -> None:
+    """As ClickHouse: what the URL says wins, and a FORMAT clause wins over both."""
+    headers = {"X-ClickHouse-Format": "JSONEachRow", "X-ClickHouse-Database": "system"}
+    query = "SELECT database() AS d"
+    response = get(http, query, headers)
+    assert (response.data, response.headers["X-ClickHouse-Format"]) == (b'{"d":"system"}\n', "JSONEachRow")
+    assert get(http, query, headers, default_format="CSV", database="default").data == b'"default"\n'
+    assert get(http, query + " FORMAT TSV", headers).data == b"system\n"
+    assert http.request("POST", "/", body=query.encode(), headers=headers).data == b'{"d":"system"}\n'
+    response = get(http, query, {"X-ClickHouse-Format": "Nope"})
+    assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (404, "73")
+    response = get(http, query, {"X-ClickHouse-Database": "no`where"})
     assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (404, "81")
 
 
