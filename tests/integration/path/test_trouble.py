@@ -25,7 +25,9 @@ def lines_of(tmp_path, request):
     def run(environment, collector="127.0.0.1:1"):
         code = request.path.parent / "functions"
         scenario = tmp_path / "scenario.yaml"
-        scenario.write_text(FUNCTION.format(code=code, environment=environment))
+        # Without namespaces the sandboxes share /tmp, and what another user left there would be told too.
+        quiet = environment.replace("{", "{LAMBDASCOPE_STATE_FILE: 'off', ", 1)
+        scenario.write_text(FUNCTION.format(code=code, environment=quiet))
         with Stack(tmp_path / "stack") as stack:
             emulator = stack.start_emulator(scenario, collector, "--logs")
             for n in range(3):
