@@ -72,6 +72,7 @@ def check(text: str, engine_table_functions: frozenset[str]) -> Query:
     Raises:
         QueryError: it may not; worded as ClickHouse would.
     """
+    check_beginning(text)  # first: what follows INSERT is data
     found = list(tokens(text))
     end = _end(text, found)
     while found and found[-1].text == ";":

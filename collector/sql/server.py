@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sys
 import uuid
 import zlib
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from collector.sql.guard import Query
 
 MAX_QUERY_BYTES: Final = 1 << 20
+
+# LZ4, with which clickhouse-connect compresses insertions and which is not read here, leaves a text's first words as
+# they are, behind a few bytes of header. They only decide how the refusal is worded.
+_INSERT: Final = re.compile(rb"INSERT(?= INTO )")
+_BEGINNING_BYTES: Final = 64
 
 _CONTENT_TYPES: Final = {
     "tabseparated": "text/tab-separated-values; charset=UTF-8",
@@ -117,6 +123,7 @@ class SqlServer:
 async def _read(request: web.Request) -> tuple[dict[str, str], str]:
     """The fields of the headers, of the URL and of a form, of which the later ones win; and the query in the body."""
     fields = from_headers(request.headers) | dict(request.query)
+    raw = plain = b""
     try:
         if request.content_type == "multipart/form-data":
             form = await request.post()
@@ -128,8 +135,11 @@ async def _read(request: web.Request) -> tuple[dict[str, str], str]:
     except web.HTTPRequestEntityTooLarge:
         raise QueryError.worded(QUERY_IS_TOO_LARGE, f"Query is larger than {MAX_QUERY_BYTES} bytes") from None
     except RequestError as error:
+        if match := _INSERT.search(raw, 0, _BEGINNING_BYTES):
+            check_beginning(match[0].decode())
         raise QueryError.worded(BAD_ARGUMENTS, str(error)) from None
     except UnicodeDecodeError:
+        check_beginning(plain.decode(errors="replace"))
         raise QueryError.worded(SYNTAX_ERROR, "The query is not UTF-8") from None
 
 

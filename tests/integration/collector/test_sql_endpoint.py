@@ -96,9 +96,23 @@ def test_clickhouse_connect_with_its_defaults(collector: CollectorProcess) -> No
 def test_an_insert_is_refused_as_a_write(sql: Client, encoding: str, body: bytes) -> None:
     """Not for how its data is compressed or for their size: the statement is in the URL."""
     with pytest.raises(DatabaseError, match="INSERT: Cannot execute query in readonly mode") as raised:
-        sql.raw_insert("otel_traces", ["SpanName"], iter([body]), fmt="CSV", compression=encoding)
+        sql.raw_insert("otel_traces", ["SpanName"], (part for part in [body]), fmt="CSV", compression=encoding)
     assert raised.value.code == 164
     assert sql.query("SELECT count() FROM otel_traces").result_rows == [(3,)]
+
+
+@pytest.mark.parametrize("compress", [False, "lz4", "zstd", "gzip"])
+@pytest.mark.parametrize("name", ["short", "\u00e4" * 200, "\x01"], ids=["ASCII", "long", "control"])
+def test_an_insert_in_the_body_is_refused_as_a_write(
+    collector: CollectorProcess, compress: str | bool, name: str
+) -> None:
+    """clickhouse-connect's insert() puts the statement before the data and compresses both, by default with LZ4."""
+    host, _, port = collector.addresses.sql.partition(":")
+    with clickhouse_connect.get_client(host=host, port=int(port), compress=compress) as client:
+        with pytest.raises(DatabaseError, match="INSERT: Cannot execute query in readonly mode") as raised:
+            client.insert("otel_traces", [[name]] * 50, column_names=["SpanName"])
+        assert raised.value.code == 164
+        assert client.query("SELECT count() FROM otel_traces").result_rows == [(3,)]
 
 
 def test_curl(collector: CollectorProcess) -> None:
