@@ -106,6 +106,9 @@ class Agent:
             HttpError: it cannot be reached any longer.
         """
         if self._listener_sock is not None:
+            for body in self._held.deliveries:  # before the first event, which may be SHUTDOWN
+                self._pipeline.on_delivery(body)
+            self._held.deliveries.clear()
             listener = Listener(self._listener_sock, self._pipeline.on_delivery)
             self._start_thread("listener", lambda: self._listen(listener))
         if self._passed_on:
@@ -129,12 +132,9 @@ class Agent:
                 return 0
 
     def _listen(self, listener: Listener) -> None:
-        """Deal with what the launcher took in our place, and then with what comes."""
-        for body in self._held.deliveries:
-            self._pipeline.on_delivery(body)
+        """Deal with what comes, first of all over the connections that the launcher took in our place."""
         for fd, data in self._held.peers:
             listener.adopt(fd, data)
-        self._held.deliveries.clear()
         listener.serve_forever(lambda: self._pipeline.tell_in_flight(self._exporter.nudge))
 
     def _queues_of_the_function(self, channels: list[Channel]) -> dict[str, BatchQueue]:
@@ -264,7 +264,7 @@ class Agent:
         if self._listener_sock is None:
             return
         self._journal.ending(event.reason)
-        self._pipeline.wait_until_settled(min(until, monotonic() + _DRAIN_S))
+        self._pipeline.wait_until_settled(min(until, monotonic() + _DRAIN_S), failed=event.reason != "spindown")
         self._pipeline.on_shutdown(event, received_ns, time_ns())
         self._exporter.wait(self._exporter.request(), until - monotonic())
         if event.reason == "spindown":

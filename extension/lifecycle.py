@@ -105,6 +105,7 @@ class Lifecycle:
         "_attempts",
         "_builder",
         "_current",
+        "_ended",
         "_life",
         "_memory",
         "_outstanding",
@@ -129,6 +130,7 @@ class Lifecycle:
         self._outstanding: list[Attempt] = []
         self._runs: list[InitRun] = []
         self._seen_first = False
+        self._ended = False
         self.invoked_arn: str | None = None
         self.logs_dropped = 0
         self.unknown_events = 0
@@ -143,6 +145,14 @@ class Lifecycle:
     def settled(self) -> bool:
         """Whether nothing more is expected of the invocations so far."""
         return not self._outstanding
+
+    @property
+    def knows_what_failed(self) -> bool:
+        """Whether there has been an end in this life: the report of an invocation, or of an init that failed.
+
+        After a failed init, the SHUTDOWN may be the first that a process hears; that all is settled means nothing then.
+        """
+        return self._ended
 
     def is_done(self, request_id: str) -> bool:
         """Whether the runtime is done with the latest attempt of this request."""
@@ -250,6 +260,8 @@ class Lifecycle:
         return []
 
     def _on_init_report(self, record: r.InitReport) -> list[Span]:
+        if record.phase == "init" and record.status != "success":
+            self._ended = True  # else it is a part of an invocation, whose report is to come
         run = self._run_of(record)
         run.report = record
         for attempt in self._outstanding:
@@ -317,6 +329,7 @@ class Lifecycle:
         return self._finish(attempt)
 
     def _on_report(self, record: r.Report) -> list[Span]:
+        self._ended = True
         attempt = self._attempts.reported(record.request_id)
         if attempt is None:
             return []

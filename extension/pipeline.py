@@ -137,9 +137,12 @@ class Pipeline:
             self._progress.wait(left)
         return True
 
-    def wait_until_settled(self, until: float) -> None:
-        """Wait for the last records of the invocations so far, until that time on the monotonic clock."""
-        while not self._lifecycle.settled:
+    def wait_until_settled(self, until: float, *, failed: bool) -> None:
+        """Wait for the last records of the invocations so far, until that time on the monotonic clock.
+
+        `failed`: whether something is known to have failed, so that there are records of it, if none has come yet.
+        """
+        while not self._lifecycle.settled or (failed and not self._lifecycle.knows_what_failed):
             left = until - monotonic()
             if left <= 0:
                 return

@@ -433,6 +433,23 @@ def test_an_invoke_event_never_joins_an_attempt_of_the_process_before():
     assert spans[0].attributes["aws.lambda.invoked_arn"] == ARN
 
 
+def test_a_process_that_heard_of_nothing_does_not_know_what_failed():
+    """After a failed init, SHUTDOWN may be the first that a process hears: the records are still to come."""
+    lifecycle = sandbox()
+    assert (lifecycle.settled, lifecycle.knows_what_failed) == (True, False)
+    feed(lifecycle, init_start(phase="invoke"), init_report(50, 50.0, phase="invoke", status="error"))
+    assert not lifecycle.knows_what_failed  # it is a part of an invocation, which has a report
+    feed(lifecycle, report(60, 60.0, status="error"))
+    assert lifecycle.knows_what_failed
+
+
+@pytest.mark.parametrize(("status", "knows"), [("error", True), ("timeout", True), ("success", False)])
+def test_a_failed_init_is_the_end_of_its_process(status, knows):
+    lifecycle = sandbox()
+    feed(lifecycle, init_start(), init_report(50, 50.0, phase="init", status=status))
+    assert lifecycle.knows_what_failed is knows
+
+
 def test_a_lost_start_is_told_by_the_duration():
     lifecycle = sandbox()
     lifecycle.on_invoke(invoke(), T0 - 3 * MS)
