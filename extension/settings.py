@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     Say = Callable[[str, str], None]
     """Where a line for the operator goes: kind and text."""
 
+    _Wrong = tuple[str, "Setting", str, str]
+    """A value that cannot be used: the variable, its row, the complaint, and what is used instead ("" for nothing)."""
+
 PREFIX: Final = "LAMBDASCOPE_"
 """Before an OpenTelemetry name: this value is for the layer only, not for the function's own SDK."""
 
@@ -235,17 +238,24 @@ class Settings:
 
 def from_environ(environ: Mapping[str, str], say: Say) -> Settings:
     """Read every setting; tell of each that cannot be used, and take its default."""
-    values = Values({row.env: _chosen(row, environ, say) for row in SETTINGS})
+    wrong: list[_Wrong] = []
+    values = Values({row.env: _chosen(row, environ, wrong) for row in SETTINGS})
     settings = Settings(values)
+    nothing = "nothing is exported" if settings.logs is None else "no spans are exported"
+    endpoint_is_wrong = False
+    for name, row, complaint, instead in wrong:
+        is_why = settings.traces is None and row.env == "OTEL_EXPORTER_OTLP_ENDPOINT" and not instead
+        endpoint_is_wrong = endpoint_is_wrong or is_why
+        say(f"setting {name}", f"{complaint}: {nothing if is_why else instead or 'it is ignored'}")
     if settings.traces is None and values.of_signal("TRACES", "ENDPOINT"):
         say(
             "loop",
             "OTEL_EXPORTER_OTLP_ENDPOINT is this extension's own receiver: without"
             " LAMBDASCOPE_OTEL_EXPORTER_OTLP_ENDPOINT nothing is exported",
         )
-    elif settings.traces is None:
-        say("no-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT is not set: nothing is exported")
-    elif values.export_protocol("TRACES") == "grpc":
+    elif settings.traces is None and not endpoint_is_wrong:
+        say("no-endpoint", f"OTEL_EXPORTER_OTLP_ENDPOINT is not set: {nothing}")
+    elif settings.traces is not None and values.export_protocol("TRACES") == "grpc":
         say(
             "grpc",
             "OTEL_EXPORTER_OTLP_PROTOCOL=grpc: this layer exports by http/protobuf, to port 4318 of the same host:"
@@ -254,10 +264,13 @@ def from_environ(environ: Mapping[str, str], say: Say) -> Settings:
     return settings
 
 
-def _chosen(row: Setting, environ: Mapping[str, str], say: Say) -> str:
+def _chosen(row: Setting, environ: Mapping[str, str], wrong: list[_Wrong]) -> str:
+    """The first value that can be used, else the default; those that cannot are added to `wrong`."""
     names = (PREFIX + row.env, row.env) if row.env.startswith("OTEL_") else (row.env,)
     if row.env.endswith("_PROXY"):
         names = (row.env.lower(), row.env)  # curl's order
+    complaints: list[tuple[str, str]] = []
+    chosen, instead = row.default, row.default
     for name in names:
         value = environ.get(name, "").strip()
         if not value:  # OpenTelemetry: an empty value is the same as none
@@ -266,12 +279,13 @@ def _chosen(row: Setting, environ: Mapping[str, str], say: Say) -> str:
         try:
             kind.parse(value)
         except ValueError:
-            shown = "" if kind.secret else f"={value}"
-            default = row.default or "as if it were unset"
-            say(f"setting {name}", f"{name}{shown} is not {kind.accepts}: going on with {default}")
+            shown = "" if kind.is_secret(value) else f"={value}"
+            complaints.append((name, f"{name}{shown} is not {kind.accepts}"))
             continue
-        return value
-    return row.default
+        chosen, instead = value, name
+        break
+    wrong += [(name, row, text, f"going on with {instead}" if instead else "") for name, text in complaints]
+    return chosen
 
 
 class Values:
@@ -348,14 +362,28 @@ _OURSELVES = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::", "sandb
 
 
 class Kind:
-    """What a value may be: a parser that raises ValueError, and the words that say what it accepts."""
+    """What a value may be: a parser that raises ValueError, and the words that say what it accepts.
 
-    __slots__ = ("accepts", "parse", "secret")
+    Attributes:
+        is_secret: whether a value, maybe a wrong one, must not be shown.
+    """
 
-    def __init__(self, accepts: str, parse: Callable[[str], object], *, secret: bool = False) -> None:
+    __slots__ = ("accepts", "is_secret", "parse")
+
+    def __init__(
+        self, accepts: str, parse: Callable[[str], object], is_secret: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self.accepts = accepts
         self.parse = parse
-        self.secret = secret
+        self.is_secret = is_secret
+
+
+def _always(_value: str) -> bool:
+    return True
+
+
+def _may_hold_a_password(url: str) -> bool:
+    return "@" in url or "?" in url
 
 
 def _one_of(*words: str) -> Callable[[str], object]:
@@ -448,9 +476,9 @@ def _parse_state_file(value: str) -> str:
 
 
 KINDS: Final[dict[str, Kind]] = {
-    "url": Kind("an http:// or https:// address without a password", parse_url, secret=True),
+    "url": Kind("an http:// or https:// address without a password", parse_url, _may_hold_a_password),
     "protocol": Kind("http/protobuf or grpc", _one_of("http/protobuf", "grpc")),
-    "headers": Kind("a list such as name=value,name=value", parse_headers, secret=True),
+    "headers": Kind("a list such as name=value,name=value", parse_headers, _always),
     "compression": Kind("gzip or none", _one_of("gzip", "none")),
     "milliseconds": Kind("a number of milliseconds from 1 to 900000", _between(1, 900_000)),
     "path": Kind("a path", str),
@@ -462,9 +490,9 @@ KINDS: Final[dict[str, Kind]] = {
     "switch": Kind("on or off", _one_of(_ON, _OFF)),
     "queue_bytes": Kind("a number of bytes from 65536 to 67108864", _between(65536, 64 << 20)),
     "state_file": Kind("an absolute path or off", _parse_state_file),
-    "proxy": Kind("an http:// address without a password", _parse_proxy, secret=True),
+    "proxy": Kind("an http:// address without a password", _parse_proxy, _may_hold_a_password),
     "receiver": Kind("on, off or a port number from 1024 to 65535", _parse_receiver),
-    "patterns": Kind("regular expressions, one per line", str, secret=True),
+    "patterns": Kind("regular expressions, one per line", str, _always),
     "line_characters": Kind("a number of characters from 256 to 1048576", _between(256, 1 << 20)),
     "rate": Kind("a number of lines from 0 to 1000000", _between(0, 1_000_000)),
     "port": Kind("a port number from 0 to 65535", _between(0, 65535)),

@@ -31,6 +31,35 @@ def test_without_an_endpoint_one_line_says_so():
     assert said == ["OTEL_EXPORTER_OTLP_ENDPOINT is not set: nothing is exported"]
 
 
+@pytest.mark.parametrize("prefix", ["", "LAMBDASCOPE_"])
+def test_a_wrong_endpoint_is_one_line_that_says_what_happens(prefix):
+    name = f"{prefix}OTEL_EXPORTER_OTLP_ENDPOINT"
+    settings, said = read({name: "::::"})
+    assert (settings.traces, settings.logs) == (None, None)
+    assert said == [f"{name}=:::: is not an http:// or https:// address without a password: nothing is exported"]
+
+
+@pytest.mark.parametrize("secret", ["https://me:s3cret@collector", "htps://collector/?key=s3cret"])
+def test_a_wrong_endpoint_that_may_hold_a_secret_is_not_shown(secret):
+    _, [said] = read({"OTEL_EXPORTER_OTLP_ENDPOINT": secret})
+    assert "s3cret" not in said
+    assert said.startswith("OTEL_EXPORTER_OTLP_ENDPOINT is not an http://")
+
+
+def test_a_wrong_value_is_said_to_be_replaced_by_what_is_used():
+    wrong = "is not an http:// or https:// address without a password"
+    for name in ("LAMBDASCOPE_OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        settings, [said] = read({**ENDPOINT, name: "::::"})
+        assert str(settings.traces.endpoint) == "http://collector:4318/v1/traces"
+        used = "it is ignored" if "TRACES" in name else "going on with OTEL_EXPORTER_OTLP_ENDPOINT"
+        assert said == f"{name}=:::: {wrong}: {used}"
+    settings, [said] = read({**ENDPOINT, "LAMBDASCOPE_FLUSH": "never"})
+    assert said == "LAMBDASCOPE_FLUSH=never is not adaptive, end, or periodic,SECONDS: going on with adaptive"
+    settings, said = read({"OTEL_EXPORTER_OTLP_ENDPOINT": "::::", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://logs"})
+    assert (settings.traces, settings.logs.endpoint.host) == (None, "logs")
+    assert said == [f"OTEL_EXPORTER_OTLP_ENDPOINT=:::: {wrong}: no spans are exported"]
+
+
 def test_the_prefix_takes_precedence_and_an_empty_value_is_none():
     name = "OTEL_EXPORTER_OTLP_ENDPOINT"
     settings, _ = read({name: "http://sdk", f"LAMBDASCOPE_{name}": "http://layer"})
