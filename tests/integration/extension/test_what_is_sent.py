@@ -42,12 +42,11 @@ def test_the_spans_say_what_the_extension_costs(fake_lambda, collector, tmp_path
     init_ns = time.time_ns() // _MS * _MS - 500 * _MS
     with running_extension(fake_lambda.address, tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}) as ext:
         first = fake_lambda.run_invocation(_ID, 1, init_ns=init_ns)
-        collector.wait_for_spans(3)
+        fake_lambda.wait_for_next(2)  # which it asks for when the first flush is over and measured
         lost = {"reason": "slow", "droppedRecords": 7, "droppedBytes": 700}
         now = rfc3339(time.time_ns())
         fake_lambda.deliver([first.report(), {"time": now, "type": "platform.new", "record": {}}, {"type": 1},
                              {"time": now, "type": "platform.logsDropped", "record": lost}])  # fmt: skip
-        fake_lambda.wait_for_next(2)
         fake_lambda.push_shutdown()
         assert ext.wait() == 0
     [init], [report], [shutdown] = map(collector.spans_of, ("init", "post_runtime", "shutdown"))
