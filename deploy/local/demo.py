@@ -124,7 +124,9 @@ def _check_pages(collector: Collector, dashboard: Dashboard) -> list[str]:
     # The endless demo needs neither Playwright nor Chromium.
     from deploy.local.browser import Named, check  # noqa: PLC0415
 
-    pages = [Named(page.name, f"{page.url_path}?range=15m") for page in PAGES if page.listed]
+    pages = [
+        Named(page.name, f"{page.url_path}?range=15m&{_CHOSEN.get(page.name, '')}") for page in PAGES if page.listed
+    ]
     reports = check(
         dashboard.url, [*pages, Named("invocation", _a_cold_start(collector))], screenshots=FOLDER / "pages"
     )
