@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import clickhouse_connect
 import grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
@@ -177,8 +176,7 @@ def _rss_mb(pid: int) -> float:
 
 
 def _bytes_per_span(collector: Collector) -> Measurement:
-    host, _, port = collector.sql.rpartition(":")
-    client = clickhouse_connect.get_client(host=host, port=int(port))
+    client = collector.client()
     rows = client.query(
         "SELECT table, sum(bytes_on_disk) FROM system.parts"
         " WHERE active AND table IN ('otel_traces', 'otel_traces_trace_id_ts') GROUP BY table"

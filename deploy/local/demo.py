@@ -15,9 +15,6 @@ from contextlib import contextmanager
 from types import FrameType
 from urllib.parse import urlencode
 
-import clickhouse_connect
-from clickhouse_connect.driver.client import Client
-
 from dashboard.pages import PAGES
 from deploy.local.processes import ProcessError
 from deploy.local.stack import DEFAULT_PORTS, ROOT, Collector, Dashboard, Emulator, Stack, wait_for
@@ -137,7 +134,7 @@ def _check_pages(collector: Collector, dashboard: Dashboard) -> list[str]:
 
 def _a_cold_start(collector: Collector) -> str:
     """Where the dashboard shows the latest cold start: the page of one invocation shows nothing without one."""
-    row = _client(collector).query(
+    row = collector.client().query(
         "SELECT RequestId, InstanceId, Attempt, formatDateTime(Start, '%FT%TZ', 'UTC') FROM lambda_invocations"
         " WHERE ColdStart ORDER BY Start DESC LIMIT 1"
     )
@@ -147,15 +144,10 @@ def _a_cold_start(collector: Collector) -> str:
     return "invocation?" + urlencode(dict(zip(names, row.first_row, strict=True)))
 
 
-def _client(collector: Collector) -> Client:
-    host, _, port = collector.sql.rpartition(":")
-    return clickhouse_connect.get_client(host=host, port=int(port))
-
-
 def _check_figures(collector: Collector, emulator: Emulator) -> list[str]:
     """Ends the sandboxes and compares the rows with the emulator's own record."""
     emulator.process.stop()
-    client = _client(collector)
+    client = collector.client()
     truth = {record["request_id"] for record in emulator.records("invocation")}
 
     def stored() -> list[str]:

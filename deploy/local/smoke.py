@@ -10,8 +10,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import clickhouse_connect
-
 from deploy.local.invoke import invoke
 from deploy.local.processes import ProcessError
 from deploy.local.stack import ROOT, Stack, wait_for
@@ -62,8 +60,7 @@ def run(stack: Stack) -> tuple[dict[str, Any], list[str]]:
     summary = emulator.settled(INVOCATIONS_PER_FUNCTION * len(emulator.functions()))
     emulator.process.stop()
     print("smoke: sandboxes are shut down; reading back", file=sys.stderr)
-    host, _, port = collector.sql.rpartition(":")
-    client = clickhouse_connect.get_client(host=host, port=int(port))
+    client = collector.client()
     truth = emulator.records("invocation")
     window = {
         "from": min(r["busy_start_ms"] for r in truth) / 1000 - 60,

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import clickhouse_connect
 import yaml
+from clickhouse_connect.driver.client import Client
 
 from deploy.local.processes import Process, ProcessError
 
@@ -48,6 +50,11 @@ class Collector:
     grpc: str
     http: str
     sql: str
+
+    def client(self) -> Client:
+        """A client of its SQL endpoint."""
+        host, _, port = self.sql.rpartition(":")
+        return clickhouse_connect.get_client(host=host, port=int(port))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from collections import Counter
 from pathlib import Path
 
-import clickhouse_connect
 import pytest
 
 from deploy.local.invoke import invoke
@@ -28,8 +27,7 @@ def run(tmp_path_factory):
                 assert (answer.status, answer.function_error) == (200, "Unhandled")
         emulator.settled(EACH * len(FUNCTIONS))
         emulator.process.stop()
-        host, _, port = collector.sql.rpartition(":")
-        client = clickhouse_connect.get_client(host=host, port=int(port))
+        client = collector.client()
 
         def rows():
             return list(client.query("SELECT * FROM lambda_invocations").named_results())

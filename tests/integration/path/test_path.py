@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import clickhouse_connect
 import pytest
 
 from deploy.local.invoke import invoke
@@ -27,8 +26,7 @@ def run(tmp_path_factory):
             answers = list(pool.map(lambda n: invoke_when_free(emulator.url, {"n": n}), range(INVOCATIONS)))
         summary = emulator.settled(INVOCATIONS)
         emulator.process.stop()
-        host, _, port = collector.sql.rpartition(":")
-        client = clickhouse_connect.get_client(host=host, port=int(port))
+        client = collector.client()
         wait_for(
             lambda: count(client, "lambda_phases WHERE Phase = 'shutdown'") >= len(emulator.records("sandbox_start")),
             "the shutdown spans to be stored",
