@@ -30,11 +30,11 @@ demo: $(STAMP) dist/layer.zip chromium-if-needed ## run everything here and open
 	@$(BIN)/python -m deploy.local.demo $(if $(FOR),--for $(FOR))
 
 .PHONY: test
-test: $(STAMP) dist/layer.zip chromium ## every test, fault and load tests at a small size
+test: $(STAMP) dist/layer.zip chromium nodejs ## every test, fault and load tests at a small size
 	$(BIN)/python -m pytest $(if $(ONLY),-k '$(ONLY)')
 
 .PHONY: soak
-soak: $(STAMP) dist/layer.zip chromium ## the same tests at full size; resumable; one JSON line each; ONLY=name selects
+soak: $(STAMP) dist/layer.zip chromium nodejs ## the same tests at full size; resumable; one JSON line each; ONLY=name selects
 	@$(BIN)/python -m tests.soak $(ONLY)
 
 .PHONY: smoke
@@ -104,6 +104,12 @@ $(STAMP): deploy/locks/dev.txt deploy/setup/venv
 
 $(LAYER_STAMP): deploy/locks/layer.txt deploy/setup/venv
 	@PYTHON='$(PYTHON)' deploy/setup/venv $(LAYER_VENV) deploy/locks/layer.txt
+
+.PHONY: nodejs
+nodejs: build/nodejs/.installed ## the runtime client of Node.js functions in the emulator
+
+build/nodejs/.installed: deploy/locks/nodejs/package-lock.json deploy/setup/nodejs-runtime emulator/nodejs/index.mjs
+	@deploy/setup/nodejs-runtime build/nodejs
 
 .PHONY: chromium
 chromium: ## headless Chromium, which the browser tests drive

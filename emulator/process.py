@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -29,7 +29,7 @@ from emulator.isolation.cgroups import CPU, MEMORY, ControlGroups
 from emulator.isolation.client import Zygote
 from emulator.layers import external_extensions
 from emulator.model import Limits
-from emulator.runtimes import find_runtime, interpreter_folders
+from emulator.runtimes import find_runtime, visible_folders
 from emulator.sandbox import SandboxSettings
 from emulator.scenario import FunctionConfig, LimitsConfig, ResourcesConfig, Scenario
 from emulator.service import LambdaService
@@ -137,10 +137,11 @@ def _choose_resources(wanted: ResourcesConfig, asked: str, say: Say) -> ControlG
         return ControlGroups(())
 
 
-def choose_user(deployments: Iterable[Deployment], say: Say) -> tuple[int, int] | None:
+def choose_user(deployments: Collection[Deployment], say: Say) -> tuple[int, int] | None:
     """An unprivileged user, if it can read what it has to run; else none, told in a line."""
     folders = {folder for deployment in deployments for folder in (deployment.config.code, deployment.layer)}
-    for folder in [*sorted(folders), *map(Path, interpreter_folders())]:
+    runtimes = {Path(folder) for deployment in deployments for folder in visible_folders(deployment.runtime)}
+    for folder in [*sorted(folders), *sorted(runtimes)]:
         path = users.first_private(folder, deep=folder in folders)
         if path is not None:
             say(f"functions and extensions run as root: {path} cannot be read by every user")

@@ -27,7 +27,7 @@ from emulator.lifecycle.machine import Lifecycle
 from emulator.lifecycle.phases import Phase
 from emulator.model import InitType
 from emulator.request import Request
-from emulator.runtimes import interpreter_folders
+from emulator.runtimes import visible_folders
 from emulator.sandbox.inboxes import Inboxes, NextInvocation
 from emulator.sandbox.network import Network
 from emulator.sandbox.programs import Programs
@@ -88,6 +88,7 @@ class Sandbox:
         self._programs: Programs | None = None
         self._is_starved = False
         """Whether a fault has killed the runtime as if for want of memory."""
+        self._is_closing = False
         self._ended = asyncio.Event()
         extensions = Extensions(deployment.extensions, new_identifier=lambda: str(uuid.uuid4()))
         self.machine = Lifecycle(
@@ -196,7 +197,7 @@ class Sandbox:
             "code": str(self.deployment.config.code.resolve()),
             "tmp": str(tmp),
             "hosts": str(hosts),
-            "visible": interpreter_folders(),
+            "visible": visible_folders(self.deployment.runtime),
         }
         addresses = [SANDBOX_ADDRESS, *relay.addresses(self._settings.relays).values()]
         return HolderSettings(self._settings.has_namespaces, addresses, "sandbox", self._settings.user, view)
@@ -376,9 +377,11 @@ class Sandbox:
     # Ending -----------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Kill what is left and release everything. May be called twice."""
-        if self._ended.is_set():
+        """Kill what is left and release everything. A second call waits for the first."""
+        if self._is_closing:
+            await self._ended.wait()
             return
+        self._is_closing = True
         self._cancel_timer()
         holder, self._holder = self._holder, None
         if holder is not None:
