@@ -53,6 +53,21 @@ INVOKED_ARN: Final = "aws.lambda.invoked_arn"
 ERROR_TYPE: Final = "error.type"
 """``Runtime.ExitError``, ``Function.…``, ``Extension.Crash``, ``timeout`` and the like; absent on success."""
 
+SOURCE: Final = "lambda.source"
+"""Where a span was made from: left out by the extension, ``logs`` where it was made from the platform's log lines. What
+the extension reports of an attempt wins."""
+START_UNIX_NANO: Final = "lambda.start_unix_nano"
+"""``platform.start`` on ``post_runtime`` and the spans of the response, where the span itself does not give it away.
+Nanoseconds since the epoch."""
+TRIGGER: Final = "lambda.trigger"
+"""What called the function, more exactly than :data:`FAAS_TRIGGER` says it: ``sqs``, ``kinesis``, ``apigateway`` …"""
+EVENT_SOURCE_ARN: Final = "lambda.event_source_arn"
+"""ARN of the queue, stream or topic that the event came from."""
+BATCH_SIZE: Final = "lambda.batch_size"
+"""Records in the event."""
+ITERATOR_AGE_MS: Final = "lambda.iterator_age_ms"
+"""From the time of the event's last record until ``platform.start``."""
+
 # Span attributes: phases ---------------------------------------------------------------------------------------------
 
 PHASE: Final = "lambda.phase"
