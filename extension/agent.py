@@ -1,7 +1,7 @@
 """The event loop of the extension, and the threads around it.
 
-Three threads: this one asks for events and has the final say on how long an invocation may be prolonged; the listener's
-receives telemetry; the exporter's sends. Whatever the other two do, this one goes on asking.
+Two threads: this one asks for events, takes telemetry, and has the final say on how long an invocation may be
+prolonged; the exporter's sends. Whatever the other does, this one goes on asking.
 """
 
 from __future__ import annotations
@@ -10,29 +10,30 @@ import posix
 from _thread import start_new_thread
 from time import monotonic, sleep, time, time_ns
 
-from extension import __version__, otlp, parsing, proc, state, wire
-from extension.batches import BatchQueue
+from extension import parsing, proc, state, wire
+from extension.channels import Channels, ResourceOfSandbox
 from extension.errors import HttpError, MalformedRecord
-from extension.exporter import Channel, Exporter
+from extension.exporter import Exporter
 from extension.flush import FlushPlanner
 from extension.journal import Journal, boot_id
 from extension.lifecycle import Lifecycle, Sandbox
 from extension.listener import Listener
 from extension.log_rules import LogRules
 from extension.pipeline import Pipeline
+from extension.reactor import Doorbell, Reactor
 from extension.records import Invoke, Shutdown
-from extension.sandbox import SandboxEnvironment, resource_attributes
 from extension.self_cost import SelfCost
 from extension.span_builder import SpanStyle
 from semconv import attributes as a
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import _socket
 
     from extension.bootstrap import Bootstrapped
     from extension.diagnostics import Diagnostics
-    from extension.settings import ExportSettings, Settings
+    from extension.sandbox import SandboxEnvironment
+    from extension.settings import Settings
 
 _MARGIN_S = 0.2
 """What is left of a deadline when we stop whatever we do, and answer."""
@@ -40,11 +41,11 @@ _FIRST_SIGN_S = 1.0
 _DRAIN_S = 0.3
 _FROZEN_S = 2.0
 """After a wait for an event that was this long, what was being sent before it is sent anew."""
+_SOON_S = 0.5
+"""Within this time after it was asked to, the exporter's thread has begun to send."""
 _NEXT_RETRY_S = (0.0, 0.05, 0.2, 0.5, 1.0, 1.0, 1.0)
 _MANAGED_PERIOD_S = 10.0
 _DEFAULT_SHUTDOWN_S = 2.0
-_LONG_S = 3600.0
-_MOST_SEARCHES = 3
 
 
 class Agent:
@@ -53,50 +54,57 @@ class Agent:
     def __init__(
         self, started: Bootstrapped, sandbox: SandboxEnvironment, settings: Settings, diagnostics: Diagnostics
     ) -> None:
+        handoff = started.handoff
         self._api = started.api
         self._diagnostics = diagnostics
         self._listener_sock = started.listener
-        self._held = started.handoff.held
-        self._event_ns = started.handoff.event_ns
-        self._account_id = started.handoff.account_id or parsing.account_id(started.api.registration)
-        self._sandbox = sandbox
+        self._held = handoff.held
+        self._event_ns = handoff.event_ns
         self._settings = settings
         self._managed = sandbox.initialization_type == wire.MANAGED_INSTANCES
-        self._cost = SelfCost(started.handoff.registered_ns - started.handoff.start_ns)
+        self._cost = SelfCost(handoff.registered_ns - handoff.start_ns)
         self._journal = Journal(settings.state_file, _whose(sandbox), diagnostics)
         self._lifecycle = Lifecycle(
             Sandbox(
                 sandbox.function_name,
                 sandbox.initialization_type or None,
-                started.handoff.registered_ns,
+                handoff.registered_ns,
                 lambda: posix.urandom(16).hex(),
                 SpanStyle(self._cost.of_phase, compact=settings.spans_compact),
             ),
             self._journal,
         )
-        spans = self._channel("spans", settings.traces)
-        logs = self._channel("log records", settings.logs if settings.logs_wanted else None)
-        channels = [channel for channel in (spans, logs) if channel is not None]
-        self._recall(spans, logs, started.handoff.start_ns)
-        self._passed_on = self._queues_of_the_function(channels) if settings.receiver_port else {}
-        self._exporter = Exporter(channels, lambda: self._lifecycle.instance_id, self._journal.counted, diagnostics)
+        resource = ResourceOfSandbox(
+            sandbox, settings, handoff.account_id or parsing.account_id(started.api.registration), self._identity
+        )
+        self._channels = Channels(settings, resource.encode)
+        self._recall(handoff.start_ns)
+        self._reactor = Reactor(self._on_reactor_trouble, self._tick)
+        self._flushed = Doorbell()
+        self._exporter = Exporter(
+            self._channels.all,
+            lambda: self._lifecycle.instance_id,
+            self._journal.counted,
+            self._flushed.ring,
+            diagnostics,
+        )
         self._planner = FlushPlanner(settings.flush, settings.flush_period_s, self._exporter.health)
         self._log_rules = LogRules(
             settings.logs_redact, settings.logs_line_characters, settings.logs_per_second, diagnostics.say
         )
         self._pipeline = Pipeline(
             self._lifecycle,
-            spans.queue if spans else None,
-            logs.queue if logs else None,
-            lambda: started.handoff.runtime_ns or proc.runtime_start_ns(sandbox.runtime_api),
+            self._channels.spans,
+            self._channels.logs,
+            lambda: handoff.runtime_ns or proc.runtime_start_ns(sandbox.runtime_api),
             settings.in_flight_after_s,
             self._log_rules,
             diagnostics,
         )
         self._cost.flush_ms = lambda: self._exporter.health.flush_ms
-        self._cost.counts = lambda: self._lost([channel.queue for channel in channels])
+        self._cost.counts = self._losses
         self._deliveries_when_silent = -1
-        self._searches_left = _MOST_SEARCHES
+        self._event_is_here = False
 
     def run(self) -> int:
         """Serve events until SHUTDOWN; the exit code.
@@ -105,22 +113,18 @@ class Agent:
             ApiRefused: the platform wants no more of us.
             HttpError: it cannot be reached any longer.
         """
+        self._reactor.add(self._flushed.fd, self._flushed.heard)
         if self._listener_sock is not None:
-            for body in self._held.deliveries:  # before the first event, which may be SHUTDOWN
-                self._pipeline.on_delivery(body)
-            self._held.deliveries.clear()
-            listener = Listener(self._listener_sock, self._pipeline.on_delivery)
-            self._start_thread("listener", lambda: self._listen(listener))
-        if self._passed_on:
-            self._start_thread("OTLP receiver", self._receive)
-        period_s = _MANAGED_PERIOD_S if self._managed else None
-        self._start_thread("exporter", lambda: self._exporter.serve_forever(period_s))
+            self._listen(self._listener_sock)
+        if self._channels.of_function:
+            self._receive()
+        self._start_exporter()
         while True:
             idle_since = time()
             event = self._next_event()
             idle_s = time() - idle_since
             if idle_s > _FROZEN_S:
-                self._exporter.interrupt(older_than_s=idle_s)
+                self._exporter.interrupt(older_than_s=idle_s - _SOON_S)
             try:
                 if isinstance(event, Shutdown):
                     self._on_shutdown(event)
@@ -131,20 +135,16 @@ class Agent:
             if isinstance(event, Shutdown):
                 return 0
 
-    def _listen(self, listener: Listener) -> None:
-        """Deal with what comes, first of all over the connections that the launcher took in our place."""
+    # Parts -----------------------------------------------------------------------------------------------------------
+
+    def _listen(self, sock: _socket.socket) -> None:
+        """Take telemetry: what the launcher took in our place, what comes over its connections, and new ones."""
+        for body in self._held.deliveries:  # before the first event, which may be SHUTDOWN
+            self._pipeline.on_delivery(body)
+        self._held.deliveries.clear()
+        listener = Listener(self._reactor, sock, self._pipeline.on_delivery)
         for fd, data in self._held.peers:
             listener.adopt(fd, data)
-        listener.serve_forever(lambda: self._pipeline.tell_in_flight(self._exporter.nudge))
-
-    def _queues_of_the_function(self, channels: list[Channel]) -> dict[str, BatchQueue]:
-        """Channels for what the function's own SDK sends, and their queues by the path that it is sent to."""
-        settings, queues = self._settings, {}
-        for signal, export in (("traces", settings.traces), ("logs", settings.logs), ("metrics", settings.metrics)):
-            if export is not None:
-                queue = queues[f"/v1/{signal}"] = BatchQueue(settings.queue_bytes // 2)
-                channels.append(Channel.passing_on(f"{signal} of the function", export, queue))
-        return queues
 
     def _receive(self) -> None:
         """Take what the function's SDK sends."""
@@ -152,27 +152,24 @@ class Agent:
 
         sock = listen(self._settings.receiver_port, self._diagnostics)
         if sock is not None:
-            OtlpReceiver(sock, self._passed_on).serve_forever(lambda: _LONG_S)
+            OtlpReceiver(self._reactor, sock, self._channels.of_function)
 
-    def _channel(self, name: str, settings: ExportSettings | None) -> Channel | None:
-        if settings is None:
-            return None
-        queue = BatchQueue(self._settings.queue_bytes)
-        return Channel(name, settings, queue, self._encode, f"lambdascope/{__version__}")
-
-    def _recall(self, spans: Channel | None, logs: Channel | None, now_ns: int) -> None:
+    def _recall(self, now_ns: int) -> None:
         """Go on where the process before a reset was ended."""
         remembered = self._journal.recall()
-        for signal, channel in (("spans", spans), ("logs", logs)):
-            if channel is not None:
-                if remembered is not None and signal in remembered.counts:
-                    channel.queue.begin_after(remembered.counts[signal])
-                self._journal.count(signal, channel.queue)
+        for signal, queue in self._channels.numbered.items():
+            if remembered is not None and signal in remembered.counts:
+                queue.begin_after(remembered.counts[signal])
+            self._journal.count(signal, queue)
         if remembered is not None:
             self._lifecycle.go_on_from(remembered, now_ns)
 
-    def _lost(self, queues: list[BatchQueue]) -> dict[str, int]:
+    def _identity(self) -> tuple[str, str | None]:
+        return self._lifecycle.instance_id, self._lifecycle.invoked_arn
+
+    def _losses(self) -> dict[str, int]:
         """What was lost so far, and what could not be understood, by attribute name."""
+        queues = [channel.queue for channel in self._channels.all]
         refused = sum(queue.refused for queue in queues)
         return {
             a.EXTENSION_DROPPED_REFUSED: refused,
@@ -183,45 +180,32 @@ class Agent:
             a.EXTENSION_RECORDS_LOST: self._lifecycle.logs_dropped,
         }
 
-    def _find_log_destination(self) -> None:
-        """Ask the runtime's process, in the exporter's thread, until it was seen, a few times at most."""
-        if self._searches_left > 0:
-            self._searches_left -= 1
-            found = proc.log_destination(self._sandbox.runtime_api)
-            if found is not None:
-                self._searches_left = 0
-                self._sandbox.log_group, self._sandbox.log_stream = found
-
-    def _encode(self, items: list[bytes]) -> bytes:
-        self._find_log_destination()
-        attributes = resource_attributes(
-            self._sandbox,
-            self._lifecycle.instance_id,
-            self._account_id,
-            self._lifecycle.invoked_arn,
-            self._settings.service_name,
-            self._settings.resource_attributes,
-        )
-        return otlp.export_request(otlp.resource(attributes), items)
-
-    def _start_thread(self, name: str, body: Callable[[], None]) -> None:
-        def guarded() -> None:
+    def _start_exporter(self) -> None:
+        def serve() -> None:
             try:
-                body()
+                self._exporter.serve_forever(_MANAGED_PERIOD_S if self._managed else None)
             except Exception as error:  # noqa: BLE001 - the function goes on without us, but not without a word
-                self._diagnostics.say(f"{name}-ended", f"the {name} ended: {type(error).__name__}: {error}")
+                self._diagnostics.say("exporter-ended", f"the exporter ended: {type(error).__name__}: {error}")
 
         try:
-            start_new_thread(guarded, ())
+            start_new_thread(serve, ())
         except RuntimeError as error:
-            self._diagnostics.say(f"{name}-ended", f"the {name} could not be started: {error}")
+            self._diagnostics.say("exporter-ended", f"the exporter could not be started: {error}")
+
+    def _tick(self) -> float:
+        return self._pipeline.tell_in_flight(self._exporter.nudge)
+
+    def _on_reactor_trouble(self, error: Exception) -> None:
+        self._diagnostics.say("receive-bug", f"a connection was given up: {type(error).__name__}: {error}")
 
     # Events ----------------------------------------------------------------------------------------------------------
 
     def _next_event(self) -> Invoke | Shutdown | None:
-        """Ask for the next event; None where what came is none that we know."""
+        """Ask for the next event, and serve the others until it comes; None where it is none that we know."""
         for pause_s in (*_NEXT_RETRY_S, None):
             try:
+                self._api.ask_next()
+                self._serve_until_event(self._api.fileno())
                 return parsing.parse_event(self._api.read_next())
             except MalformedRecord as error:
                 self._diagnostics.say("malformed-event", f"an event could not be understood: {error}")
@@ -233,6 +217,15 @@ class Agent:
                     raise
                 sleep(pause_s)
         raise AssertionError("unreachable: the last turn of the loop returns or raises")
+
+    def _serve_until_event(self, fd: int) -> None:
+        self._event_is_here = False
+        self._reactor.add(fd, self._on_event_is_here)
+        self._reactor.run_until(lambda: self._event_is_here, None)
+        self._reactor.remove(fd)
+
+    def _on_event_is_here(self, _fd: int) -> None:
+        self._event_is_here = True
 
     def _on_invoke(self, event: Invoke) -> None:
         if self._listener_sock is None:
@@ -250,13 +243,30 @@ class Agent:
         if self._pipeline.deliveries == self._deliveries_when_silent:
             return  # still no telemetry since it failed to come: waiting would prolong every invocation for nothing
         until = _monotonic_deadline(event.deadline_ms, 0.0)
-        if not self._pipeline.wait_until_done(event.request_id, until, _FIRST_SIGN_S):
+        if not self._wait_until_done(event.request_id, until):
             if not self._lifecycle.knows(event.request_id):
                 self._deliveries_when_silent = self._pipeline.deliveries
             return
         began = monotonic()
-        delivered = self._exporter.wait(self._exporter.request(), min(patience_s, until - began))
+        delivered = self._flush(min(until, began + patience_s))
         self._planner.waited(monotonic() - began, delivered=delivered)
+
+    def _wait_until_done(self, request_id: str, until: float) -> bool:
+        """Whether the runtime is done with a request by then, and within a second where nothing is heard of it."""
+        lifecycle, first_sign = self._lifecycle, min(until, monotonic() + _FIRST_SIGN_S)
+        self._reactor.run_until(lambda: lifecycle.knows(request_id) or lifecycle.is_done(request_id), first_sign)
+        if lifecycle.knows(request_id):
+            self._reactor.run_until(lambda: lifecycle.is_done(request_id), until)
+        return lifecycle.is_done(request_id)
+
+    def _flush(self, until: float) -> bool:
+        """Flush, and wait for it until that time on the monotonic clock; whether all was delivered."""
+        began = monotonic()
+        request = self._exporter.request()
+        if not self._reactor.run_until(lambda: self._exporter.is_over(request), until):
+            self._exporter.say_slow(until - began)
+            return False
+        return self._exporter.health.failures == 0
 
     def _on_shutdown(self, event: Shutdown) -> None:
         received_ns = time_ns()
@@ -264,9 +274,13 @@ class Agent:
         if self._listener_sock is None:
             return
         self._journal.ending(event.reason)
-        self._pipeline.wait_until_settled(min(until, monotonic() + _DRAIN_S), failed=event.reason != "spindown")
+        failed, lifecycle = event.reason != "spindown", self._lifecycle
+        self._reactor.run_until(
+            lambda: lifecycle.settled and (lifecycle.knows_what_failed or not failed),
+            min(until, monotonic() + _DRAIN_S),
+        )
         self._pipeline.on_shutdown(event, received_ns, time_ns())
-        self._exporter.wait(self._exporter.request(), until - monotonic())
+        self._flush(until)
         if event.reason == "spindown":
             self._journal.forget()
         else:

@@ -111,8 +111,8 @@ class Exporter:
         "_channels",
         "_diagnostics",
         "_finished",
-        "_finished_call",
         "_instance_id",
+        "_on_finished",
         "_on_sealed",
         "_requested",
         "_wake",
@@ -124,19 +124,20 @@ class Exporter:
         channels: list[Channel],
         instance_id: Callable[[], str],
         on_sealed: Callable[[], None],
+        on_finished: Callable[[], None],
         diagnostics: Diagnostics,
     ) -> None:
         """Make an exporter.
 
         `instance_id` is asked when a batch is sealed: not before there is anything that carries it. `on_sealed` is
-        called before what was sealed is sent.
+        called before what was sealed is sent, `on_finished` when a flush is over; both by the exporter's thread.
         """
         self._channels = channels
         self._instance_id = instance_id
         self._on_sealed = on_sealed
         self._diagnostics = diagnostics
         self._wake = WakeUp()
-        self._finished_call = WakeUp()
+        self._on_finished = on_finished
         self._requested = 0
         self._finished = 0
         self.health = ExportHealth()
@@ -162,15 +163,9 @@ class Exporter:
         if self.health.failures == 0:
             self._wake.call()
 
-    def wait(self, request: int, timeout_s: float) -> bool:
-        """Wait until that flush is over; whether it was in time and left nothing behind. For the same thread."""
-        until = monotonic() + timeout_s
-        while self._finished < request:
-            left = until - monotonic()
-            if left <= 0 or not self._finished_call.wait(left):
-                self._say_slow(timeout_s)
-                return False
-        return self.health.failures == 0
+    def is_over(self, request: int) -> bool:
+        """Whether that flush has come to its end, with or without success."""
+        return self._finished >= request
 
     def interrupt(self, older_than_s: float) -> None:
         """Have an export that was frozen in the middle sent anew. May be called by any thread."""
@@ -188,7 +183,7 @@ class Exporter:
                 self.health.failed(time(), 0.0)
                 self._diagnostics.say("export-bug", f"export failed: {type(error).__name__}: {error}")
             self._finished = request
-            self._finished_call.call()
+            self._on_finished()
 
     def flush(self) -> None:
         """Send all that is queued; to an address that fails, nothing more for now."""
@@ -214,7 +209,8 @@ class Exporter:
         else:
             self.health.succeeded()
 
-    def _say_slow(self, waited_s: float) -> None:
+    def say_slow(self, waited_s: float) -> None:
+        """Tell that a flush was not over after so long."""
         endpoints = ", ".join(sorted({str(channel.settings.endpoint) for channel in self._channels}))
         self._diagnostics.say(
             _TROUBLE, f"{endpoints}: no answer within {waited_s:.1f} s; what is not sent is kept for later"

@@ -95,6 +95,10 @@ class ExtensionsApi:
             self._connected().send(request, None)
         self._pending = True
 
+    def fileno(self) -> int:
+        """Where the answer to ``GET /next`` will come; after :meth:`ask_next`."""
+        return self._connected().fileno()
+
     def read_next(self) -> bytes:
         """Wait, for hours if need be, for the next event; its body.
 

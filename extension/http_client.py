@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         def recv(self, size: int, /) -> bytes: ...  # noqa: D102
         def settimeout(self, seconds: float | None, /) -> None: ...  # noqa: D102
         def close(self) -> None: ...  # noqa: D102
+        def fileno(self) -> int: ...  # noqa: D102
 
 
 _RECEIVE_BYTES = 65536
@@ -123,6 +124,10 @@ class Connection:
         """Send a request and return its answer. Raises what :meth:`send` and :meth:`receive` raise."""
         self.send(request, deadline)
         return self.receive(deadline)
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._sock.fileno()
 
     def close(self) -> None:
         """Close the connection; may be called again."""

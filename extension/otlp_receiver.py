@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from extension.batches import BatchQueue
     from extension.diagnostics import Diagnostics
     from extension.http_message import Message
+    from extension.reactor import Reactor
 
 _LOOPBACK = "127.0.0.1"
 _BACKLOG = 64
@@ -30,13 +31,13 @@ _UNSUPPORTED = b"HTTP/1.1 415 Unsupported Media Type\r\nContent-Length: 0\r\n\r\
 
 
 class OtlpReceiver(Listener):
-    """Takes what the function's SDK sends. Its thread is its own."""
+    """Takes what the function's SDK sends."""
 
     __slots__ = ("_queues",)
 
-    def __init__(self, sock: _socket.socket, queues: Mapping[str, BatchQueue]) -> None:
+    def __init__(self, reactor: Reactor, sock: _socket.socket, queues: Mapping[str, BatchQueue]) -> None:
         """`queues`: by path; a path without one is answered with 404."""
-        super().__init__(sock, _nothing)
+        super().__init__(reactor, sock, _nothing)
         self._queues = queues
 
     def _answer_to(self, message: Message) -> bytes:

@@ -1,19 +1,13 @@
-"""Records and events in, queued bytes out: the one place where the threads meet.
-
-The listener's thread delivers telemetry, the event loop's thread delivers events; both go through one lock into the
-lifecycle, and out of it into the queue.
-"""
+"""Records and events in, queued bytes out. For the event loop's thread; behind the queues, the exporter's goes on."""
 
 from __future__ import annotations
 
-from _thread import allocate_lock
-from time import monotonic, time_ns
+from time import time_ns
 
 from extension import otlp
 from extension.logs import read_line
 from extension.parsing import parse_batch
 from extension.records import FunctionLog, InitRuntimeDone
-from extension.wakeup import WakeUp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +25,7 @@ _NEVER_S = 3600.0
 
 
 class Pipeline:
-    """The lifecycle of the sandbox, shared by the threads.
+    """The lifecycle of the sandbox between what comes in and what is queued.
 
     Attributes:
         deliveries: how many deliveries of telemetry have come.
@@ -43,10 +37,8 @@ class Pipeline:
         "_find_runtime",
         "_in_flight_after_ns",
         "_lifecycle",
-        "_lock",
         "_log_rules",
         "_logs",
-        "_progress",
         "_searched",
         "_spans",
         "deliveries",
@@ -75,19 +67,16 @@ class Pipeline:
         self._logs = logs
         self._find_runtime = find_runtime
         self._diagnostics = diagnostics
-        self._lock = allocate_lock()
-        self._progress = WakeUp()
         self._searched = False
         self.deliveries = 0
         self.malformed = 0
 
     def on_delivery(self, body: bytes) -> None:
-        """The body of a delivery. For the listener's thread; never raises."""
+        """The body of a delivery. Never raises."""
         try:
             self._take(parse_batch(body))
         except Exception as error:  # noqa: BLE001 - a record that we do not cope with must not end the thread
             self._diagnostics.say("telemetry-bug", f"telemetry was lost: {type(error).__name__}: {error}")
-        self._progress.call()
 
     def tell_in_flight(self, urgent: Callable[[], None]) -> float:
         """Tell of invocations that have been running for long; in how many seconds to ask again at the latest.
@@ -97,11 +86,10 @@ class Pipeline:
         after_ns = self._in_flight_after_ns
         if after_ns is None or self._spans is None:
             return _NEVER_S
-        with self._lock:
-            now_ns = time_ns()
-            spans = self._lifecycle.in_flight(now_ns, after_ns)
-            self._queue(spans)
-            due_ns = self._lifecycle.next_in_flight_ns(after_ns)
+        now_ns = time_ns()
+        spans = self._lifecycle.in_flight(now_ns, after_ns)
+        self._queue(spans)
+        due_ns = self._lifecycle.next_in_flight_ns(after_ns)
         if spans:
             urgent()
         return _NEVER_S if due_ns is None else max(0.0, (due_ns - now_ns) / 1e9)
@@ -109,56 +97,22 @@ class Pipeline:
     def on_invoke(self, event: Invoke, now_ns: int) -> None:
         """An INVOKE event."""
         self._search_runtime()
-        with self._lock:
-            self._queue(self._lifecycle.on_invoke(event, now_ns))
+        self._queue(self._lifecycle.on_invoke(event, now_ns))
 
     def on_shutdown(self, event: Shutdown, received_ns: int, now_ns: int) -> None:
         """The SHUTDOWN event, and the end of the wait for late records."""
-        with self._lock:
-            self._queue(self._lifecycle.on_shutdown(event, received_ns, now_ns))
-
-    def wait_until_done(self, request_id: str, until: float, first_sign_s: float) -> bool:
-        """Wait until the runtime is done with a request.
-
-        Args:
-            request_id: the request.
-            until: on the monotonic clock, in seconds.
-            first_sign_s: how long to wait where nothing at all is heard of the request: telemetry may not come.
-
-        Returns:
-            Whether it is done; False where the time was up.
-        """
-        first_sign = monotonic() + first_sign_s
-        while not self._lifecycle.is_done(request_id):
-            limit = until if self._lifecycle.knows(request_id) else min(until, first_sign)
-            left = limit - monotonic()
-            if left <= 0:
-                return False
-            self._progress.wait(left)
-        return True
-
-    def wait_until_settled(self, until: float, *, failed: bool) -> None:
-        """Wait for the last records of the invocations so far, until that time on the monotonic clock.
-
-        `failed`: whether something is known to have failed, so that there are records of it, if none has come yet.
-        """
-        while not self._lifecycle.settled or (failed and not self._lifecycle.knows_what_failed):
-            left = until - monotonic()
-            if left <= 0:
-                return
-            self._progress.wait(left)
+        self._queue(self._lifecycle.on_shutdown(event, received_ns, now_ns))
 
     def _take(self, batch: Batch) -> None:
         if any(isinstance(record, InitRuntimeDone) for record in batch.records):
             self._search_runtime()
-        with self._lock:
-            self.deliveries += 1
-            self.malformed += batch.malformed
-            for record in batch.records:
-                if isinstance(record, FunctionLog):
-                    self._queue_log(record)
-                else:
-                    self._queue(self._lifecycle.on_record(record))
+        self.deliveries += 1
+        self.malformed += batch.malformed
+        for record in batch.records:
+            if isinstance(record, FunctionLog):
+                self._queue_log(record)
+            else:
+                self._queue(self._lifecycle.on_record(record))
         if batch.malformed:
             self._diagnostics.say("malformed", f"{batch.malformed} telemetry records could not be understood")
 

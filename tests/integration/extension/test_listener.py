@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from extension.listener import MAX_DELIVERY_BYTES, Listener
+from extension.reactor import Reactor
 from tests.support.extension import wait_until
 
 
@@ -20,19 +21,22 @@ class Served:
         sock.bind(("127.0.0.1", 0))
         sock.listen(128)
         self.address = sock.getsockname()
-        self.listener = Listener(sock, self.bodies.append)
+        self.troubles: list[Exception] = []
+        self.reactor = Reactor(self.troubles.append)
+        self.listener = Listener(self.reactor, sock, self.bodies.append)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
     def _serve(self) -> None:
         while not self._stop.is_set():
-            self.listener.serve_once(0.02)
+            self.reactor.run_once(0.02)
 
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
         self.listener.close()
+        assert self.troubles == []
 
     def connect(self) -> socket.socket:
         return socket.create_connection(self.address, timeout=20)

@@ -10,6 +10,7 @@ import pytest
 
 from extension.batches import BatchQueue
 from extension.otlp_receiver import OtlpReceiver
+from extension.reactor import Reactor
 from tests.support.extension import FakeCollector, running_extension, wait_until
 
 _ID = "6f1c0000-0000-4000-8000-000000000001"
@@ -125,9 +126,10 @@ def test_a_port_that_is_taken_costs_a_line(fake_lambda, collector, environ, port
 
 def test_the_queue_of_a_signal_is_bounded():
     """The SDK is always answered; the oldest request goes, and is counted."""
-    queue = BatchQueue(65536)
+    queue, troubles = BatchQueue(65536), list[Exception]()
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        receiver = OtlpReceiver(sock, {"/v1/traces": queue})
+        reactor = Reactor(troubles.append)
+        receiver = OtlpReceiver(reactor, sock, {"/v1/traces": queue})
         with socket.create_connection(sock.getsockname()) as sdk:
             for number in range(5):
                 body = bytes([number]) * 30_000
@@ -138,9 +140,10 @@ def test_the_queue_of_a_signal_is_bounded():
                 until = time.monotonic() + 20
                 while len(queue) + queue.dropped <= number:
                     assert time.monotonic() < until
-                    receiver.serve_once(0.1)
+                    reactor.run_once(0.1)
                 assert sdk.recv(1000).startswith(b"HTTP/1.1 200 ")
         receiver.close()
+    assert troubles == []
     assert queue.dropped == 3
     assert queue.bytes <= 65536
     oldest = queue.take()

@@ -9,6 +9,7 @@ import pytest
 
 from extension import handoff
 from extension.listener import Listener
+from extension.reactor import Reactor
 
 
 @pytest.fixture
@@ -79,7 +80,9 @@ class Connections:
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
-        self.listener = Listener(socket.create_server(("127.0.0.1", 0)), self.bodies.append)
+        self.troubles: list[Exception] = []
+        self.reactor = Reactor(self.troubles.append)
+        self.listener = Listener(self.reactor, socket.create_server(("127.0.0.1", 0)), self.bodies.append)
 
 
 @pytest.fixture
@@ -87,6 +90,7 @@ def connections():
     made = Connections()
     yield made
     made.listener.close()
+    assert made.troubles == []
 
 
 REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n[12]"
@@ -98,7 +102,7 @@ def test_goes_on_with_a_delivery_wherever_the_launcher_stopped(connections, pair
     connections.listener.adopt(ours.detach(), REQUEST[:read_already])
     if read_already < len(REQUEST):
         theirs.sendall(REQUEST[read_already:])
-        connections.listener.serve_once(5)
+        connections.reactor.run_once(5)
     assert connections.bodies == [b"[12]"]
     assert theirs.recv(100).startswith(b"HTTP/1.1 200 ")
 
