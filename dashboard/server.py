@@ -1,4 +1,4 @@
-"""What the browser must know and do before Streamlit's own script runs."""
+"""What happens before Streamlit's own code runs: who may come in, and what the browser must know."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+
+from dashboard.access import Access, Identity
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -49,6 +52,45 @@ One step back: st.switch_page writes two entries into the browser's history, the
 the new page. Where nobody touched anything between the two, the second takes the place of the first here, so that one
 press of Back leads to where one came from.
 """
+
+
+HEALTH_PATHS: Final = ("/_stcore/health", "/_stcore/script-health-check")
+"""What a load balancer asks; neither has data."""
+
+
+class Gate:
+    """ASGI middleware that lets in whom a trusted proxy names and the list allows. In other modes it lets all pass: the
+    pages themselves ask for a login there.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 403, with a sentence that says why, or pass the request on."""
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            # Refused before it is accepted, which the server answers with 403 (ASGI specification, "Close").
+            await send({"type": "websocket.close", "code": 1008, "reason": refusal})
+        else:
+            await PlainTextResponse(refusal, status_code=403)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> str | None:
+        proxy = self._access.proxy
+        if proxy is None or scope["type"] not in {"http", "websocket"} or scope["path"].endswith(HEALTH_PATHS):
+            return None
+        peer = (scope.get("client") or ("",))[0]
+        if not proxy.speaks_from(peer):
+            return "Come through the proxy that asks who you are: this port answers nobody else."
+        email = Headers(scope=scope).get(proxy.header.lower(), "").strip()
+        if not email:
+            return f"The proxy has not said who you are: the header {proxy.header} is missing."
+        if not self._access.allow.allows(Identity(email)):
+            return f"{email} is not on the list of people who may look (LAMBDASCOPE_AUTH_ALLOW)."
+        return None
 
 
 class TellBase:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.errors import DashboardError
 from dashboard.pages import PAGES
-from dashboard.ui import choices, data
+from dashboard.ui import choices, data, login
 
 STYLE: Final = Path(__file__).parent / "style.css"
 ICON: Final = Path(__file__).parent / "icon.svg"
@@ -23,6 +23,8 @@ def main() -> None:
         for one in PAGES
     }
     st.html(STYLE)
+    if not login.admitted():
+        return
     current = st.navigation(list(pages.values()), position="hidden")
     carried = choices.read().filters.query()
     with st.sidebar:
@@ -30,6 +32,7 @@ def main() -> None:
         for one, target in pages.items():
             if one.listed:
                 st.page_link(target, label=one.title, icon=one.icon, query_params=carried, width="stretch")
+        login.who()
         st.caption(_endpoint(), help="Where this dashboard reads: LAMBDASCOPE_SQL_URL")
     current.run()
 

@@ -483,25 +483,52 @@ def _wait_for(sql_url: str, invocations: int) -> None:
 
 
 @contextmanager
-def running_dashboard(sql_url: str) -> Iterator[str]:
-    """A real dashboard that reads there; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless=true"]
-    command += ["--server.address=127.0.0.1", f"--server.port={port}", "--server.fileWatcherType=none"]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("LAMBDASCOPE_", "STREAMLIT_"))}
+def running_dashboard(
+    sql_url: str, settings: Mapping[str, str] | None = None, *, port: int | None = None
+) -> Iterator[str]:
+    """A real dashboard that reads there; its address.
+
+    Args:
+        sql_url: the endpoint.
+        settings: further variables of its environment.
+        port: where it listens; a free one if not said.
+    """
+    chosen = port or free_port()
+    command = dashboard_command(chosen)
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**environ, "LAMBDASCOPE_SQL_URL": sql_url}, stdout=log, stderr=log
+            command,
+            cwd=ROOT,
+            env=dashboard_environ({"LAMBDASCOPE_SQL_URL": sql_url, **(settings or {})}),
+            stdout=log,
+            stderr=log,
         )
         try:
-            url = f"http://127.0.0.1:{port}"
+            url = f"http://127.0.0.1:{chosen}"
             _wait_until_up(url, process)
             yield url
         finally:
             process.terminate()
             process.wait(30)
+
+
+def free_port() -> int:
+    """A port of loopback on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def dashboard_command(port: int, address: str = "127.0.0.1") -> list[str]:
+    """What starts a dashboard there."""
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless=true"]
+    return [*command, f"--server.address={address}", f"--server.port={port}", "--server.fileWatcherType=none"]
+
+
+def dashboard_environ(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with these settings and no others."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LAMBDASCOPE_", "STREAMLIT_"))}
+    return {**kept, **settings}
 
 
 def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
