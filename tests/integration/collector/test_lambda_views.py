@@ -42,7 +42,14 @@ class Store:
         return list(self.client.query(query, parameters=parameters).named_results())
 
     def clear(self) -> None:
-        self.client.command("TRUNCATE TABLE otel_traces")
+        for table in (
+            "otel_traces",
+            "lambda_invocation_parts",
+            "lambda_sandbox_parts",
+            "lambda_rollup_state",
+            "lambda_rollups",
+        ):
+            self.client.command(f"TRUNCATE TABLE IF EXISTS {table}")
 
     def close(self) -> None:
         self.client.close()
