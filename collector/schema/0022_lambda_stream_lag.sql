@@ -1,0 +1,354 @@
+-- How far behind the consumers of streams are: one row per function, event source mapping and minute in [from, to).
+--
+-- A minute in which the mapping did not invoke has no point in CloudWatch, however far behind it is: such minutes are
+-- rows too, and say so. What lags has a likely cause, by the function's own figures: a shard that stands still keeps
+-- failing while the others go on, a slow consumer succeeds and takes too long, a paused mapping does not invoke at all.
+CREATE OR REPLACE VIEW lambda_stream_lag_between AS
+WITH
+    toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}) AS from_ms,
+    toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}) AS to_ms,
+    toDateTime(greatest(0, intDiv(from_ms, 1000) - 21600)) AS read_from,
+    toDateTime(least(4294967295, intDiv(to_ms + 999, 1000) + 3600)) AS read_to,
+    deliveries AS
+    (
+        SELECT AccountId, Region, groupUniqArray(toUnixTimestamp(Time)) AS delivered, max(toUnixTimestamp(Time)) AS last_delivered
+        FROM lambda_metrics
+        WHERE MetricName = 'Invocations' AND Namespace = 'AWS/Lambda' AND PeriodS = 60
+            AND Time >= read_from AND Time < read_to
+        GROUP BY AccountId, Region
+    ),
+    -- Mappings of streams as the inventory saw them last before `to`, and the retention of what they read.
+    mappings AS
+    (
+        SELECT
+            AccountId,
+            Region,
+            FunctionName,
+            Uuid,
+            argMax(EventSourceArn, PolledAt) AS source_arn,
+            argMax(toString(Kind), PolledAt) AS source_kind,
+            arraySort(groupArray((toUnixTimestamp(toDateTime(PolledAt)), toString(State)))) AS states
+        FROM lambda_event_source_mappings
+        WHERE Kind IN ('kinesis', 'dynamodb', 'documentdb') AND PolledAt < read_to
+        GROUP BY AccountId, Region, FunctionName, Uuid
+    ),
+    sources AS
+    (
+        SELECT AccountId, Region, EventSourceArn AS source_arn, argMaxIf(RetentionS, PolledAt, isNotNull(RetentionS)) AS retention_s
+        FROM lambda_event_sources
+        WHERE PolledAt < read_to
+        GROUP BY AccountId, Region, source_arn
+    ),
+    consumers AS
+    (
+        SELECT DISTINCT AccountId, Region, Dimensions['FunctionName'] AS FunctionName
+        FROM lambda_metrics
+        WHERE MetricName = 'IteratorAge' AND Namespace = 'AWS/Lambda' AND DimensionSet = 'FunctionName' AND PeriodS = 60
+            AND Time >= read_from AND Time < read_to
+        UNION DISTINCT
+        SELECT AccountId, Region, FunctionName FROM mappings
+    ),
+    points AS
+    (
+        SELECT
+            AccountId,
+            Region,
+            Dimensions['FunctionName'] AS FunctionName,
+            toUnixTimestamp(Time) AS minute,
+            maxIf(Max, MetricName = 'IteratorAge') AS age_ms,
+            minIf(Min, MetricName = 'IteratorAge') AS least_age_ms,
+            maxIf(Sum, MetricName = 'Invocations') AS invocations,
+            maxIf(Sum, MetricName = 'Errors') AS errors,
+            maxIf(Sum, MetricName = 'Throttles') AS throttles,
+            maxIf(Sum, MetricName = 'Duration') AS duration_ms,
+            maxIf(SampleCount, MetricName = 'Duration') AS durations,
+            maxIf(Max, MetricName = 'ConcurrentExecutions') AS concurrency,
+            minIf(Min, MetricName = 'Duration') AS least_ms
+        FROM lambda_metrics
+        WHERE MetricName IN ('IteratorAge', 'Invocations', 'Errors', 'Throttles', 'Duration', 'ConcurrentExecutions')
+            AND Namespace = 'AWS/Lambda' AND DimensionSet = 'FunctionName' AND PeriodS = 60
+            AND Time >= read_from AND Time < read_to
+            AND (AccountId, Region, FunctionName) IN (consumers)
+        GROUP BY AccountId, Region, FunctionName, minute
+    ),
+    usual AS
+    (
+        SELECT
+            AccountId,
+            Region,
+            FunctionName,
+            quantileExact(0.5)(age_ms) AS usual_age_ms,
+            quantileExactIf(0.5)(duration_ms / durations, age_ms < 30000 AND durations > 0) AS usual_ms,
+            min(minute) AS first_minute
+        FROM points
+        GROUP BY AccountId, Region, FunctionName
+    ),
+    -- Every minute from a consumer's first point to the last delivery, with or without a point.
+    minutes AS
+    (
+        SELECT
+            AccountId, Region, FunctionName, usual_age_ms, usual_ms, first_minute, last_delivered,
+            arrayJoin(range(first_minute, toUInt32(last_delivered + 60), 60)) AS minute
+        FROM usual
+        INNER JOIN deliveries USING (AccountId, Region)
+    ),
+    around AS
+    (
+        SELECT
+            *,
+            isNotNull(age_ms) AS has_point,
+            ifNull(invocations, 0.) AS ran,
+            ifNull(errors, 0.) AS failed,
+            ifNull(throttles, 0.) AS refused,
+            maxIf(minute, has_point) OVER earlier AS point_before,
+            argMaxIf(ifNull(age_ms, 0.), minute, has_point) OVER earlier AS age_before_ms,
+            minIf(minute, has_point) OVER later AS point_after,
+            argMinIf(ifNull(age_ms, 0.), minute, has_point) OVER later AS age_after_ms,
+            sum(failed) OVER near AS failed_near,
+            sum(ran) OVER near AS ran_near,
+            sum(refused) OVER near AS refused_near,
+            minIf(least_age_ms, has_point) OVER near AS least_age_near_ms,
+            sum(ifNull(duration_ms, 0.)) OVER near / nullIf(sum(ifNull(durations, 0.)) OVER near, 0) AS mean_near_ms,
+            -- Of every shard's invocations the quickest: a record that hangs makes one shard slow, not all of them.
+            minIf(least_ms, durations > 0) OVER near AS least_near_ms,
+            ifNull(duration_ms / durations >= 2.5 * usual_ms AND least_ms >= 0.8 * usual_ms, 0) AS is_slow,
+            sum(ran) OVER hour AS ran_hour,
+            groupArrayIf((minute, ifNull(age_ms, 0.)), has_point) OVER quarter AS ages
+        FROM minutes
+        LEFT JOIN points USING (AccountId, Region, FunctionName, minute)
+        WINDOW
+            earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+            later AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute DESC
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+            near AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+                RANGE BETWEEN 180 PRECEDING AND 180 FOLLOWING),
+            hour AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+                RANGE BETWEEN 3540 PRECEDING AND CURRENT ROW),
+            quarter AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+                RANGE BETWEEN 900 PRECEDING AND CURRENT ROW)
+    ),
+    facts AS
+    (
+        SELECT
+            *,
+            argMaxIf(ran_hour, minute, has_point) OVER earlier AS ran_hour_before,
+            (minute - point_before) / 60 AS silent_minutes,
+            if(point_after > 0, point_after, last_delivered + 60) - point_before - 60 AS gap_s,
+            -- Invocations that the hour before the silence makes one expect in it.
+            ran_hour_before * gap_s / least(3600, greatest(60, point_before + 60 - first_minute)) AS expected,
+            has_point AND age_ms >= 60000 AND (age_ms >= 3 * usual_age_ms OR usual_age_ms >= 60000) AS lags,
+            length(ages) > 1 AS has_slope,
+            -- Seconds of age per second, by least squares over a quarter of an hour.
+            arrayAvg(one -> toFloat64(one.1), ages) AS mean_minute,
+            arrayAvg(one -> one.2, ages) AS mean_age_ms,
+            if(has_slope, arraySum(one -> (one.1 - mean_minute) * (one.2 - mean_age_ms), ages)
+                / nullIf(arraySum(one -> pow(one.1 - mean_minute, 2), ages), 0) / 1000, NULL) AS slope,
+            -- Nothing ran, and nothing was still running or turned away.
+            NOT has_point AND point_before > 0 AND ran = 0 AND refused = 0 AND ifNull(concurrency, 0.) = 0 AS is_idle,
+            -- Where it was idle, the first age after it tells whether records waited all the while.
+            is_idle AND gap_s >= 120 AND age_after_ms >= 60000 AND age_after_ms BETWEEN 600 * gap_s
+                AND 1000 * (gap_s + 120) + age_before_ms AND age_before_ms < 500 * gap_s AS waited,
+            is_idle AND NOT waited AND gap_s >= 300 AND expected >= 20
+                AND age_before_ms < 500 * gap_s AS is_silent
+        FROM around
+        WINDOW earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    ),
+    judged AS
+    (
+        SELECT
+            *,
+            ifNull(mean_near_ms >= 2.5 * usual_ms AND least_near_ms >= 0.8 * usual_ms, 0) AS is_slow_near,
+            multiIf(
+                waited, 'paused_mapping',
+                is_silent, 'paused_mapping',
+                refused > 0 AND refused >= ran AND (lags OR NOT has_point), 'throttled',
+                (is_slow OR is_slow_near) AND has_point AND age_ms >= 5 * usual_age_ms AND age_ms >= 10000
+                    AND minute - point_before < 600, 'slow_consumer',
+                NOT lags, '',
+                -- No older than the silence before it: what gathered then is worked off now.
+                minute - point_before >= 180 AND (minute + 60 - point_before) * 1000 >= 0.9 * age_ms, 'catching_up',
+                -- Something keeps failing, and other shards are up to date, or there is nothing else.
+                age_ms >= age_before_ms AND failed_near > 0 AND least_age_near_ms < 0.2 * age_ms, 'poisoned_shard',
+                age_ms >= age_before_ms AND failed_near >= 0.5 * ran_near, 'poisoned_shard',
+                age_ms < age_before_ms, 'catching_up',
+                'slow_consumer') AS first_cause
+        FROM facts
+    ),
+    -- Lag has one cause until it is over: single minutes look like the other.
+    lagging AS
+    (
+        SELECT
+            *,
+            first_cause IN ('poisoned_shard', 'slow_consumer') AS is_lag,
+            is_lag AND minute - maxIf(minute, is_lag) OVER earlier > 360 AS lag_begins
+        FROM judged
+        WINDOW earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    ),
+    numbered AS
+    (
+        SELECT *, maxIf(minute, lag_begins) OVER (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS lag_episode
+        FROM lagging
+    ),
+    settled AS
+    (
+        SELECT
+            *,
+            countIf(first_cause = 'poisoned_shard') OVER of_episode AS poisoned,
+            countIf(first_cause = 'slow_consumer') OVER of_episode AS slow,
+            multiIf(NOT is_lag, first_cause, poisoned > slow, 'poisoned_shard', 'slow_consumer') AS raw_cause
+        FROM numbered
+        WINDOW of_episode AS (PARTITION BY AccountId, Region, FunctionName, lag_episode)
+    ),
+    turns AS
+    (
+        SELECT
+            *,
+            argMaxIf(raw_cause, minute, raw_cause != '') OVER earlier AS cause_before,
+            maxIf(minute, raw_cause != '') OVER earlier AS caused_before,
+            raw_cause != '' AND (raw_cause != cause_before OR minute - caused_before > 360) AS is_first,
+            is_slow AND NOT argMaxIf(is_slow, minute, durations > 0) OVER earlier AS slows_down
+        FROM settled
+        WINDOW earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    ),
+    runs AS
+    (
+        SELECT
+            *,
+            maxIf(minute, is_first) OVER until_now AS run,
+            maxIf(minute, slows_down) OVER until_now AS slow_since,
+            -- When it began. A shard that stands still is as old as its standstill, whenever it is looked at.
+            multiIf(
+                raw_cause = 'poisoned_shard', toUInt32(greatest(0, minute + 60 - age_ms / 1000)),
+                raw_cause = 'paused_mapping', toUInt32(point_before + 60),
+                raw_cause = 'slow_consumer' AND slow_since > 0 AND slow_since >= minute + 60 - age_ms / 1000 - 1200,
+                    slow_since,
+                minute) AS began
+        FROM turns
+        WINDOW until_now AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+    ),
+    dated AS
+    (
+        SELECT
+            *,
+            intDiv(minIf(assumeNotNull(began), raw_cause != '') OVER (PARTITION BY AccountId, Region, FunctionName, run), 60) * 60
+                AS run_since
+        FROM runs
+    ),
+    -- Minutes between two of one run belong to it, and so do those since it began.
+    completed AS
+    (
+        SELECT
+            *,
+            argMinIf((raw_cause, run, run_since), minute, raw_cause != '') OVER (
+                PARTITION BY AccountId, Region, FunctionName ORDER BY minute DESC
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS following,
+            multiIf(
+                raw_cause != '', raw_cause,
+                following.1 != '' AND (minute >= following.3 OR run = following.2), following.1,
+                '') AS cause,
+            if(raw_cause != '', run_since, following.3) AS since
+        FROM dated
+    )
+SELECT
+    AccountId,
+    Region,
+    FunctionName,
+    Uuid,
+    source_arn AS EventSourceArn,
+    source_kind AS Kind,
+    toDateTime(minute, 'UTC') AS Minute,
+    multiIf(
+        has_point, 'value',
+        has(delivered, minute), 'no_invocations',
+        'no_delivery') AS State,
+    age_ms AS IteratorAgeMs,
+    least_age_ms AS LeastIteratorAgeMs,
+    invoked_age_ms AS InvocationAgeMs,
+    coalesce(nullIf(retention_s, 0), 86400) AS RetentionS,
+    toUInt8(ifNull(retention_s, 0) > 0) AS RetentionKnown,
+    IteratorAgeMs / 1000 / RetentionS AS RetentionShare,
+    slope AS AgeSlope,
+    if(slope > 0.01 AND has_point, (RetentionS - age_ms / 1000) / slope, NULL) AS TimeToLossS,
+    polled AS RecordsPolled,
+    invoked AS RecordsInvoked,
+    failed_records AS RecordsFailed,
+    dropped AS RecordsDropped,
+    invocations AS Invocations,
+    errors AS Errors,
+    throttles AS Throttles,
+    duration_ms / nullIf(durations, 0) AS MeanDurationMs,
+    usual_ms AS UsualDurationMs,
+    arrayLast(one -> one.1 <= minute + 60, states).2 AS MappingState,
+    if(NOT has_point AND MappingState IN ('Disabled', 'Disabling'), 'paused_mapping', cause) AS Cause,
+    multiIf(
+        Cause = '', '',
+        Cause = 'paused_mapping' AND MappingState IN ('Disabled', 'Disabling'), 'exact',
+        Cause = 'paused_mapping' AND NOT waited, 'possible',
+        'likely') AS Confidence,
+    toUInt8(Confidence IN ('likely', 'possible')) AS Inferred,
+    if(Cause = '', NULL, toDateTime(if(cause = Cause, since, minute), 'UTC')) AS Since,
+    ifNull(multiIf(
+        Cause = 'paused_mapping' AND Confidence = 'exact', 'the inventory has the mapping as disabled',
+        Cause = 'paused_mapping' AND waited,
+            format('nothing was invoked for {} minutes, nothing was throttled, and records of {} minutes waited',
+                toString(round(gap_s / 60)), toString(round(age_after_ms / 60000))),
+        Cause = 'paused_mapping',
+            format('nothing was invoked for {} minutes, where {} invocations are usual, and nothing was throttled; or nothing was written',
+                toString(round(gap_s / 60)), toString(round(expected))),
+        Cause = 'poisoned_shard',
+            format('{} of {} invocations failed in 7 minutes; the oldest batch is {} s old and the youngest {} s',
+                toString(round(failed_near)), toString(round(ran_near)), toString(round(age_ms / 1000)),
+                toString(round(least_age_near_ms / 1000))),
+        Cause = 'slow_consumer' AND (is_slow OR is_slow_near),
+            format('invocations take {} ms, where {} ms are usual',
+                toString(round(greatest(mean_near_ms, ifNull(duration_ms / durations, 0)))), toString(round(usual_ms))),
+        Cause = 'slow_consumer', 'invocations succeed, and records come faster than they are worked off',
+        Cause = 'throttled', format('{} throttled and {} ran', toString(round(refused)), toString(round(ran))),
+        Cause = 'catching_up', 'the age falls',
+        ''), '') AS Evidence
+FROM (SELECT * FROM completed WHERE minute * 1000 >= from_ms AND minute * 1000 < to_ms) AS c
+LEFT JOIN (SELECT AccountId, Region, delivered FROM deliveries) AS d USING (AccountId, Region)
+LEFT JOIN mappings AS m USING (AccountId, Region, FunctionName)
+LEFT JOIN sources AS s USING (AccountId, Region, source_arn)
+LEFT JOIN
+(
+    SELECT
+        AccountId,
+        Region,
+        Dimensions['EventSourceMappingUUID'] AS Uuid,
+        toUnixTimestamp(Time) AS minute,
+        maxIf(Sum, MetricName = 'PolledEventCount') AS polled,
+        maxIf(Sum, MetricName = 'InvokedEventCount') AS invoked,
+        maxIf(Sum, MetricName = 'FailedInvokeEventCount') AS failed_records,
+        maxIf(Sum, MetricName = 'DroppedEventCount') AS dropped
+    FROM lambda_metrics
+    WHERE MetricName IN ('PolledEventCount', 'InvokedEventCount', 'FailedInvokeEventCount', 'DroppedEventCount')
+        AND Namespace = 'AWS/Lambda' AND DimensionSet = 'EventSourceMappingUUID' AND PeriodS = 60
+        AND Time >= read_from AND Time < read_to
+    GROUP BY AccountId, Region, Uuid, minute
+) AS e USING (AccountId, Region, Uuid, minute)
+LEFT JOIN
+(
+    SELECT
+        AccountId,
+        Region,
+        FunctionName,
+        toUnixTimestamp(toStartOfMinute(Start)) AS minute,
+        ifNull(EventSourceArn, '') AS source_arn,
+        max(IteratorAgeMs) AS invoked_age_ms
+    FROM lambda_invocations_between(
+        from = fromUnixTimestamp64Milli(toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}), 'UTC'),
+        to = fromUnixTimestamp64Milli(toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}), 'UTC'))
+    WHERE isNotNull(IteratorAgeMs)
+    GROUP BY AccountId, Region, FunctionName, minute, source_arn
+) AS i USING (AccountId, Region, FunctionName, minute, source_arn);
+
+-- The same of all that is stored.
+CREATE OR REPLACE VIEW lambda_stream_lag AS
+SELECT * FROM lambda_stream_lag_between(from = '1970-01-01 00:00:00', to = '2106-01-01 00:00:00');

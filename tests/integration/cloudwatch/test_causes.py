@@ -1,0 +1,236 @@
+"""lambda_throttle_causes and lambda_stream_lag against fleets whose incidents are drawn by chance and known.
+
+Each fleet is drawn from its number: other limits, loads, durations, batches, shards and lengths. Small in `make test`; at
+its full size as a soak, with fleets that nobody has looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from collector.store.clickhouse import ClickHouseStore
+from emulator.fleet.config import Fleet
+from tests.support.cloudwatch import FleetRun, insert_points, run_fleet, store_at
+from tests.support.fleet import START_US, fleet_of
+
+pytestmark = pytest.mark.soak
+
+FULL = os.environ.get("LAMBDASCOPE_SOAK") == "1"
+FLEETS = range(100, 130) if FULL else (2,)
+RANGE = "from = '2026-06-01 00:00:00', to = '2026-06-03 00:00:00'"
+START = datetime.fromtimestamp(START_US // 1_000_000, UTC)
+POLL_S = 300
+
+MAY_BE_NAMED = {
+    "reserved_limit": {"reserved_concurrency"},
+    # Below 100 ms a sandbox that hangs makes the other limit of a reserved function the one that is reached.
+    "request_rate_limit": {"reserved_request_rate", "reserved_concurrency"},
+    "reserved_zero": {"reserved_zero"},
+    # A load that comes at once meets the scaling rate on its way to the limit.
+    "account_limit": {"account_concurrency", "scaling_rate"},
+    "scaling_rate_limit": {"scaling_rate", "account_concurrency"},
+}
+"""Causes by kind of incident."""
+
+
+class Stored(NamedTuple):
+    store: ClickHouseStore
+    client: Client
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
+    with store_at(tmp_path_factory.mktemp("causes")) as (store, client):
+        yield Stored(store, client)
+
+
+def incident_start(incident: Any) -> datetime:
+    return START + timedelta(minutes=round(incident.start_h * 60))
+
+
+# Throttles -----------------------------------------------------------------------------------------------------------
+
+
+def throttled_fleet(number: int) -> Fleet:
+    """An incident of each kind, one after the other."""
+    draw = random.Random(number)
+    quota = draw.choice([500, 1000, 2000, 3000, 5000])
+    reserved, short = draw.choice([1, 2, 3, 5, 10, 20, 50]), draw.choice([1, 2, 5, 10])
+    duration_ms, rate = draw.choice([150, 250, 400, 900, 2500]), draw.choice([100, 150, 300])
+    incidents: list[dict[str, Any]] = [
+        {
+            "kind": "reserved_limit",
+            "reserved": reserved,
+            "duration_ms": duration_ms,
+            "requests_per_s": round(reserved / duration_ms * 1000 * draw.uniform(1.3, 4), 1),
+        },
+        {"kind": "reserved_zero"},
+        {
+            "kind": "request_rate_limit",
+            "reserved": short,
+            "duration_ms": draw.choice([3, 4, 10]),
+            "requests_per_s": short * 10 * draw.choice([1.5, 2, 3, 5]),
+        },
+        {
+            "kind": "account_limit",
+            "requests_per_s": rate,
+            "duration_ms": quota / rate * 1000 * draw.choice([1.3, 2]),
+        },
+    ]
+    if quota >= 2000:
+        burst, ms = draw.choice([1400, 2000, 2600]), draw.choice([1000, 4000, 6000])
+        incidents.append({"kind": "scaling_rate_limit", "burst": burst, "duration_ms": ms})
+    draw.shuffle(incidents)
+    for index, incident in enumerate(incidents):
+        incident.update(start_h=0.4 + 0.6 * index, for_min=draw.choice([3, 5, 12]))
+    return fleet_of(
+        {
+            "functions": draw.choice([30, 60]),
+            "days": (0.6 * len(incidents) + 0.6) / 24,
+            "requests_per_s": draw.choice([1, 3]),
+            "limits": {"account_concurrency": quota},
+            "incidents": incidents,
+        },
+        number,
+    )
+
+
+def poll(client: Client, fleet: Fleet, account_id: str) -> None:
+    """What an inventory that polls every five minutes has seen of the limits."""
+    functions, limits = [], []
+    for second in range(-POLL_S + 7, round(fleet.days * 86_400) + POLL_S, POLL_S):
+        at = START + timedelta(seconds=second)
+        limits.append([account_id, "eu-west-1", fleet.limits.account_concurrency, 100, at])
+        held = {profile.name: profile.reserved_concurrency for profile in fleet.profiles}
+        for incident in fleet.incidents:
+            start = incident_start(incident)
+            if start <= at < start + timedelta(minutes=incident.for_min):
+                zero = {"reserved_zero": 0}.get(incident.kind)
+                held[str(incident.function)] = getattr(incident, "reserved", zero)
+        functions += [[account_id, "eu-west-1", name, reserved, at] for name, reserved in held.items()]
+    client.insert(
+        "lambda_functions",
+        functions,
+        column_names=["AccountId", "Region", "FunctionName", "ReservedConcurrency", "PolledAt"],
+    )
+    client.insert(
+        "lambda_account_limits",
+        limits,
+        column_names=["AccountId", "Region", "ConcurrentExecutions", "UnreservedConcurrentExecutions", "PolledAt"],
+    )
+
+
+@pytest.mark.parametrize("polled", [False, True], ids=["without an inventory", "with an inventory"])
+@pytest.mark.parametrize("number", FLEETS)
+def test_throttles_are_named_by_their_cause(stored: Stored, number: int, polled: bool) -> None:
+    fleet = throttled_fleet(number)
+    run = run_fleet(fleet, START_US)
+    account_id = f"{2 * number + polled:012d}"
+    insert_points(stored.store, run.points, account_id, account_id=account_id)
+    if polled:
+        poll(stored.client, fleet, account_id)
+    rows = list(
+        stored.client.query(
+            f"SELECT FunctionName, Minute, Cause, Since, Throttles, Evidence, Inferred FROM "
+            f"lambda_throttle_causes_between({RANGE}) WHERE AccountId = {{account:String}} ORDER BY Minute",
+            parameters={"account": account_id},
+        ).named_results()
+    )
+    check_minutes(run, rows)
+    for incident in fleet.incidents:
+        mine = [row for row in rows if row["FunctionName"] == incident.function and during(incident, row["Minute"])]
+        named = Counter(row["Cause"] for row in mine)
+        assert named, f"{incident}: nothing was throttled"
+        assert set(named) <= MAY_BE_NAMED[incident.kind], (incident, named)
+        truth = min(
+            minute for name, minute in run.throttles if name == incident.function and during(incident, utc(minute))
+        )
+        assert min(row["Since"].replace(tzinfo=UTC) for row in mine) == utc(truth), incident
+        assert all(row["Evidence"] for row in mine)
+
+
+def utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def during(incident: Any, minute: datetime) -> bool:
+    start = incident_start(incident)
+    return start <= minute.replace(tzinfo=UTC) < start + timedelta(minutes=incident.for_min + 1)
+
+
+def check_minutes(run: FleetRun, rows: list[dict[str, Any]]) -> None:
+    """Every throttled minute is there with its figure, and its cause is one that throttled in it."""
+    found = {(row["FunctionName"], round(row["Minute"].replace(tzinfo=UTC).timestamp())): row for row in rows}
+    assert {key: sum(causes.values()) for key, causes in run.throttles.items()} == {
+        key: row["Throttles"] for key, row in found.items()
+    }
+    wrong = {
+        key: (row["Cause"], dict(run.throttles[key]))
+        for key, row in found.items()
+        if row["Cause"] not in run.throttles[key]
+    }
+    assert len(wrong) <= len(found) // 100, wrong
+
+
+# Streams -------------------------------------------------------------------------------------------------------------
+
+
+def lagging_fleet(number: int) -> Fleet:
+    """Two incidents of each kind, each with a consumer of its own."""
+    draw = random.Random(number)
+    kinds = ["poisoned_shard", "slow_consumer", "paused_mapping"] * 2
+    draw.shuffle(kinds)
+    functions, incidents = [], []
+    for index, kind in enumerate(kinds):
+        shards, batch, rate = draw.choice([1, 2, 4, 8]), draw.choice([10, 50, 100]), draw.choice([0.5, 2, 5])
+        duration_ms, name = draw.choice([50, 200, 800]), f"consumer-{index}"
+        functions.append(
+            {
+                "name": name,
+                "trigger": draw.choice(["kinesis", "dynamodb"]),
+                "requests_per_s": rate,
+                "shards": shards,
+                "batch_size": batch,
+                "batching_window_s": draw.choice([0, 1, 10, 30]),
+                "duration_ms": duration_ms,
+                "timeout_s": draw.choice([30, 60, 300]),
+                "error_rate": draw.choice([0, 0.002, 0.01]),
+            }
+        )
+        incident: dict[str, Any] = {"kind": kind, "function": name, "for_min": draw.choice([10, 25, 60, 90])}
+        if kind == "poisoned_shard":
+            incident["shard"] = draw.randrange(shards)
+        if kind == "slow_consumer":  # so slow that full batches cannot keep up
+            incident["factor"] = min(9999, max(4, draw.uniform(1.5, 4) * batch / (rate / shards) * 1000 / duration_ms))
+        incidents.append({**incident, "start_h": round(1 + 0.35 * index, 3)})
+    return fleet_of(
+        {"functions": 20, "days": 5 / 24, "requests_per_s": 1, "describe": functions, "incidents": incidents}, number
+    )
+
+
+@pytest.mark.parametrize("number", FLEETS)
+def test_lag_is_named_by_its_cause_with_the_minute_in_which_it_began(stored: Stored, number: int) -> None:
+    fleet = lagging_fleet(number)
+    run = run_fleet(fleet, START_US)
+    account_id = f"{10_000 + number:012d}"
+    insert_points(stored.store, run.points, account_id, account_id=account_id)
+    query = (
+        f"SELECT FunctionName, Cause, any(Since) AS Began, count() AS Minutes FROM lambda_stream_lag_between({RANGE}) "
+        "WHERE AccountId = {account:String} AND Cause NOT IN ('', 'catching_up') GROUP BY FunctionName, Cause, Since"
+    )
+    rows = list(stored.client.query(query, parameters={"account": account_id}).named_results())
+    for incident in fleet.incidents:
+        mine = [row for row in rows if row["FunctionName"] == incident.function]
+        longest = max(mine, key=lambda row: row["Minutes"], default=None)
+        assert longest is not None, f"{incident}: not seen"
+        assert longest["Cause"] == incident.kind, (incident, mine)
+        began = longest["Began"].replace(tzinfo=UTC)
+        assert abs(began - incident_start(incident)) <= timedelta(minutes=1), (incident, mine)
