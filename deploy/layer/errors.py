@@ -4,6 +4,7 @@
 
     LayerError
     ├── CompilerError      the launcher could not be compiled
+    ├── DebianError        a package of Debian cannot be had
     ├── ElfError           a file is not the ELF file that it should be
     ├── InterpreterError   this Python cannot be packed, or a library of its own is missing
     └── ModulesError       the extension imports what the layer leaves out, or a module has no source
@@ -18,6 +19,10 @@ class LayerError(Exception):
 
 class CompilerError(LayerError):
     """The launcher could not be compiled."""
+
+
+class DebianError(LayerError):
+    """A package of Debian cannot be had."""
 
 
 class ElfError(LayerError):

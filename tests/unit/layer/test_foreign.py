@@ -71,7 +71,7 @@ def test_refuses_a_python_whose_compiled_modules_it_would_not_load(tmp_path, mon
 def test_says_what_is_missing_where_there_is_no_apt(tmp_path, monkeypatch):
     monkeypatch.setattr(foreign, "VERSION", f"3.{sys.version_info.minor}")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InterpreterError, match="apt-get is missing: the layer for arm64 needs Debian's packages"):
+    with pytest.raises(InterpreterError, match="layer for arm64 .*: apt-get is missing"):
         foreign.debian_interpreter("arm64", tmp_path)
 
 
@@ -81,7 +81,7 @@ def test_says_why_apt_does_not_give_the_packages(tmp_path, monkeypatch):
         (tmp_path / name).write_text("#!/bin/sh\necho 'E: no such package' >&2\nexit 100\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    with pytest.raises(InterpreterError, match=r"(?s)of Debian 12.*E: no such package"):
+    with pytest.raises(InterpreterError, match=r"(?s)Debian 12's packages.*E: no such package"):
         foreign.debian_interpreter("arm64", tmp_path / "work")
 
 
