@@ -8,9 +8,8 @@ from pathlib import Path
 
 from emulator.clock import NS_PER_S
 from emulator.environment import SandboxFacts
-from emulator.model import InitType
+from emulator.functions import FunctionConfig
 from emulator.runtimes import Runtime, runtime_version, runtime_version_arn
-from emulator.scenario import FunctionConfig
 from emulator.telemetry.records import FunctionIdentity
 
 
@@ -36,7 +35,7 @@ class Deployment:
         """The function's timeout."""
         return round(self.config.timeout_s * NS_PER_S)
 
-    def identity(self, instance_id: str, init_type: InitType) -> FunctionIdentity:
+    def identity(self, instance_id: str, init_type: str) -> FunctionIdentity:
         """What the platform's records say of a sandbox."""
         return FunctionIdentity(
             name=self.config.name,
@@ -62,6 +61,7 @@ class Deployment:
             log_format=self.config.log_format,
             log_stream=f"{today:%Y/%m/%d}/[{self.config.version}]{identity.instance_id}",
             initialization_type=identity.initialization_type,
+            max_concurrency=None if self.config.managed is None else self.config.managed.max_concurrency,
             execution_environment=self.runtime.execution_environment(),
             runtime_api=runtime_api,
             task_root=task_root,

@@ -111,6 +111,11 @@ class Fields:
         value = self._take(name)
         return Fields({} if value is None else value, self.path(name))
 
+    def optional_section(self, name: str) -> Fields | None:
+        """A mapping inside this one, or nothing."""
+        value = self._take(name)
+        return None if value is None else Fields(value, self.path(name))
+
     def sections(self, name: str) -> dict[str, Fields]:
         """A mapping of names to mappings, by default empty."""
         value = self._take(name)

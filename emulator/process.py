@@ -23,6 +23,7 @@ from emulator.cli import Options
 from emulator.clock import NS_PER_S, Clock
 from emulator.deployment import Deployment
 from emulator.errors import IsolationError, ScenarioError, StartupError
+from emulator.functions import FunctionConfig
 from emulator.generator import Generator
 from emulator.isolation import users
 from emulator.isolation.cgroups import CPU, MEMORY, ControlGroups
@@ -31,7 +32,7 @@ from emulator.layers import external_extensions
 from emulator.model import Limits
 from emulator.runtimes import find_runtime, visible_folders
 from emulator.sandbox import SandboxSettings
-from emulator.scenario import FunctionConfig, LimitsConfig, ResourcesConfig, Scenario
+from emulator.scenario import LimitsConfig, ResourcesConfig, Scenario
 from emulator.service import LambdaService
 from emulator.truth import Ledger
 from emulator.workspace import Workspace

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from emulator import wire
+from emulator.errors import InvokeError
 from emulator.faults import NO_FAULTS, InvocationFaults
 from emulator.lifecycle.actions import Invocation, InvocationDone
 
@@ -29,6 +30,18 @@ class Request:
         self.done: asyncio.Future[InvocationDone] = loop.create_future()
         self._log = b""
 
+    @property
+    def id(self) -> str:
+        """The request id."""
+        return self.invocation.request_id
+
+    def refuse(self, error: InvokeError) -> None:
+        """Fail the caller: the invocation never began."""
+        for future in (self.answered, self.done):
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # not every caller waits for both
+
     def add_log(self, line: str) -> None:
         """A line for the answer's log tail."""
         self._log = (self._log + line.encode() + b"\n")[-wire.LOG_TAIL_BYTES :]
@@ -48,11 +61,14 @@ class Request:
         identity = f"RequestId: {outcome.request_id}"
         start = f"START {identity} Version: {version}\n".encode()
         report = (
-            f"REPORT {identity}\tDuration: {outcome.duration_ms:.2f} ms\tBilled Duration: {outcome.billed_ms} ms\t"
+            f"REPORT {identity}\tDuration: {outcome.duration_ms:.2f} ms\tBilled Duration: {outcome.billed_ms or 0} ms\t"
             f"Memory Size: {outcome.memory_mb} MB\tMax Memory Used: {outcome.max_memory_used_mb} MB\t"
         )
         if outcome.init_ms is not None:
             report += f"Init Duration: {outcome.init_ms:.2f} ms\t"
+        if outcome.restore_ms is not None:
+            billed = f"Billed Restore Duration: {outcome.billed_restore_ms} ms"
+            report += f"Restore Duration: {outcome.restore_ms:.2f} ms\t{billed}\t"
         self._log = (start + self._log + f"END {identity}\n{report}\n".encode())[-wire.LOG_TAIL_BYTES :]
         if not self.done.done():
             self.done.set_result(outcome)

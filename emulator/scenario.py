@@ -15,40 +15,11 @@ from emulator.errors import ScenarioError
 from emulator.faults import FaultsConfig
 from emulator.faults import parse as parse_faults
 from emulator.fields import Fields
-from emulator.runtimes import runtime_names
+from emulator.functions import FunctionConfig
+from emulator.functions import parse as parse_function
 from emulator.traffic import Bursts, Constant, Pattern, Poisson, Wave
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_VERSION: Final = re.compile(r"\$LATEST|[1-9][0-9]*")
-ARCHITECTURES: Final = ("x86_64", "arm64")
-LOG_FORMATS: Final = ("Text", "JSON")
 _MANY: Final = 10_000_000
-_RESERVED_VARIABLES: Final = frozenset({"_HANDLER", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"})
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionConfig:
-    """One function, as the user describes it."""
-
-    name: str
-    runtime: str
-    handler: str
-    code: Path
-    memory_mb: int
-    timeout_s: float
-    environment: dict[str, str]
-    layers: tuple[Path, ...] | None
-    """None: those of the command line."""
-    architecture: str
-    version: str
-    aliases: tuple[str, ...]
-    """Names under which callers may ask for it beside its version."""
-    log_format: str
-    reserved_concurrency: int | None
-    provisioned_concurrency: int
-    proactive_sandboxes: int
-    """How many are initialised at the start although no request waits for them."""
-    faults: FaultsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +100,7 @@ def parse(value: Any, path: Path) -> Scenario:
         raise ScenarioError(f"{fields.path('account_id')}: must be twelve digits in quotes, not {account_id!r}")
     faults = parse_faults(fields.section("faults"), FaultsConfig())
     functions = {
-        name: _function(name, item, path.parent, faults) for name, item in fields.sections("functions").items()
+        name: parse_function(name, item, path.parent, faults) for name, item in fields.sections("functions").items()
     }
     if not functions:
         raise ScenarioError(f"{fields.path('functions')}: must describe at least one function")
@@ -145,45 +116,6 @@ def parse(value: Any, path: Path) -> Scenario:
     fields.finish()
     _check_reservations(scenario, fields)
     return scenario
-
-
-def _function(name: str, fields: Fields, folder: Path, faults: FaultsConfig) -> FunctionConfig:
-    if not _NAME.fullmatch(name):
-        raise ScenarioError(f"{fields.path('')[:-1]}: a function's name is 1 to 64 letters, digits, - and _")
-    layers = fields.texts("layers")
-    config = FunctionConfig(
-        name=name,
-        runtime=fields.choice("runtime", runtime_names(), runtime_names()[0]),
-        handler=fields.text("handler", "app.handler"),
-        code=folder / fields.text("code", name),
-        memory_mb=fields.integer("memory_mb", 128, 10_240, 128),
-        timeout_s=fields.number("timeout_s", 0.1, 900, 3),
-        environment=fields.text_mapping("environment"),
-        layers=None if layers is None else tuple(folder / layer for layer in layers),
-        architecture=fields.choice("architecture", ARCHITECTURES, ARCHITECTURES[0]),
-        version=fields.text("version", "$LATEST"),
-        aliases=fields.texts("aliases") or (),
-        log_format=fields.choice("log_format", LOG_FORMATS, LOG_FORMATS[0]),
-        reserved_concurrency=fields.optional_integer("reserved_concurrency", 0, _MANY),
-        provisioned_concurrency=fields.integer("provisioned_concurrency", 0, 10_000, 0),
-        proactive_sandboxes=fields.integer("proactive_sandboxes", 0, 10_000, 0),
-        faults=parse_faults(fields.section("faults"), faults),
-    )
-    fields.finish()
-    _check_function(config, fields)
-    return config
-
-
-def _check_function(config: FunctionConfig, fields: Fields) -> None:
-    if not config.code.is_dir():
-        raise ScenarioError(f"{fields.path('code')}: folder {config.code} does not exist")
-    if not _VERSION.fullmatch(config.version):
-        raise ScenarioError(f"{fields.path('version')}: must be $LATEST or a number in quotes, not {config.version!r}")
-    if config.provisioned_concurrency and config.version == "$LATEST":
-        raise ScenarioError(f"{fields.path('provisioned_concurrency')}: needs a version other than $LATEST")
-    for variable in config.environment:
-        if variable in _RESERVED_VARIABLES:
-            raise ScenarioError(f"{fields.path('environment')}.{variable}: is reserved by Lambda")
 
 
 def _limits(fields: Fields) -> LimitsConfig:

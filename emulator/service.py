@@ -15,11 +15,13 @@ from emulator.clock import NS_PER_MS
 from emulator.deployment import Deployment
 from emulator.errors import InvokeError, IsolationError
 from emulator.faults import InvocationFaults, draw
-from emulator.lifecycle.actions import InitDone, Invocation, InvocationDone
+from emulator.functions import FunctionConfig
+from emulator.lifecycle.actions import InitDone, Invocation, InvocationDone, RestoreDone
+from emulator.managed import ManagedPool
 from emulator.model import FunctionLimits, Limits, Model, SandboxState, Throttled
 from emulator.request import Request
 from emulator.sandbox import Sandbox, SandboxSettings
-from emulator.scenario import FunctionConfig
+from emulator.snapshots import Snapshots
 from emulator.truth import Ledger
 
 DRAIN_S: Final = 5.0
@@ -67,13 +69,24 @@ class LambdaService:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
         self._running = 0
+        self._managed: dict[str, ManagedPool] = {}
+        self._snapshots: dict[str, Snapshots] = {}
 
     def open(self, settings: SandboxSettings) -> None:
         """Begin to take requests."""
         self._settings = settings
+        for name, deployment in self.deployments.items():
+            if (managed := deployment.config.managed) is not None:
+                self._managed[name] = ManagedPool(deployment, managed, settings, self.ledger, self)
+            if (snap_start := deployment.config.snap_start) is not None:
+                self._snapshots[name] = Snapshots(deployment, snap_start, settings)
 
     def start_ahead(self) -> None:
-        """Start the sandboxes that no request waits for: provisioned concurrency and proactive inits."""
+        """Start what no request waits for: provisioned concurrency, proactive inits, snapshots, Managed Instances."""
+        for pool in self._managed.values():
+            pool.start()
+        for snapshots in self._snapshots.values():
+            snapshots.start()
         for name, deployment in self.deployments.items():
             config = deployment.config
             places = self._model.provision(name, config.version, config.provisioned_concurrency, self._now())
@@ -90,6 +103,8 @@ class LambdaService:
     async def invoke(self, asked: InvokeInput) -> Request:
         """Hand a request to a sandbox. Its answer and its end are futures of what is returned. Raises InvokeError."""
         self._check(asked.function)
+        if asked.function in self._managed:
+            return await self._invoke_managed(asked)
         decision = self._model.ask(asked.function, self._now())
         if isinstance(decision, Throttled):
             self.ledger.throttled(asked.function, self._now(), decision.reason)
@@ -100,6 +115,18 @@ class LambdaService:
             await self._start_sandbox(decision.sandbox, request)
         else:
             self._sandboxes[decision.sandbox.id].invoke(request)
+        return request
+
+    async def _invoke_managed(self, asked: InvokeInput) -> Request:
+        request = Request(_invocation(asked), self._draw_faults(asked.function))
+        self._running += 1
+        try:
+            await self._managed[asked.function].invoke(request)
+        except InvokeError as error:
+            self._running -= 1
+            if error.status == 429:
+                self.ledger.throttled(asked.function, self._now(), error.body["Reason"])
+            raise
         return request
 
     def _draw_faults(self, function: str) -> InvocationFaults:
@@ -141,6 +168,9 @@ class LambdaService:
     async def _start_sandbox(self, place: model.Sandbox, request: Request | None) -> None:
         if self._settings is None:
             raise InvokeError(503, "ServiceUnavailableException", "the emulator is starting")
+        if request is not None and place.function in self._snapshots:
+            await self._restore_sandbox(place, request)
+            return
         deployment = self.deployments[place.function]
         sandbox = Sandbox(deployment, self._settings, self, place.id, place.init_type)
         self._sandboxes[place.id] = sandbox
@@ -155,6 +185,18 @@ class LambdaService:
             raise InvokeError(500, "ServiceException", str(error), Type="Service") from error
         sandbox.start(request)
 
+    async def _restore_sandbox(self, place: model.Sandbox, request: Request) -> None:
+        try:
+            sandbox = await self._snapshots[place.function].take()
+        except InvokeError:
+            self._running -= 1
+            self._model.lost(place)
+            raise
+        self._sandboxes[place.id] = sandbox
+        self._places[place.id] = place
+        self.ledger.sandbox_started(place.function, place.id, self._now())
+        sandbox.restore(request, place.id, self)
+
     def _now(self) -> int:
         if self._settings is None:
             raise InvokeError(503, "ServiceUnavailableException", "the emulator is starting")
@@ -165,6 +207,15 @@ class LambdaService:
     def init_done(self, sandbox: Sandbox, outcome: InitDone) -> None:
         """See :class:`emulator.sandbox.Owner`."""
         self.ledger.init_done(sandbox.deployment.config.name, sandbox.instance_id, outcome)
+
+    def restore_done(self, sandbox: Sandbox, outcome: RestoreDone) -> None:
+        """See :class:`emulator.sandbox.Owner`."""
+        self.ledger.restore_done(sandbox.deployment.config.name, sandbox.instance_id, outcome)
+
+    def invocation_refused(self, sandbox: Sandbox) -> None:
+        """See :class:`emulator.sandbox.Owner`."""
+        del sandbox
+        self._running -= 1
 
     def invocation_done(self, sandbox: Sandbox, outcome: InvocationDone) -> None:
         """See :class:`emulator.sandbox.Owner`."""
@@ -239,9 +290,12 @@ class LambdaService:
         drained_by = loop.time() + drain_s
         while self._running and loop.time() < drained_by:  # noqa: ASYNC110 - bounded, and only while stopping
             await asyncio.sleep(0.02)
-        sandboxes = list(self._sandboxes.values())
+        for pool in self._managed.values():
+            pool.stop()
+        sandboxes = self._all_sandboxes()
         for sandbox in sandboxes:
             sandbox.shut_down("spindown")
+        await asyncio.gather(*(snapshots.stop() for snapshots in self._snapshots.values()))
         await asyncio.gather(*(sandbox.wait_ended() for sandbox in sandboxes))
         for task in self._tasks:
             task.cancel()
@@ -250,7 +304,16 @@ class LambdaService:
     async def kill(self) -> None:
         """End every sandbox at once, without SHUTDOWN."""
         self._is_stopping = True
-        await asyncio.gather(*(sandbox.close() for sandbox in list(self._sandboxes.values())))
+        for pool in self._managed.values():
+            pool.stop()
+        await asyncio.gather(
+            *(sandbox.close() for sandbox in self._all_sandboxes()),
+            *(snapshots.stop() for snapshots in self._snapshots.values()),
+        )
+
+    def _all_sandboxes(self) -> list[Sandbox]:
+        managed = (sandbox for pool in self._managed.values() for sandbox in pool.sandboxes)
+        return [*self._sandboxes.values(), *managed]
 
     def state(self) -> list[dict[str, Any]]:
         """The sandboxes there are."""
@@ -262,7 +325,7 @@ class LambdaService:
                 "started_ms": sandbox.started_ns // NS_PER_MS,
                 "invocations": sandbox.invocations,
             }
-            for sandbox in self._sandboxes.values()
+            for sandbox in self._all_sandboxes()
         ]
 
 

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from emulator.clock import NS_PER_MS
 from emulator.concurrency import peak
-from emulator.lifecycle.actions import InitDone, InvocationDone
+from emulator.lifecycle.actions import InitDone, InvocationDone, RestoreDone
 
 
 @dataclass(slots=True)
@@ -66,6 +66,20 @@ class Ledger:
             error_type=outcome.error_type,
         )
 
+    def restore_done(self, function: str, instance_id: str, outcome: RestoreDone) -> None:
+        """A sandbox has been made from a snapshot, or could not be."""
+        self._write(
+            "restore",
+            function,
+            instance_id,
+            start_ms=_whole_ms(outcome.start_ns),
+            end_ms=_ms(outcome.end_ns),
+            duration_ms=outcome.duration_ms,
+            billed_ms=outcome.billed_ms,
+            status=outcome.status,
+            error_type=outcome.error_type,
+        )
+
     def invocation_done(self, function: str, instance_id: str, outcome: InvocationDone) -> None:
         """An invocation is over."""
         start_ms = _whole_ms(outcome.start_ns)
@@ -89,6 +103,8 @@ class Ledger:
             duration_ms=outcome.duration_ms,
             billed_ms=outcome.billed_ms,
             init_ms=outcome.init_ms,
+            restore_ms=outcome.restore_ms,
+            billed_restore_ms=outcome.billed_restore_ms,
             status=outcome.status,
             error_type=outcome.error_type,
             memory_mb=outcome.memory_mb,

@@ -27,6 +27,13 @@ TRACE_ID: Final = "Lambda-Runtime-Trace-Id"
 CLIENT_CONTEXT: Final = "Lambda-Runtime-Client-Context"
 FUNCTION_ERROR_TYPE: Final = "Lambda-Runtime-Function-Error-Type"
 
+# Credentials ----------------------------------------------------------------------------------------------------------
+
+CREDENTIALS_PATH: Final = "/2021-04-23/credentials"
+CREDENTIALS_TOKEN: Final = "emulated"  # noqa: S105 - opens nothing
+ACCESS_KEY_ID: Final = "ASIAEMULATEDEXAMPLE0"
+SECRET: Final = "emulated"  # noqa: S105 - opens nothing
+
 # Extensions API -------------------------------------------------------------------------------------------------------
 
 EXTENSION_PATH: Final = "/2020-01-01/extension"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import uuid
@@ -16,6 +17,7 @@ from emulator.lifecycle.extensions import Extension
 from emulator.sandbox import Sandbox
 from emulator.telemetry import subscription
 from emulator.telemetry.records import ResponseTimes
+from emulator.telemetry.subscription import MANAGED_VERSIONS, SCHEMA_VERSIONS
 
 _ERROR_TYPE: Final = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 _UNKNOWN_ERROR: Final = "Runtime.Unknown"
@@ -31,6 +33,9 @@ def make(sandbox: Sandbox, account_id: str) -> web.Application:
             web.post(f"{wire.RUNTIME_PATH}/invocation/{{request_id}}/response", api.response),
             web.post(f"{wire.RUNTIME_PATH}/invocation/{{request_id}}/error", api.error),
             web.post(f"{wire.RUNTIME_PATH}/init/error", api.init_error),
+            web.get(f"{wire.RUNTIME_PATH}/restore/next", api.next_restore),
+            web.post(f"{wire.RUNTIME_PATH}/restore/error", api.restore_error),
+            web.get(wire.CREDENTIALS_PATH, api.credentials),
             web.post(f"{wire.EXTENSION_PATH}/register", api.register),
             web.get(f"{wire.EXTENSION_PATH}/event/next", api.next_event),
             web.post(f"{wire.EXTENSION_PATH}/init/error", api.extension_init_error),
@@ -76,13 +81,13 @@ class _SandboxApi:
     async def response(self, request: web.Request) -> web.Response:
         times, body = await self._read_answer(request)
         if len(body) > wire.MAX_PAYLOAD_BYTES:
-            return self._too_large(body, times)
-        self._sandbox.runtime_answered(body, times, None)
+            return self._too_large(request, body, times)
+        self._sandbox.runtime_answered(_request_id(request), body, times, None)
         return _accepted()
 
     async def error(self, request: web.Request) -> web.Response:
         times, body = await self._read_answer(request)
-        self._sandbox.runtime_answered(body, times, _error_type(request))
+        self._sandbox.runtime_answered(_request_id(request), body, times, _error_type(request))
         return _accepted()
 
     async def init_error(self, request: web.Request) -> web.Response:
@@ -90,21 +95,42 @@ class _SandboxApi:
         self._sandbox.runtime_init_failed(body, _error_type(request))
         return _accepted()
 
+    async def next_restore(self, _: web.Request) -> web.Response:
+        await self._sandbox.next_restore()
+        return web.Response()
+
+    async def restore_error(self, request: web.Request) -> web.Response:
+        await request.read()
+        self._sandbox.restore_failed()
+        return _accepted()
+
+    async def credentials(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != wire.CREDENTIALS_TOKEN:
+            raise SandboxApiError(403, "AccessDenied", "the Authorization header is not the token of the environment")
+        expires = dt.datetime.now(dt.UTC) + dt.timedelta(hours=12)
+        body = {
+            "AccessKeyId": wire.ACCESS_KEY_ID,
+            "SecretAccessKey": wire.SECRET,
+            "Token": wire.SECRET,
+            "Expiration": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        return web.json_response(body)
+
     async def _read_answer(self, request: web.Request) -> tuple[ResponseTimes, bytes]:
         first_byte_ns = self._sandbox.now_ns()
-        if request.match_info["request_id"] != self._sandbox.machine.current_request_id:
+        if not self._sandbox.machine.is_waiting_for(_request_id(request)):
             raise SandboxApiError(400, "InvalidRequestID", "Invalid request ID")
         body = await request.read()
         return ResponseTimes(first_byte_ns, self._sandbox.now_ns(), len(body)), body
 
-    def _too_large(self, body: bytes, times: ResponseTimes) -> web.Response:
+    def _too_large(self, request: web.Request, body: bytes, times: ResponseTimes) -> web.Response:
         error_type = "Function.ResponseSizeTooLarge"
         message = (
             f"Response payload size ({len(body)} bytes) exceeded maximum allowed payload size "
             f"({wire.MAX_PAYLOAD_BYTES} bytes)."
         )
         payload = {"errorType": error_type, "errorMessage": message}
-        self._sandbox.runtime_answered(json.dumps(payload).encode(), times, error_type)
+        self._sandbox.runtime_answered(_request_id(request), json.dumps(payload).encode(), times, error_type)
         return web.json_response({"errorType": "RequestEntityTooLarge", "errorMessage": message}, status=413)
 
     # Extensions API ---------------------------------------------------------------------------------------------------
@@ -152,7 +178,8 @@ class _SandboxApi:
             body: Any = json.loads(await request.read())
         except ValueError as error:
             raise SandboxApiError(400, "ValidationError", f"failed to parse JSON: {error}") from error
-        self._sandbox.subscribe(extension, subscription.parse(body))
+        versions = MANAGED_VERSIONS if self._sandbox.deployment.config.managed else SCHEMA_VERSIONS
+        self._sandbox.subscribe(extension, subscription.parse(body, versions))
         return web.Response(text='"OK"', content_type="application/json")
 
 
@@ -165,6 +192,10 @@ async def _events(request: web.Request) -> list[str]:
     if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
         raise SandboxApiError(403, "InvalidRequestFormat", "events must be a list of texts")
     return events
+
+
+def _request_id(request: web.Request) -> str:
+    return request.match_info["request_id"]
 
 
 def _error_type(request: web.Request) -> str:

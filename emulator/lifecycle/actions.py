@@ -82,8 +82,33 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer the caller with an error of the Invoke API: the invocation never began."""
+
+    request_id: str
+    status: int
+    error_type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverRestore:
+    """Answer the runtime's ``GET /runtime/restore/next``, now or when it comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """A sandbox is made from a snapshot: what was recorded until now may be told, as of the snapshot's time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Freeze:
     """Stop every process of the sandbox, and the delivery of telemetry into it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The sandbox can take invocations and runs on: :class:`Freeze` without the freezing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +135,22 @@ class InitDone:
     """An init is over. Times are those of the telemetry."""
 
     phase: str
-    """``init``, or ``invoke`` for one inside an invocation."""
+    """``init``, ``invoke`` for one inside an invocation, ``snap-start`` for one before a snapshot."""
     start_ns: int
     end_ns: int
     duration_ms: float
+    status: str
+    error_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreDone:
+    """A restore from a snapshot is over."""
+
+    start_ns: int
+    end_ns: int
+    duration_ms: float
+    billed_ms: int
     status: str
     error_type: str | None
 
@@ -128,13 +165,16 @@ class InvocationDone:
     start_ns: int
     runtime_done_ms: float
     duration_ms: float
-    billed_ms: int
+    billed_ms: int | None
+    """None on Managed Instances, where the instances are what is paid for."""
     init_ms: float | None
     status: str
     error_type: str | None
     memory_mb: int
     max_memory_used_mb: int
     traced: bool
+    restore_ms: float | None = None
+    billed_restore_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +210,16 @@ Action = (
     | SetTimer
     | CancelTimer
     | Answer
+    | Refuse
+    | DeliverRestore
+    | Restoring
     | Freeze
+    | Rest
     | Thaw
     | SignalRuntime
     | KillExtension
     | InitDone
+    | RestoreDone
     | InvocationDone
     | BeginReset
     | StopPrograms

@@ -11,7 +11,7 @@ from emulator.errors import SandboxApiError
 
 INVOKE: Final = "INVOKE"
 SHUTDOWN: Final = "SHUTDOWN"
-_EXTERNAL_EVENTS: Final = frozenset({INVOKE, SHUTDOWN})
+_EVENTS: Final = frozenset({INVOKE, SHUTDOWN})
 
 
 @dataclass(slots=True)
@@ -47,6 +47,8 @@ class Extensions:
 
     external_names: tuple[str, ...]
     new_identifier: Callable[[], str]
+    is_managed: bool = False
+    """On Managed Instances, where nobody is told of an INVOKE."""
     is_open: bool = True
     """Whether further ones may register: until the init is over."""
     _by_name: dict[str, Extension] = field(default_factory=dict)
@@ -86,7 +88,7 @@ class Extensions:
             raise SandboxApiError(403, "Extension.InvalidExtensionName", "Empty extension name")
         extension = self._by_name.get(name)
         is_external = extension is not None and extension.is_external
-        _check_events(events, is_external=is_external)
+        self._check_events(events, is_external=is_external)
         if extension is not None and extension.is_registered:
             message = (
                 f"State transition is not allowed for extension {name}: already registered"
@@ -99,6 +101,21 @@ class Extensions:
         extension.identifier = self.new_identifier()
         extension.events = tuple(dict.fromkeys(events))
         return extension
+
+    def _check_events(self, events: list[str], *, is_external: bool) -> None:
+        if self.is_managed and events and not is_external:
+            raise SandboxApiError(403, "Extension.InvalidEventType", "No events allowed for internal extensions")
+        for event in events:
+            if event not in _EVENTS:
+                raise SandboxApiError(403, "Extension.InvalidEventType", f"{event}: ErrorInvalidEventType")
+            if event == SHUTDOWN and not is_external:
+                raise SandboxApiError(
+                    403, "Extension.InvalidEventType", f"{event}: ShutdownEventNotSupportedForInternalExtension"
+                )
+            if event == INVOKE and self.is_managed:
+                raise SandboxApiError(
+                    403, "Extension.InvalidEventType", f"{event}: InvokeEventNotSupportedOnManagedInstances"
+                )
 
     def _add_internal(self, name: str) -> Extension:
         if not self.is_open:
@@ -120,16 +137,6 @@ class Extensions:
             if extension.identifier == identifier:
                 return extension
         raise SandboxApiError(403, "Extension.UnknownExtensionIdentifier", f"Unknown extension {identifier}")
-
-
-def _check_events(events: list[str], *, is_external: bool) -> None:
-    for event in events:
-        if event not in _EXTERNAL_EVENTS:
-            raise SandboxApiError(403, "Extension.InvalidEventType", f"{event}: ErrorInvalidEventType")
-        if event == SHUTDOWN and not is_external:
-            raise SandboxApiError(
-                403, "Extension.InvalidEventType", f"{event}: ShutdownEventNotSupportedForInternalExtension"
-            )
 
 
 def _is_uuid(text: str) -> bool:

@@ -16,8 +16,10 @@ from emulator.telemetry.records import FunctionIdentity
 INIT_LIMIT_NS: Final = 10 * NS_PER_S
 """Of an init that stands for itself. One inside an invocation has the function's timeout."""
 AHEAD_INIT_LIMIT_NS: Final = 130 * NS_PER_S
-"""Of provisioned concurrency, unless the function's timeout is longer."""
+"""Of provisioned concurrency, SnapStart and Managed Instances, unless the function's timeout is longer."""
 STANDALONE: Final = "init"
+SNAPSHOT: Final = "snap-start"
+"""Phase of an init whose result is a snapshot."""
 SUPPRESSED: Final = "invoke"
 """Phase of an init inside an invocation: after a failed init, or after a reset."""
 

@@ -11,6 +11,9 @@ class Phase(enum.Enum):
 
     NEW = "new"
     INIT = "init"
+    SNAPSHOT = "snapshot"
+    """Initialised for a version of SnapStart, and frozen until a request needs a sandbox."""
+    RESTORE = "restore"
     READY = "ready"
     """Idle and frozen."""
     INVOKE = "invoke"

@@ -13,6 +13,25 @@ from emulator.telemetry import records
 from emulator.telemetry.records import FunctionIdentity, ResponseTimes
 
 
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """How long it took to make a sandbox from a snapshot."""
+
+    duration_ns: int
+    billed_ns: int
+    """Of it, what the runtime and its hooks took; loading the snapshot costs nothing."""
+
+    @property
+    def duration_ms(self) -> float:
+        """As records have it."""
+        return milliseconds(self.duration_ns)
+
+    @property
+    def billed_ms(self) -> int:
+        """In whole milliseconds, rounded up."""
+        return math.ceil(milliseconds(self.billed_ns))
+
+
 @dataclass(slots=True)
 class RunningInvocation:
     """The invocation at hand, from ``platform.start`` to ``platform.report``."""
@@ -23,10 +42,12 @@ class RunningInvocation:
     busy_start_ns: int
     """When its caller began to wait for a sandbox: the start of the init in front of it, else its own."""
     is_cold: bool
-    """Whether it waited for an init, before it or inside it."""
-    init_ns: int | None
-    """How long the init took that it waited for; None where there was none, or it is inside."""
+    """Whether it waited for an init, before it or inside it, or for a restore."""
     tracing: records.Record | None
+    init_ns: int | None = None
+    """How long the init took that it waited for; None where there was none, or it is inside."""
+    restore: Restore | None = None
+    """The restore that it waited for."""
     runtime_done_ns: int | None = None
     is_answered: bool = False
     status: str = records.SUCCESS
@@ -74,7 +95,7 @@ class RunningInvocation:
     def report(self, end_ns: int, used_memory_mb: int, out: Outbox, *, has_extensions: bool) -> None:
         """``platform.report``, and the outcome for whoever keeps books."""
         done_ns = end_ns if self.runtime_done_ns is None else self.runtime_done_ns
-        outcome = self._outcome(end_ns, done_ns, used_memory_mb)
+        outcome = self.outcome(end_ns, done_ns, used_memory_mb)
         record = records.report(
             request_id=outcome.request_id,
             status=outcome.status,
@@ -84,15 +105,20 @@ class RunningInvocation:
             memory_mb=outcome.memory_mb,
             max_memory_used_mb=outcome.max_memory_used_mb,
             init_ms=outcome.init_ms,
+            restore_ms=outcome.restore_ms,
+            billed_restore_ms=outcome.billed_restore_ms,
             extension_overhead_ns=(done_ns, end_ns) if has_extensions else None,
             tracing=self.tracing,
         )
         out.emit(end_ns, records.REPORT, record)
         out.add(outcome)
 
-    def _outcome(self, end_ns: int, done_ns: int, used_memory_mb: int) -> do.InvocationDone:
+    def outcome(self, end_ns: int, done_ns: int, used_memory_mb: int) -> do.InvocationDone:
+        """What it comes to. Restore and Init are billed with it, in one rounding."""
         duration_ms = milliseconds(end_ns - self.start_ns)
         init_ms = None if self.init_ns is None else milliseconds(self.init_ns)
+        restore = self.restore
+        billed_restore_ms = None if restore is None else restore.billed_ms
         return do.InvocationDone(
             request_id=self.request_id,
             cold_start=self.is_cold,
@@ -100,11 +126,13 @@ class RunningInvocation:
             start_ns=self.start_ns,
             runtime_done_ms=milliseconds(done_ns - self.start_ns),
             duration_ms=duration_ms,
-            billed_ms=math.ceil(duration_ms + (init_ms or 0)),
+            billed_ms=math.ceil(round(duration_ms + (init_ms or 0) + (billed_restore_ms or 0), 3)),
             init_ms=init_ms,
             status=self.status,
             error_type=self.error_type,
             memory_mb=self.function.memory_mb,
             max_memory_used_mb=used_memory_mb,
             traced=self.tracing is not None,
+            restore_ms=None if restore is None else restore.duration_ms,
+            billed_restore_ms=billed_restore_ms,
         )

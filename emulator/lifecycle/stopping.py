@@ -17,6 +17,8 @@ from emulator.lifecycle.outbox import Outbox
 EXTERNAL_SHUTDOWN_NS: Final = 2000 * NS_PER_MS
 """With an extension of its own process. The runtime has the first part of it."""
 EXTERNAL_SHUTDOWN_RUNTIME_NS: Final = 300 * NS_PER_MS
+MANAGED_SHUTDOWN_RUNTIME_NS: Final = 600 * NS_PER_MS
+"""On Managed Instances: 30 % (as AWS's own runtime interface emulator has it)."""
 INTERNAL_SHUTDOWN_NS: Final = 500 * NS_PER_MS
 """With extensions inside the runtime's process only."""
 
@@ -24,7 +26,9 @@ INTERNAL_SHUTDOWN_NS: Final = 500 * NS_PER_MS
 class Stopping:
     """One shutdown or reset under way. Without any registered extension it has no time at all."""
 
-    def __init__(self, extensions: Extensions, reason: str, now_ns: int, *, is_final: bool) -> None:
+    def __init__(
+        self, extensions: Extensions, reason: str, now_ns: int, runtime_share_ns: int, *, is_final: bool
+    ) -> None:
         registered = [extension for extension in extensions if extension.is_registered]
         has_external = any(extension.is_external for extension in registered)
         self.is_final = is_final
@@ -33,7 +37,7 @@ class Stopping:
         self._extensions = extensions
         self._reason = reason
         self._deadline_ns = now_ns + (EXTERNAL_SHUTDOWN_NS if has_external else INTERNAL_SHUTDOWN_NS)
-        self._runtime_until_ns = now_ns + (EXTERNAL_SHUTDOWN_RUNTIME_NS if has_external else INTERNAL_SHUTDOWN_NS)
+        self._runtime_until_ns = now_ns + (runtime_share_ns if has_external else INTERNAL_SHUTDOWN_NS)
 
     def stop_runtime(self, out: Outbox) -> None:
         """First part: SIGTERM, and a limit."""

@@ -18,6 +18,7 @@ from emulator.cli import ISOLATIONS
 from emulator.clock import Clock
 from emulator.deployment import Deployment
 from emulator.faults import FaultsConfig
+from emulator.functions import FunctionConfig
 from emulator.isolation.cgroups import ControlGroups
 from emulator.isolation.client import Zygote
 from emulator.layers import external_extensions
@@ -25,10 +26,9 @@ from emulator.model import InitType
 from emulator.process import choose_isolation, choose_user, ignore_log, show_log
 from emulator.relay import RelayConfig
 from emulator.replay.script import Step, read
-from emulator.replay.stage import Nobody, Stage
+from emulator.replay.stage import Stage
 from emulator.runtimes import find_runtime
-from emulator.sandbox import SandboxSettings
-from emulator.scenario import FunctionConfig
+from emulator.sandbox import Nobody, SandboxSettings
 from emulator.workspace import Workspace
 
 _ACCOUNT_ID = "123456789012"
@@ -131,6 +131,8 @@ def _deployment(options: Options, layer: Path, code: Path, *, has_namespaces: bo
         reserved_concurrency=None,
         provisioned_concurrency=0,
         proactive_sandboxes=0,
+        snap_start=None,
+        managed=None,
         faults=FaultsConfig(),
     )
     environment = {

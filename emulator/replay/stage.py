@@ -42,7 +42,7 @@ class Stage(Sandbox):
     def subscribe(self, extension: Extension, subscription: Subscription) -> None:
         """Take a subscription at any time; a file that is played has no init that could be over."""
         del extension
-        self._receivers.append((subscription, self._open_delivery(subscription)))
+        self._receivers.append((subscription, self._outlet.open_delivery(subscription)))
 
     async def play(self, steps: Sequence[Step]) -> None:
         """Start the extensions, deliver the steps in order, and end with a SHUTDOWN. Raises StartupError."""
@@ -105,25 +105,3 @@ class Stage(Sandbox):
             if loop.time() > until:
                 raise StartupError(f"an extension has not asked for {what} within {patience_s:g} s")
             await asyncio.sleep(_POLL_S)
-
-
-class Nobody:
-    """An owner of a sandbox that keeps no books."""
-
-    def init_done(self, sandbox: Sandbox, outcome: do.InitDone) -> None:
-        """See :class:`emulator.sandbox.Owner`."""
-
-    def invocation_done(self, sandbox: Sandbox, outcome: do.InvocationDone) -> None:
-        """See :class:`emulator.sandbox.Owner`."""
-
-    def is_idle(self, sandbox: Sandbox) -> None:
-        """See :class:`emulator.sandbox.Owner`."""
-
-    def is_resetting(self, sandbox: Sandbox) -> None:
-        """See :class:`emulator.sandbox.Owner`."""
-
-    def is_leaving(self, sandbox: Sandbox, reason: str) -> None:
-        """See :class:`emulator.sandbox.Owner`."""
-
-    def has_ended(self, sandbox: Sandbox) -> None:
-        """See :class:`emulator.sandbox.Owner`."""

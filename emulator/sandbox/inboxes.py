@@ -23,10 +23,16 @@ class NextInvocation:
 
 
 class Inboxes:
-    """One mailbox for each process that asks. With ``late_invoke`` a fault holds INVOKE back from extensions."""
+    """One mailbox for each process that asks; with ``is_shared``, one for all workers of the runtime.
 
-    def __init__(self, *, late_invoke: bool) -> None:
-        self.runtime: Mailbox[NextInvocation] = Mailbox()
+    With ``late_invoke`` a fault holds INVOKE back from extensions.
+    """
+
+    def __init__(self, *, late_invoke: bool, is_shared: bool) -> None:
+        self.runtime: Mailbox[NextInvocation] = Mailbox(is_shared=is_shared)
+        self.restore: Mailbox[None] = Mailbox()
+        """Answers the runtime's ``restore/next``."""
+        self._is_shared = is_shared
         self._extensions: dict[str, Mailbox[dict[str, Any]]] = {}
         self._late_invoke = late_invoke
         self._held: list[tuple[str, dict[str, Any]]] = []
@@ -73,4 +79,4 @@ class Inboxes:
         """Forget who asked. A request of an earlier process, if one is still open, gets nothing any more."""
         self.forget_events()
         self._extensions.clear()
-        self.runtime = Mailbox()
+        self.runtime = Mailbox(is_shared=self._is_shared)

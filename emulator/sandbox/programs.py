@@ -4,40 +4,51 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from emulator import environment
 from emulator.deployment import Deployment
+from emulator.environment import SandboxFacts
 from emulator.isolation.cgroups import ControlGroup
 from emulator.isolation.client import Command, Holder
 from emulator.isolation.root import LAYER_ROOT, TASK_ROOT
 from emulator.logpipe import LogPipe
 from emulator.memory import peak_memory_mb
-from emulator.sandbox.settings import RUNTIME, SandboxSettings
+from emulator.sandbox.settings import RUNTIME
 from emulator.telemetry import records
-from emulator.telemetry.records import FunctionIdentity
 
 
 class Programs:
-    """The processes of one sandbox. ``on_line`` gets kind, source and text of each line that one prints."""
+    """The processes of one sandbox.
+
+    Args:
+        deployment: the function.
+        facts: what their environment is made from, given the roots of the function's code and of its layers.
+        holder: their parent.
+        group: the limits that they have together.
+        tmp: the sandbox's own folder for temporary files, as a path of the machine.
+        on_line: gets kind, source and text of each line that one prints.
+        has_namespaces: whether they see a file system of their own.
+    """
 
     def __init__(
         self,
         deployment: Deployment,
-        identity: FunctionIdentity,
+        facts: Callable[[str, str], SandboxFacts],
         holder: Holder,
         group: ControlGroup,
-        runtime_api: str,
-        settings: SandboxSettings,
+        tmp: Path,
         on_line: Callable[[str, str, str], None],
+        *,
+        has_namespaces: bool,
     ) -> None:
         self._deployment = deployment
-        self._identity = identity
+        self._facts = facts
         self._holder = holder
-        self._runtime_api = runtime_api
         self._group = group
-        self._tmp = settings.folder / identity.instance_id / "tmp"
+        self._tmp = tmp
         self._on_line = on_line
-        self._has_namespaces = settings.has_namespaces
+        self._has_namespaces = has_namespaces
         self._logs: dict[str, LogPipe] = {}
         self._peak_memory_mb = 0
         self._kills_seen = 0
@@ -72,8 +83,7 @@ class Programs:
         return str(self._deployment.config.code.resolve()), str(self._deployment.layer)
 
     def _environment(self, task_root: str, layer_root: str) -> dict[str, str]:
-        facts = self._deployment.sandbox_facts(self._identity, self._runtime_api, task_root, layer_root)
-        variables = environment.of_runtime(facts, self._deployment.environment)
+        variables = environment.of_runtime(self._facts(task_root, layer_root), self._deployment.environment)
         if not self._has_namespaces:
             variables.setdefault("TMPDIR", str(self._tmp))
         return variables

@@ -4,67 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
+import errno
+import functools
 import shutil
 import signal
+import socket
 import uuid
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 
-from emulator import relay
 from emulator.clock import NS_PER_MS
 from emulator.deployment import Deployment
-from emulator.errors import IsolationError
+from emulator.errors import InvokeError, IsolationError, SandboxApiError
 from emulator.faults import NO_FAULTS
 from emulator.isolation.cgroups import ControlGroup
 from emulator.isolation.client import Holder
-from emulator.isolation.holder import HolderSettings
 from emulator.lifecycle import actions as do
-from emulator.lifecycle.extensions import Extension, Extensions
-from emulator.lifecycle.machine import Lifecycle
+from emulator.lifecycle.extensions import Extension
 from emulator.lifecycle.phases import Phase
-from emulator.model import InitType
+from emulator.lifecycle.snapshot import SnapshotLifecycle
 from emulator.request import Request
-from emulator.runtimes import visible_folders
+from emulator.sandbox import folders, machines
 from emulator.sandbox.inboxes import Inboxes, NextInvocation
 from emulator.sandbox.network import Network
+from emulator.sandbox.outlet import Outlet
+from emulator.sandbox.owner import Owner
 from emulator.sandbox.programs import Programs
 from emulator.sandbox.settings import LOOPBACK, RUNTIME, SANDBOX_ADDRESS, SandboxSettings
 from emulator.telemetry import records
-from emulator.telemetry.delivery import Delivery, Gate
-from emulator.telemetry.hub import Hub
 from emulator.telemetry.subscription import Subscription
-
-
-class Owner(Protocol):
-    """Who is told how a sandbox fares."""
-
-    def init_done(self, sandbox: Sandbox, outcome: do.InitDone) -> None:
-        """An init is over, well or not."""
-
-    def invocation_done(self, sandbox: Sandbox, outcome: do.InvocationDone) -> None:
-        """An invocation is over, well or not."""
-
-    def is_idle(self, sandbox: Sandbox) -> None:
-        """The sandbox can take an invocation."""
-
-    def is_resetting(self, sandbox: Sandbox) -> None:
-        """The sandbox takes no invocation until it is idle again."""
-
-    def is_leaving(self, sandbox: Sandbox, reason: str) -> None:
-        """The sandbox takes no more invocations."""
-
-    def has_ended(self, sandbox: Sandbox) -> None:
-        """Nothing of the sandbox is left."""
 
 
 class Sandbox:
     """An execution environment."""
 
     def __init__(
-        self, deployment: Deployment, settings: SandboxSettings, owner: Owner, instance_id: str, init_type: InitType
+        self, deployment: Deployment, settings: SandboxSettings, owner: Owner, instance_id: str, init_type: str
     ) -> None:
         self.instance_id = instance_id
         self.deployment = deployment
@@ -73,13 +50,13 @@ class Sandbox:
         self._settings = settings
         self._identity = deployment.identity(instance_id, init_type)
         self._owner = owner
-        self._folder = settings.folder / self.instance_id
+        self._folder = settings.folder / uuid.uuid4().hex
         self._faults = deployment.config.faults
-        self._hub = Hub(self._faults)
-        self._gate = Gate()
-        self._inboxes = Inboxes(late_invoke=self._faults.late_invoke)
-        self._deliveries: list[Delivery] = []
-        self._request: Request | None = None
+        host = SANDBOX_ADDRESS if settings.has_namespaces else LOOPBACK
+        self._outlet = Outlet(self._faults, settings.clock, host, self._open_socket)
+        is_shared = deployment.config.managed is not None
+        self._inboxes = Inboxes(late_invoke=self._faults.late_invoke, is_shared=is_shared)
+        self._requests: dict[str, Request] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._holder: Holder | None = None
@@ -90,43 +67,53 @@ class Sandbox:
         """Whether a fault has killed the runtime as if for want of memory."""
         self._is_closing = False
         self._ended = asyncio.Event()
-        extensions = Extensions(deployment.extensions, new_identifier=lambda: str(uuid.uuid4()))
-        self.machine = Lifecycle(
-            self._identity,
-            deployment.timeout_ns,
-            extensions,
-            used_memory_mb=self._used_memory_mb,
-            new_span_id=lambda: secrets.token_hex(8),
-        )
+        self.machine = machines.make(deployment, self._identity, self._used_memory_mb)
 
     # What the owner asks ----------------------------------------------------------------------------------------------
 
     async def open(self, application: web.Application) -> None:
         """Make namespaces, folders, sockets and servers. ``application`` serves the APIs. Raises IsolationError."""
         try:
-            self._holder = holder = await self._settings.zygote.fork(self._prepare_folders(), self._program_exited)
+            wanted = folders.prepare(self._folder, self.deployment, self._settings)
+            self._holder = holder = await self._settings.zygote.fork(wanted, self._program_exited)
             await self._network.open(holder, application)
-            self._group = self._settings.control_groups.make(self.instance_id, self.deployment.config.memory_mb)
+            self._group = self._settings.control_groups.make(self._folder.name, self.deployment.config.memory_mb)
         except OSError as error:
             raise IsolationError(f"a sandbox could not be opened: {error}") from error
         self._programs = Programs(
             self.deployment,
-            self._identity,
+            functools.partial(self.deployment.sandbox_facts, self._identity, self._network.runtime_api),
             holder,
             self._group,
-            self._network.runtime_api,
-            self._settings,
+            self._folder / "tmp",
             self._log_line,
+            has_namespaces=self._settings.has_namespaces,
         )
 
     def start(self, request: Request | None) -> None:
         """Begin the init, for a request that waits for it or (None) for none."""
-        self._request = request
+        if request is not None:
+            self._requests[request.id] = request
         self._apply(self.machine.start(None if request is None else request.invocation, self.now_ns()))
 
+    def snapshot(self, published_ns: int) -> None:
+        """Begin the init of a snapshot: its records are told after a restore, and as of the time of publication."""
+        self._outlet.hub.hold(published_ns - self.now_ns())
+        self.start(None)
+
+    def restore(self, request: Request, instance_id: str, owner: Owner) -> None:
+        """Make a snapshot a sandbox, named so, for a request."""
+        if not isinstance(self.machine, SnapshotLifecycle):
+            raise TypeError("only a snapshot can be restored")
+        self.instance_id = instance_id
+        self.started_ns = self.now_ns()
+        self._owner = owner
+        self._requests[request.id] = request
+        self._apply(self.machine.restore(request.invocation, instance_id, self.now_ns()))
+
     def invoke(self, request: Request) -> None:
-        """Give a request to an idle sandbox."""
-        self._request = request
+        """Give a request to a sandbox that can take it."""
+        self._requests[request.id] = request
         self._apply(self.machine.invoke(request.invocation, self.now_ns()))
 
     def shut_down(self, reason: str) -> None:
@@ -161,7 +148,7 @@ class Sandbox:
 
     def subscribe(self, extension: Extension, subscription: Subscription) -> None:
         """An extension subscribes to telemetry. Raises SandboxApiError."""
-        self._hub.subscribe(extension.name, subscription, self.now_ns(), lambda: self._open_delivery(subscription))
+        self._outlet.subscribe(extension.name, subscription)
 
     async def next_invocation(self) -> NextInvocation:
         """The runtime asks for its next invocation."""
@@ -170,9 +157,26 @@ class Sandbox:
         self._apply(self.machine.runtime_asks(self.now_ns()))
         return await mailbox.get()
 
-    def runtime_answered(self, payload: bytes, times: records.ResponseTimes, error_type: str | None) -> None:
+    async def next_restore(self) -> None:
+        """The runtime asks to be told of its restore. Raises SandboxApiError where it can't have one."""
+        if not isinstance(self.machine, SnapshotLifecycle) or self.machine.phase is not Phase.INIT:
+            raise SandboxApiError(403, "InvalidStateTransition", "there is nothing to restore this sandbox from")
+        self._drain_log(RUNTIME)
+        mailbox = self._inboxes.restore
+        self._apply(self.machine.runtime_asks_restore(self.now_ns()))
+        await mailbox.get()
+
+    def restore_failed(self) -> None:
+        """The runtime has posted ``restore/error``."""
+        self._drain_log(RUNTIME)
+        if isinstance(self.machine, SnapshotLifecycle):
+            self._apply(self.machine.restore_failed(self.now_ns()))
+
+    def runtime_answered(
+        self, request_id: str, payload: bytes, times: records.ResponseTimes, error_type: str | None
+    ) -> None:
         """The runtime has posted a response or an error."""
-        self._apply(self.machine.runtime_answered(payload, times, error_type=error_type))
+        self._apply(self.machine.runtime_answered(request_id, payload, times, error_type=error_type))
 
     def runtime_init_failed(self, payload: bytes, error_type: str) -> None:
         """The runtime has posted ``init/error``."""
@@ -185,34 +189,11 @@ class Sandbox:
 
     # Setting up -------------------------------------------------------------------------------------------------------
 
-    def _prepare_folders(self) -> HolderSettings:
-        tmp = self._folder / "tmp"
-        tmp.mkdir(parents=True)
-        tmp.chmod(0o1777)
-        hosts = self._folder / "hosts"
-        hosts.write_text(relay.hosts_file(self._settings.relays, SANDBOX_ADDRESS), encoding="ascii")
-        view = {
-            "mount_point": str(self._settings.mount_point),
-            "layer": str(self.deployment.layer),
-            "code": str(self.deployment.config.code.resolve()),
-            "tmp": str(tmp),
-            "hosts": str(hosts),
-            "visible": visible_folders(self.deployment.runtime),
-        }
-        addresses = [SANDBOX_ADDRESS, *relay.addresses(self._settings.relays).values()]
-        return HolderSettings(self._settings.has_namespaces, addresses, "sandbox", self._settings.user, view)
-
-    def _living_holder(self) -> Holder:
+    def _open_socket(self) -> socket.socket:
+        """A socket of the sandbox's network. Raises OSError, for one when the sandbox has ended."""
         if self._holder is None:
-            raise IsolationError("the sandbox has ended")
-        return self._holder
-
-    def _open_delivery(self, subscription: Subscription) -> Delivery:
-        host = SANDBOX_ADDRESS if self._settings.has_namespaces else LOOPBACK
-        open_socket = self._living_holder().socket
-        delivery = Delivery(subscription, host, open_socket, self._gate, self._settings.clock)
-        self._deliveries.append(delivery)
-        return delivery
+            raise OSError(errno.ENOTCONN, "the sandbox has ended")
+        return self._holder.socket()
 
     # What the state machine asks --------------------------------------------------------------------------------------
 
@@ -236,10 +217,18 @@ class Sandbox:
                 self._set_timer(at_ns)
             case do.CancelTimer():
                 self._cancel_timer()
-            case do.Answer(_, payload, is_error):
-                self._answer(payload, is_error=is_error)
+            case do.Answer(request_id, payload, is_error):
+                self._answer(request_id, payload, is_error=is_error)
+            case do.Refuse():
+                self._refuse(action)
+            case do.DeliverRestore():
+                self._inboxes.restore.put(None)
+            case do.Restoring():
+                self._outlet.hub.release()
             case do.Freeze():
                 self._freeze()
+            case do.Rest():
+                self._owner.is_idle(self)
             case do.Thaw():
                 self._thaw()
             case do.SignalRuntime(number):
@@ -248,8 +237,10 @@ class Sandbox:
                 self._signal(name, signal.SIGKILL)
             case do.InitDone():
                 self._used_memory_mb()
-                self._hub.close_subscriptions()
+                self._outlet.hub.close_subscriptions()
                 self._owner.init_done(self, action)
+            case do.RestoreDone():
+                self._owner.restore_done(self, action)
             case do.InvocationDone():
                 self._invocation_done(action)
             case do.BeginReset():
@@ -264,14 +255,15 @@ class Sandbox:
                 self._background(self.close())
 
     def _emit(self, time_ns: int, kind: str, record: records.Record) -> None:
-        self._hub.emit(time_ns, kind, record)
+        self._outlet.emit(time_ns, kind, record)
         if kind == records.RUNTIME_DONE and self._inboxes.holds_events:
-            self._flush()
+            self._outlet.flush()
             self._inboxes.release_soon()
 
     def _deliver_invocation(self, given: NextInvocation) -> None:
-        self._hub.invoked()
-        faults = NO_FAULTS if self._request is None else self._request.faults
+        self._outlet.hub.invoked()
+        request = self._requests.get(given.invocation.request_id)
+        faults = NO_FAULTS if request is None else request.faults
         if not faults.time_out:
             self._inboxes.runtime.put(given)
         if faults.out_of_memory:
@@ -289,9 +281,10 @@ class Sandbox:
             self._apply(self.machine.start_failed(None if name == RUNTIME else name, str(error), self.now_ns()))
 
     def _log_line(self, kind: str, source: str, line: str) -> None:
-        self._hub.emit(self.now_ns(), kind, line)
-        if kind == records.FUNCTION_LOG and self._request is not None:
-            self._request.add_log(line)
+        self._outlet.emit(self.now_ns(), kind, line)
+        if kind == records.FUNCTION_LOG:
+            for request in self._requests.values():  # of several at once, nothing tells whose line it is
+                request.add_log(line)
         self._settings.show_log(self.deployment.config.name, source, line)
 
     def _drain_log(self, name: str) -> None:
@@ -323,13 +316,19 @@ class Sandbox:
             self._timer.cancel()
             self._timer = None
 
-    def _answer(self, payload: bytes, *, is_error: bool) -> None:
+    def _answer(self, request_id: str, payload: bytes, *, is_error: bool) -> None:
         self._used_memory_mb()  # what crashes later should have been seen once
-        if self._request is not None:
-            self._request.answer(payload, is_error=is_error)
+        if request_id in self._requests:
+            self._requests[request_id].answer(payload, is_error=is_error)
+
+    def _refuse(self, refusal: do.Refuse) -> None:
+        request = self._requests.pop(refusal.request_id, None)
+        if request is not None:
+            request.refuse(InvokeError(refusal.status, refusal.error_type, refusal.message))
+            self._owner.invocation_refused(self)
 
     def _freeze(self) -> None:
-        self._gate.close()
+        self._outlet.freeze()
         if self._programs is not None:
             self._programs.freeze()
         if self._faults.close_idle_connections:
@@ -339,7 +338,7 @@ class Sandbox:
     def _thaw(self) -> None:
         if self._programs is not None:
             self._programs.thaw()
-        self._gate.open()
+        self._outlet.thaw()
 
     def _signal(self, name: str, number: int) -> None:
         if self._programs is not None:
@@ -348,27 +347,20 @@ class Sandbox:
     def _invocation_done(self, outcome: do.InvocationDone) -> None:
         self.invocations += 1
         self._owner.invocation_done(self, outcome)
-        if self._request is not None:
-            self._request.finish(outcome, self.deployment.config.version)
-            self._request = None
+        request = self._requests.pop(outcome.request_id, None)
+        if request is not None:
+            request.finish(outcome, self.deployment.config.version)
 
     def _begin_stop(self) -> None:
         self._inboxes.forget_events()
-        self._hub.stopping()
-        self._flush()
-
-    def _flush(self) -> None:
-        for delivery in self._deliveries:
-            delivery.flush()
+        self._outlet.stopping()
 
     def _stop_programs(self) -> None:
         """Leave the sandbox as empty as before its first init, but for its files."""
         if self._programs is not None:
             self._programs.kill_all()
-        for delivery in self._deliveries:
+        for delivery in self._outlet.restart():
             self._background(delivery.close())
-        self._deliveries.clear()
-        self._hub.reopen()
         self._inboxes.restart()
 
     def _used_memory_mb(self) -> int:
@@ -383,12 +375,18 @@ class Sandbox:
             return
         self._is_closing = True
         self._cancel_timer()
+        try:
+            await self._release()
+        finally:
+            self._ended.set()
+            self._owner.has_ended(self)
+
+    async def _release(self) -> None:
         holder, self._holder = self._holder, None
         if holder is not None:
             holder.close()
             await holder.wait_closed()
-        for delivery in self._deliveries:
-            await delivery.close()
+        await self._outlet.close()
         await self._network.close()
         programs, self._programs = self._programs, None
         if programs is not None:
@@ -397,8 +395,6 @@ class Sandbox:
             self._group.remove()
         with contextlib.suppress(OSError):
             await asyncio.to_thread(shutil.rmtree, self._folder)
-        self._ended.set()
-        self._owner.has_ended(self)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

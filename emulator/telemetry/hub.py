@@ -17,6 +17,7 @@ from emulator.telemetry.subscription import Subscription
 
 BACKLOG_RECORDS: Final = 10_000
 """What was recorded before a subscription is delivered to it too: an init can only be seen by looking back."""
+_WITH_INSTANCE: Final = frozenset({records.INIT_START, records.RESTORE_START})
 _INSTANCE_KEYS: Final = ("instanceId", "instanceMaxMemory")
 _NAME_KEYS: Final = ("functionName", "functionVersion")
 
@@ -42,6 +43,9 @@ class Hub:
         self._ordering: Ordering[_Event] = Ordering(faults)
         self._backlog: deque[_Event] | None = deque(maxlen=BACKLOG_RECORDS)
         self._subscriptions: dict[str, tuple[Subscription, Sink]] = {}
+        self._held: list[_Event] | None = None
+        """What is held back, while it is."""
+        self._shift_ns = 0
         self._known: set[str] = set()
         """Every extension that has ever subscribed here, before a reset too."""
 
@@ -68,9 +72,25 @@ class Hub:
         self._subscriptions.clear()
         self._backlog = deque(maxlen=BACKLOG_RECORDS)
 
+    def hold(self, shift_ns: int) -> None:
+        """From now on tell nothing, until :meth:`release`; and then with times that differ by so much."""
+        self._held = []
+        self._shift_ns = shift_ns
+
+    def release(self) -> None:
+        """Tell what was held back, and from now on everything at once and with its own time."""
+        held, self._held = self._held or [], None
+        self._shift_ns = 0
+        for event in held:
+            self._distribute(self._ordering.pass_on(event.kind, event))
+
     def emit(self, time_ns: int, kind: str, record: dict[str, Any] | str) -> None:
         """Record something."""
-        self._distribute(self._ordering.pass_on(kind, _Event(rfc3339(time_ns), kind, record)))
+        event = _Event(rfc3339(time_ns + self._shift_ns), kind, record)
+        if self._held is not None:
+            self._held.append(event)
+        else:
+            self._distribute(self._ordering.pass_on(kind, event))
 
     def invoked(self) -> None:
         """Extensions have been given an INVOKE: what waited for that may go."""
@@ -102,7 +122,7 @@ def project(kind: str, record: dict[str, Any] | str, schema_version: str) -> dic
     """The form that a record has in a schema version."""
     if isinstance(record, str):
         return _log_record(record) if schema_version >= "2022-12-13" else record
-    if kind != records.INIT_START or schema_version >= "2025-01-29":
+    if kind not in _WITH_INSTANCE or schema_version >= "2025-01-29":
         return record
     hidden = _INSTANCE_KEYS if schema_version >= "2022-12-13" else _INSTANCE_KEYS + _NAME_KEYS
     return {key: value for key, value in record.items() if key not in hidden}

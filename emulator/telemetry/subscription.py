@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -10,6 +11,8 @@ from emulator import wire
 from emulator.errors import SandboxApiError
 
 SCHEMA_VERSIONS: Final = ("2022-07-01", "2022-12-13", "2025-01-29")
+MANAGED_VERSIONS: Final = SCHEMA_VERSIONS[2:]
+"""What Managed Instances accept."""
 TYPES: Final = ("platform", "function", "extension")
 _METHODS: Final = ("POST", "PUT")
 
@@ -51,14 +54,14 @@ class Subscription:
     method: str
 
 
-def parse(body: Any) -> Subscription:
+def parse(body: Any, versions: Sequence[str] = SCHEMA_VERSIONS) -> Subscription:
     """Check a request's JSON. Raises SandboxApiError (400 ValidationError) that names the field, value and rule."""
     if not isinstance(body, dict):
         raise _invalid("request body must be a JSON object")
     _reject_unknown(body, ("schemaVersion", "types", "buffering", "destination"), "")
     version = body.get("schemaVersion", SCHEMA_VERSIONS[0])
-    if version not in SCHEMA_VERSIONS:
-        raise _invalid(f"/schemaVersion: must be one of {', '.join(SCHEMA_VERSIONS)} but found {version!r}")
+    if version not in versions:
+        raise _invalid(f"/schemaVersion: must be one of {', '.join(versions)} but found {version!r}")
     port, path, method = _destination(body.get("destination"))
     return Subscription(version, _types(body.get("types")), _buffering(body.get("buffering")), port, path, method)
 

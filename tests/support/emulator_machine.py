@@ -9,8 +9,8 @@ from emulator.clock import NS_PER_MS
 from emulator.lifecycle import actions as do
 from emulator.lifecycle.actions import Action, Invocation
 from emulator.lifecycle.extensions import Extensions
-from emulator.lifecycle.machine import Lifecycle
 from emulator.lifecycle.phases import Phase
+from emulator.lifecycle.single import SingleLifecycle
 from emulator.telemetry.records import FunctionIdentity, ResponseTimes
 
 T = TypeVar("T")
@@ -33,8 +33,9 @@ class Sandbox:
     def __init__(self, *names: str, timeout_ms: float = 3000) -> None:
         ids = itertools.count()
         self.extensions = Extensions(names, new_identifier=lambda: f"{next(ids):032d}")
-        self.machine = Lifecycle(FUNCTION, ms(timeout_ms), self.extensions, lambda: 64, lambda: "5" * 16)
+        self.machine = SingleLifecycle(FUNCTION, ms(timeout_ms), self.extensions, lambda: 64, lambda: "5" * 16)
         self.done: list[Action] = []
+        self.request_id = "r1"
 
     def __call__(self, actions: list[Action]) -> list[Action]:
         self.done += actions
@@ -57,10 +58,13 @@ class Sandbox:
         """The runtime asks for the next invocation."""
         return self(self.machine.runtime_asks(ms(at_ms)))
 
-    def answers(self, at_ms: float, error_type: str | None = None) -> list[Action]:
-        """The runtime answers."""
+    def answers(self, at_ms: float, error_type: str | None = None, request_id: str | None = None) -> list[Action]:
+        """The runtime answers the invocation at hand, or the one named."""
         times = ResponseTimes(ms(at_ms), ms(at_ms), 2)
-        return self(self.machine.runtime_answered(b"ok", times, error_type=error_type))
+        given = [action.invocation.request_id for action in self.of(do.DeliverInvocation)]
+        self.request_id = given[-1] if given else self.request_id
+        answered = request_id or self.request_id
+        return self(self.machine.runtime_answered(answered, b"ok", times, error_type=error_type))
 
     def initialise(self, at_ms: float, *names: str) -> list[Action]:
         """The extensions register and ask, then the runtime asks: the end of an init."""
