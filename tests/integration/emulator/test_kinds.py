@@ -69,12 +69,10 @@ def test_a_restore_runs_the_hooks_and_is_told_after_a_day_old_init(start_hooked,
     assert body["seen"] == again["seen"] == ["init", "before", "after"]
     assert body["environment"]["AWS_LAMBDA_INITIALIZATION_TYPE"] == "snap-start"
     assert "AWS_LAMBDA_LOG_STREAM_NAME" not in body["environment"]
-    told = [record["type"].partition(".")[2] for record in emulator.telemetry() if record["type"] != "function"]
-    assert told[:9] == [
+    told = [record["type"].partition(".")[2] for record in emulator.telemetry()]
+    assert [kind for kind in told if kind.startswith(("init", "restore", "start"))][:7] == [
         "initStart",
-        "telemetrySubscription",
         "initRuntimeDone",
-        "extension",
         "initReport",
         "restoreStart",
         "restoreRuntimeDone",
