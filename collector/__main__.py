@@ -23,6 +23,8 @@ _FAILURE = 2
 def main(arguments: Sequence[str]) -> int:
     """Run a command; returns the exit code."""
     parsed = argument_parser().parse_args(with_default_command(arguments))
+    if parsed.command == "token":
+        return _token()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="collector: %(message)s")
     for library in ("clickhouse_connect", "urllib3", "urllib3.connectionpool"):
         # Their failures reach us as exceptions; what they log beside that names each attempt at a server that is away.
@@ -44,6 +46,14 @@ def main(arguments: Sequence[str]) -> int:
 def _say(text: str) -> None:
     sys.stderr.write(f"collector: {text}\n")
     sys.stderr.flush()
+
+
+def _token() -> int:
+    from collector.receiver.access import new_token  # noqa: PLC0415  # `serve` shows its faults faster without
+
+    token, digest = new_token()
+    sys.stdout.write(f"for the client:  {token}\nfor the file:    {digest}\n")
+    return 0
 
 
 def _migrate(config: CollectorConfig, *, print_only: bool) -> None:

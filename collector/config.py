@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from collector.errors import SetupError
+from collector.units import size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,16 +72,6 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
-_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-
-
-def _size_bytes(text: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,15})(?:([kmgt])i?b?)?", text.strip().lower())
-    if match is None or int(match[1]) == 0:
-        raise ValueError("a size above 0 such as 4194304, 64MiB or 10GiB")
-    return int(match[1]) * _UNITS[match[2] or ""]
-
-
 def _folder(text: str) -> Path:
     if not text:
         raise ValueError("a folder")
@@ -89,6 +80,12 @@ def _folder(text: str) -> Path:
 
 def _file(text: str) -> Path | None:
     return Path(text).absolute() if text else None
+
+
+def _yes(text: str) -> bool:
+    if text not in {"yes", "no"}:
+        raise ValueError("yes or no")
+    return text == "yes"
 
 
 def _host(text: str) -> str:
@@ -170,25 +167,39 @@ SETTINGS: Final = (
     Setting("http_port", "4318", "port of OTLP/HTTP and of /healthz, /readyz, /metrics; 0 takes a free one", _port),
     Setting("sql_port", "8123", "port of SQL over the embedded store; 0 takes a free one", _port),
     Setting(
+        "tokens", "", "file with the hashes of the bearer tokens that exports need; without it none is asked for", _file
+    ),
+    Setting("tls_certificate", "", "PEM file: the certificate of every port, with what leads to its authority", _file),
+    Setting("tls_key", "", "PEM file: the private key of the certificate", _file),
+    Setting("tls_client_authority", "", "PEM file: who must have signed the certificates of clients", _file),
+    Setting(
+        "allow_unauthenticated",
+        "no",
+        "yes: listen on other addresses than this machine's own without tokens (and, for SQL, without passwords)",
+        _yes,
+    ),
+    Setting("redaction", "", "file of rules: which attributes are left out or covered before anything is kept", _file),
+    Setting(
         "firehose_keys",
         "",
         "file of the access keys that /firehose asks for, one per line; without it only this machine may deliver",
         _file,
     ),
-    Setting("max_request_bytes", "16MiB", "largest request as it arrives", _size_bytes),
-    Setting("max_decompressed_bytes", "64MiB", "largest request after decompression", _size_bytes),
-    Setting("max_in_flight_bytes", "128MiB", "requests that are held in memory before their answer", _size_bytes),
-    Setting("spool_max_bytes", "10GiB", "spool on disk; when it is full, clients are told to retry", _size_bytes),
-    Setting("spool_min_free_bytes", "256MiB", "free disk space that the spool leaves", _size_bytes),
-    Setting("segment_bytes", "16MiB", "size at which a segment of the spool is closed", _size_bytes),
+    Setting("max_request_bytes", "16MiB", "largest request as it arrives", size_bytes),
+    Setting("max_decompressed_bytes", "64MiB", "largest request after decompression", size_bytes),
+    Setting("max_in_flight_bytes", "128MiB", "requests that are held in memory before their answer", size_bytes),
+    Setting("spool_max_bytes", "10GiB", "spool on disk; when it is full, clients are told to retry", size_bytes),
+    Setting("spool_min_free_bytes", "256MiB", "free disk space that the spool leaves", size_bytes),
+    Setting("segment_bytes", "16MiB", "size at which a segment of the spool is closed", size_bytes),
     Setting("segment_items", "50000", "spans, records and points at which a segment is closed", _count),
     Setting("linger_ms", "200", "age at which a segment is closed when the store is waiting for one", _milliseconds),
     Setting("drain_s", "10", "seconds that a stop may spend on storing what is in the spool", _seconds),
+    Setting("sql_passwords", "", "file with the hashes of the passwords that queries need, as --tokens", _file),
     Setting("sql_threads", "4", "queries that run at once", _count),
     Setting("sql_max_seconds", "30", "longest query", _seconds),
-    Setting("sql_max_memory_bytes", "1GiB", "memory of one query", _size_bytes),
+    Setting("sql_max_memory_bytes", "1GiB", "memory of one query", size_bytes),
     Setting("sql_max_rows", "1000000", "rows of one result", _count),
-    Setting("sql_max_result_bytes", "256MiB", "size of one result", _size_bytes),
+    Setting("sql_max_result_bytes", "256MiB", "size of one result", size_bytes),
 )
 """Every setting, in the order of docs/collector.md."""
 
@@ -203,6 +214,12 @@ class CollectorConfig:
     grpc_port: int
     http_port: int
     sql_port: int
+    tokens: Path | None
+    tls_certificate: Path | None
+    tls_key: Path | None
+    tls_client_authority: Path | None
+    allow_unauthenticated: bool
+    redaction: Path | None
     firehose_keys: Path | None
     max_request_bytes: int
     max_decompressed_bytes: int
@@ -213,6 +230,7 @@ class CollectorConfig:
     segment_items: int
     linger_ms: int
     drain_s: float
+    sql_passwords: Path | None
     sql_threads: int
     sql_max_seconds: float
     sql_max_memory_bytes: int
@@ -267,6 +285,7 @@ def argument_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("token", help="make a bearer token or password, and its line for the file of --tokens")
     commands.add_parser("serve", parents=[settings], help="receive, store and answer queries (the default)")
     migrate = commands.add_parser("migrate", parents=[settings], help="create or update the tables")
     migrate.add_argument("--print", dest="print_only", action="store_true", help="print the SQL and change nothing")
@@ -278,6 +297,6 @@ def argument_parser() -> argparse.ArgumentParser:
 
 def with_default_command(arguments: Sequence[str]) -> list[str]:
     """``serve`` where no command is named."""
-    if arguments and arguments[0] in {"serve", "migrate", "quarantine", "-h", "--help"}:
+    if arguments and arguments[0] in {"serve", "migrate", "quarantine", "token", "-h", "--help"}:
         return list(arguments)
     return ["serve", *arguments]

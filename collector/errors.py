@@ -7,8 +7,10 @@
     ├── RequestError               what a request is refused with; the type decides the gRPC code and the HTTP status
     │   ├── MalformedError         INVALID_ARGUMENT, 400: sending it again cannot help
     │   ├── UnsupportedTypeError   UNIMPLEMENTED, 415
+    │   ├── UnauthenticatedError   UNAUTHENTICATED, 401: no token, or not one of ours
     │   ├── TooLargeError          RESOURCE_EXHAUSTED without RetryInfo, 413
     │   └── UnavailableError       UNAVAILABLE with RetryInfo, 503 with Retry-After: send it again later
+    │       └── ThrottledError     UNAVAILABLE with RetryInfo, 429 with Retry-After: the client's own rate is used up
     └── StoreError                 ClickHouse did not take what it was given
         ├── StoreUnavailableError  transient: the same again, later
         ├── StoreRefusedError      permanent: the same again would be refused again
@@ -38,6 +40,10 @@ class UnsupportedTypeError(RequestError):
     """A content type or encoding that the collector does not read."""
 
 
+class UnauthenticatedError(RequestError):
+    """No token, or one that is not known."""
+
+
 class TooLargeError(RequestError):
     """Larger than the limit, before or after decompression."""
 
@@ -52,6 +58,10 @@ class UnavailableError(RequestError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ThrottledError(UnavailableError):
+    """The client has used up its rate."""
 
 
 class StoreError(CollectorError):

@@ -95,6 +95,6 @@ def replay(kept: Kept, store: Store) -> None:
     """
     for rows in decode(kept.record.signal, [kept.record.body]):
         if rows.layout.table == kept.table:
-            store.insert(rows, kept.token)
+            store.insert(rows, kept.token, kept.record.tenant)
     kept.path.unlink()
     sync_folder(kept.path.parent)

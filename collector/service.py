@@ -10,47 +10,40 @@ import asyncio
 import contextlib
 import logging
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
-from collector.cloudwatch import receiver as firehose
-from collector.cloudwatch.access import Access
 from collector.cloudwatch.counters import FirehoseCounters
-from collector.cloudwatch.quarantine import Quarantine
 from collector.errors import SetupError, StoreUnavailableError
+from collector.ports import Addresses, Ports, gate
 from collector.receiver import http
-from collector.receiver.grpc import GrpcReceiver
 from collector.receiver.intake import Intake, IntakeSettings
+from collector.redaction import Rules, parse_rules
 from collector.spool.folder import DataFolder
 from collector.spool.repeats import Journal, Repeats
 from collector.spool.spool import Spool, SpoolSettings
-from collector.sql.engine import Engine
-from collector.sql.server import SqlServer
-from collector.sql.settings import SqlLimits
 from collector.store.clickhouse import ClickHouseStore
 from collector.store.inserter import Inserter
 from collector.telemetry import Counters, Gauges, prometheus_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from collector.config import CollectorConfig
     from collector.spool.record import Record
 
 log = logging.getLogger(__name__)
 
-_GRACE_S: Final = 3.0
-_KEEPALIVE_S: Final = 75.0
 _REOPEN_S: Final = (0.5, 1.0, 2.0, 5.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the collector listens; ``sql`` is empty where the store is a server."""
-
-    grpc: str
-    http: str
-    sql: str
+def _rules(path: Path | None) -> Rules | None:
+    if path is None:
+        return None
+    try:
+        return parse_rules(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else error
+        raise SetupError(f"redaction {path}: {reason}") from None
 
 
 class Service:
@@ -70,6 +63,8 @@ class Service:
             SetupError: it cannot be done as configured.
         """
         config = self._config
+        access = gate(config.tokens)
+        rules = _rules(config.redaction)
         folder = DataFolder(config.data)
         self._exits.callback(folder.release)
         spool, repeats, journal = self._open_spool()
@@ -83,18 +78,15 @@ class Service:
             repeats,
             self._counters,
             time.time_ns,
+            rules,
         )
+        ports = Ports(config, self._intake, access, self._exits)
         if config.store.embedded:
             await self._inserter.call(self._store.open)
             self._inserter.recovered()
-        grpc_port = await self._start_grpc()
-        pages = http.Pages(self._not_ready, self._metrics)
-        app = http.application(self._intake, pages)
-        app.router.add_post(firehose.PATH, self._firehose(Access(config.firehose_keys)).handle)
-        http_port = await self._listen("http", config.http_port, app, cancel=False)
-        sql_address = await self._start_sql() if config.store.embedded else ""
+        addresses = await ports.start(http.Pages(self._not_ready, self._metrics), self._firehose_counters)
         self._inserting = asyncio.create_task(self._run_inserter())
-        return Addresses(self._shown(grpc_port), self._shown(http_port), sql_address)
+        return addresses
 
     def _open_spool(self) -> tuple[Spool, Repeats, Journal]:
         config = self._config
@@ -107,8 +99,7 @@ class Service:
 
         def seen(record: Record) -> None:
             self._counters.receive(record.signal, record.items)
-            if record.export_id is not None:
-                repeats.add(record.signal, record.export_id)
+            repeats.recovered(record)
 
         found = Spool.recover(config.spool, seen)
         self._counters.torn_bytes, self._counters.damaged_bytes = found.torn_bytes, found.damaged_bytes
@@ -125,55 +116,6 @@ class Service:
             config.linger_ms / 1000,
         )
         return Spool(config.spool, settings, found, self._counters), repeats, journal
-
-    async def _start_grpc(self) -> int:
-        receiver = GrpcReceiver(self._intake, self._config.host, self._config.grpc_port)
-        port = await receiver.start()
-        self._exits.push_async_callback(receiver.stop, _GRACE_S)
-        return port
-
-    def _firehose(self, access: Access) -> firehose.FirehoseReceiver:
-        quarantine = Quarantine(self._config.data / "quarantine")
-        return firehose.FirehoseReceiver(self._intake, access, quarantine, self._firehose_counters, time.time_ns)
-
-    async def _start_sql(self) -> str:
-        config = self._config
-        limits = SqlLimits(
-            config.sql_max_seconds,
-            config.sql_max_memory_bytes,
-            config.sql_max_rows,
-            config.sql_max_result_bytes,
-            config.sql_threads,
-        )
-        engine = Engine(config.store.path, limits)
-        self._exits.push_async_callback(engine.close)
-        await engine.start()
-        port = await self._listen("sql", config.sql_port, SqlServer(engine, limits).application(), cancel=True)
-        return self._shown(port)
-
-    async def _listen(self, name: str, port: int, app: web.Application, *, cancel: bool) -> int:
-        """Serve an application; ``cancel`` ends the work for a client that leaves."""
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            auto_decompress=False,  # the applications have limits on what comes out
-            handler_cancellation=cancel,
-            shutdown_timeout=_GRACE_S,
-            keepalive_timeout=_KEEPALIVE_S,
-            max_field_size=firehose.MAX_HEADER_BYTES,
-        )
-        await runner.setup()
-        self._exits.push_async_callback(runner.cleanup)
-        try:
-            await web.TCPSite(runner, self._config.host, port).start()
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise SetupError(f"{name} port: cannot listen on {self._shown(port)}: {reason}") from None
-        return int(runner.addresses[0][1])
-
-    def _shown(self, port: int) -> str:
-        host = self._config.host
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def _run_inserter(self) -> None:
         if not self._config.store.embedded:

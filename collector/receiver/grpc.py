@@ -21,27 +21,34 @@ from collector.errors import (
     MalformedError,
     RequestError,
     SetupError,
+    ThrottledError,
     TooLargeError,
+    UnauthenticatedError,
     UnavailableError,
     UnsupportedTypeError,
 )
 from collector.otlp.signals import PROTOCOLS, Signal
 from collector.receiver.compression import gunzip_if_gzip
+from collector.receiver.http import EXPORT_HEADERS
+from collector.receiver.intake import Incoming
 from collector.receiver.status import status
 from collector.spool.record import ExportId
-from semconv import attributes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from collector.receiver.access import Gate
     from collector.receiver.intake import Intake
+    from collector.tls import TlsFiles
 
     Handler = Callable[[bytes, aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]
 
 CODES: Final = {
     MalformedError: grpc.StatusCode.INVALID_ARGUMENT,
+    UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
     UnsupportedTypeError: grpc.StatusCode.UNIMPLEMENTED,
     TooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ThrottledError: grpc.StatusCode.UNAVAILABLE,
     UnavailableError: grpc.StatusCode.UNAVAILABLE,
 }
 """What each refusal is called in gRPC (OTLP specification, "Failures")."""
@@ -54,9 +61,11 @@ _DESCRIPTORS: Final = (trace_service_pb2, logs_service_pb2, metrics_service_pb2)
 class GrpcReceiver:
     """The server on 4317."""
 
-    def __init__(self, intake: Intake, host: str, port: int) -> None:
+    def __init__(self, intake: Intake, gate: Gate, host: str, port: int, tls: TlsFiles | None) -> None:
         self._intake = intake
+        self._gate = gate
         self._host, self._port = host, port
+        self._tls = tls
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._health = health_aio.HealthServicer()
         self._server = aio.server(
@@ -82,7 +91,10 @@ class GrpcReceiver:
         reflection.enable_server_reflection([*described, reflection.SERVICE_NAME], self._server)
         try:
             _probe(self._host, self._port)
-            port: int = self._server.add_insecure_port(self._address)
+            if self._tls is None:
+                port: int = self._server.add_insecure_port(self._address)
+            else:
+                port = self._server.add_secure_port(self._address, self._tls.credentials())
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise SetupError(f"grpc port: cannot listen on {self._address}: {reason}") from None
@@ -114,11 +126,14 @@ class GrpcReceiver:
         return export
 
     async def _accept(self, signal: Signal, body: bytes, context: aio.ServicerContext[bytes, bytes]) -> None:
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        credential = self._gate.check(metadata.get("authorization", ""))
         with self._intake.admit(len(body)) as admission:
             plain = gunzip_if_gzip(body, self._intake.settings.max_decompressed_bytes)
             if plain is not body:
                 admission.grow(len(plain))
-            await self._intake.accept(signal, plain, _export_id(context))
+            export_id = ExportId.from_headers(*(metadata.get(name) for name in EXPORT_HEADERS))
+            await self._intake.accept(Incoming(signal, plain, export_id, credential))
 
 
 def _probe(host: str, port: int) -> None:
@@ -126,13 +141,6 @@ def _probe(host: str, port: int) -> None:
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     with socket.create_server(address[:2], family=family):
         pass
-
-
-def _export_id(context: aio.ServicerContext[bytes, bytes]) -> ExportId | None:
-    metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-    return ExportId.from_headers(
-        metadata.get(attributes.EXPORT_INSTANCE_HEADER), metadata.get(attributes.EXPORT_SEQUENCE_HEADER)
-    )
 
 
 async def _abort(context: aio.ServicerContext[bytes, bytes], error: RequestError) -> None:

@@ -3,31 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from collector.errors import RequestError, TooLargeError, UnavailableError
 from collector.otlp import decode, json_format
-from collector.otlp.signals import PROTOCOLS
+from collector.otlp.signals import PROTOCOLS, Signal
 from collector.spool.record import Record
+from collector.spool.repeats import RepeatKey, repeat_key
+from collector.spool.spool import settling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from collector.otlp.signals import ExportRequest, Signal
+    from collector.otlp.signals import ExportRequest
+    from collector.receiver.access import Credential
     from collector.spool.record import ExportId
     from collector.spool.repeats import Repeats
     from collector.telemetry import Counters
+
+Key = tuple[Signal, str, int]
 
 BUSY_RETRY_S: Final = 1.0
 """What clients are told to wait when too much is being worked on, or the collector stops."""
 
 
+Done = Callable[[UnavailableError | None], None]
+"""Called once, in the event loop: with None when a request may be acknowledged, else with why it may not."""
+
+
 class Sink(Protocol):
     """Where accepted requests go: the spool."""
 
-    async def append(self, record: Record) -> None:
-        """Return once the record is durable, or raise UnavailableError."""
+    def submit(self, record: Record, done: Done) -> None:
+        """Call ``done`` once the record is durable or cannot be; or raise UnavailableError."""
+
+
+class Changes(Protocol):
+    """What is left out of requests or covered before they are kept."""
+
+    def apply(self, signal: Signal, request: ExportRequest) -> bool:
+        """Change the request in place; returns whether anything was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request, decompressed.
+
+    Attributes:
+        body: protobuf, or JSON where ``is_json``.
+        export_id: where the client gave one, a repeat is recognised by it.
+        credential: what the client showed.
+    """
+
+    signal: Signal
+    body: bytes
+    export_id: ExportId | None
+    credential: Credential
+    is_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +81,15 @@ class Intake:
         repeats: Repeats,
         counters: Counters,
         now_unix_nano: Callable[[], int],
+        changes: Changes | None = None,
     ) -> None:
         self.settings = settings
         self._sink = sink
         self._repeats = repeats
         self._counters = counters
         self._now_unix_nano = now_unix_nano
-        self._in_progress: dict[tuple[Signal, ExportId], asyncio.Future[None]] = {}
+        self._changes = changes
+        self._in_progress: dict[Key, list[tuple[Done, int]]] = {}
         self._in_flight_bytes = 0
         self._stopping = False
 
@@ -86,35 +120,42 @@ class Intake:
             raise UnavailableError("the collector is stopping", retry_after_s=BUSY_RETRY_S)
         if self._in_flight_bytes + size_bytes > self.settings.max_in_flight_bytes:
             raise UnavailableError("too many requests at once", retry_after_s=BUSY_RETRY_S)
+        self.hold(size_bytes)
         return Admission(self, size_bytes)
 
     def hold(self, size_bytes: int) -> None:
         """For :class:`Admission`: count (or, negative, give back) bytes."""
         self._in_flight_bytes += size_bytes
 
-    async def accept(self, signal: Signal, body: bytes, export_id: ExportId | None, *, is_json: bool = False) -> None:
-        """Return once the request may be acknowledged.
-
-        Args:
-            signal: what the request holds.
-            body: decompressed.
-            export_id: where the client gave one, a repeat is recognised by it.
-            is_json: OTLP/JSON instead of protobuf.
+    def take(self, incoming: Incoming, done: Done) -> None:
+        """Call ``done`` once the request may be acknowledged.
 
         Raises:
-            RequestError: it must not be acknowledged; the type says what to answer.
+            RequestError: it must not be; the type says what to answer, and ``done`` is not called.
         """
-        if not body and not is_json:
-            return  # the encoding of an empty request, which is a success
+        signal, body = incoming.signal, incoming.body
+        if not body and not incoming.is_json:
+            done(None)  # the encoding of an empty request, which is a success
+            return
         request: ExportRequest
-        if is_json:
-            request = json_format.parse(PROTOCOLS[signal], body)
+        request = json_format.parse(PROTOCOLS[signal], body) if incoming.is_json else decode.parse(signal, body)
+        changed = self._changes is not None and self._changes.apply(signal, request)
+        if changed or incoming.is_json:
             body = request.SerializeToString(deterministic=True)
-        else:
-            request = decode.parse(signal, body)
         items = PROTOCOLS[signal].count(request)
-        if items:
-            await self.store_once(Record(signal, items, self._now_unix_nano(), export_id, body))
+        if not items:
+            done(None)
+            return
+        now_unix_nano = self._now_unix_nano()
+        incoming.credential.spend(len(body), items, now_unix_nano / 1e9)
+        record = Record(signal, items, now_unix_nano, incoming.export_id, body, incoming.credential.tenant)
+        self.keep_once(record, done)
+
+    async def accept(self, incoming: Incoming) -> None:
+        """Return once the request may be acknowledged. As :meth:`take`."""
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.take(incoming, settling(kept))
+        await kept
 
     async def store_once(self, record: Record) -> None:
         """Return once the record is durable, whether by this call or, with the same id, by an earlier one.
@@ -122,24 +163,40 @@ class Intake:
         Raises:
             UnavailableError: it is not.
         """
-        if record.export_id is None:
-            await self._store(record)
-            return
-        key = (record.signal, record.export_id)
-        while (earlier := self._in_progress.get(key)) is not None:
-            await asyncio.wait([earlier])
-        if key in self._repeats:
-            self._counters.repeated[record.signal] += record.items
-            return
-        task = asyncio.ensure_future(self._store(record))
-        self._in_progress[key] = task
-        task.add_done_callback(lambda _: self._in_progress.pop(key))
-        await asyncio.shield(task)
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.keep_once(record, settling(kept))
+        await kept
 
-    async def _store(self, record: Record) -> None:
-        await self._sink.append(record)
-        if record.export_id is not None:
-            self._repeats.add(record.signal, record.export_id)
+    def keep_once(self, record: Record, done: Done) -> None:
+        """Call ``done`` once the record is durable, whether by this call or, with the same id, by an earlier one.
+
+        Raises:
+            UnavailableError: the spool has no room.
+        """
+        if record.export_id is None:
+            self._sink.submit(record, done)
+            return
+        key = repeat_key(record)
+        sequence = record.export_id.sequence
+        if (waiting := self._in_progress.get((*key, sequence))) is not None:
+            waiting.append((done, record.items))
+        elif self._repeats.holds(key, sequence):
+            self._counters.repeated[record.signal] += record.items
+            done(None)
+        else:
+            self._sink.submit(record, lambda failure: self._kept(key, sequence, failure, done))
+            self._in_progress[*key, sequence] = []
+
+    def _kept(self, key: RepeatKey, sequence: int, failure: UnavailableError | None, done: Done) -> None:
+        """The first of equal exports is durable or is not; those that came meanwhile share its answer."""
+        waiting = self._in_progress.pop((*key, sequence))
+        if failure is None:
+            self._repeats.add(key, sequence)
+        done(failure)
+        for waits, items in waiting:
+            if failure is None:
+                self._counters.repeated[key[0]] += items
+            waits(failure)
 
     def refused(self, error: RequestError) -> None:
         """Count a request that gets an error."""
@@ -147,7 +204,7 @@ class Intake:
 
 
 class Admission:
-    """Bytes of a request that are held until the ``with`` block is left."""
+    """Bytes of a request that are held until :meth:`release`, which leaving a ``with`` block does."""
 
     def __init__(self, intake: Intake, size_bytes: int) -> None:
         self._intake = intake
@@ -158,9 +215,23 @@ class Admission:
         self._size_bytes += size_bytes
         self._intake.hold(size_bytes)
 
+    def extend(self, size_bytes: int) -> None:
+        """Hold more, if there is room.
+
+        Raises:
+            UnavailableError: too much is held already.
+        """
+        if self._intake.in_flight_bytes + size_bytes > self._intake.settings.max_in_flight_bytes:
+            raise UnavailableError("too many requests at once", retry_after_s=BUSY_RETRY_S)
+        self.grow(size_bytes)
+
+    def release(self) -> None:
+        """Hold nothing any more. May be called again."""
+        self._intake.hold(-self._size_bytes)
+        self._size_bytes = 0
+
     def __enter__(self) -> Self:
-        self._intake.hold(self._size_bytes)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._intake.hold(-self._size_bytes)
+        self.release()

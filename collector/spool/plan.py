@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from collector.otlp.signals import Signal
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from collector.otlp.signals import Signal
     from collector.spool.record import Record
 
 MAX_BATCH_ITEMS: Final = 50_000
@@ -26,10 +25,12 @@ class Batch:
 
     Attributes:
         token: ``insert_deduplication_token`` of the insert, unique to this batch for good.
+        tenant: the database that it goes to.
     """
 
     token: str
     signal: Signal
+    tenant: str
     records: tuple[Record, ...]
 
     @property
@@ -44,17 +45,24 @@ class Batch:
 
 
 def batches(segment_name: str, records: Sequence[Record]) -> Iterator[Batch]:
-    """The batches of a segment, each signal's records in their order."""
-    for signal in Signal:
-        part: list[Record] = []
-        number = items = 0
-        for record in records:
-            if record.signal is not signal:
-                continue
-            if part and items + record.items > MAX_BATCH_ITEMS:
-                yield Batch(f"{segment_name}-{signal.label}-{number}", signal, tuple(part))
-                part, number, items = [], number + 1, 0
-            part.append(record)
-            items += record.items
-        if part:
-            yield Batch(f"{segment_name}-{signal.label}-{number}", signal, tuple(part))
+    """The batches of a segment, each signal's records of each tenant in their order."""
+    groups: dict[tuple[Signal, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.signal, record.tenant), []).append(record)
+    for signal, tenant in sorted(groups):
+        name = f"{segment_name}-{signal.label}-{tenant}" if tenant else f"{segment_name}-{signal.label}"
+        for number, part in enumerate(_parts(groups[signal, tenant])):
+            yield Batch(f"{name}-{number}", signal, tenant, tuple(part))
+
+
+def _parts(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """The records in runs of at most :data:`MAX_BATCH_ITEMS` items, where a record has not more by itself."""
+    part: list[Record] = []
+    items = 0
+    for record in records:
+        if part and items + record.items > MAX_BATCH_ITEMS:
+            yield part
+            part, items = [], 0
+        part.append(record)
+        items += record.items
+    yield part

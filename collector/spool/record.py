@@ -5,10 +5,11 @@ A segment is ``MAGIC`` and then records, each::
     length   uint32   of what follows the checksum
     crc32    uint32   of what follows it
     signal   uint8
-    spare    uint8    0
+    tenant   uint8    size of the tenant's name
     id_size  uint16
     items    uint32   spans, log records or points
     received uint64   nanoseconds since the epoch
+    name     ASCII, of the tenant; empty for the store's own database
     id       UTF-8, id_size bytes: the export's id, empty where the client gave none
     body     the rest: the OTLP request as protobuf
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 from collector.otlp.signals import Signal
@@ -41,55 +42,69 @@ class ExportId:
     Attributes:
         instance: the sandbox.
         sequence: from 1.
+        total: items that the sandbox has exported or dropped in this signal, this export included; None if not said.
+        dropped: items of those that it has dropped.
     """
 
     instance: str
     sequence: int
+    total: int | None = field(default=None, compare=False)
+    dropped: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.sequence} {self.instance}"
+        totals = "" if self.total is None else f",{self.total},{self.dropped or 0}"
+        return f"{self.sequence}{totals} {self.instance}"
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The reverse of ``str``; None for an empty text."""
         if not text:
             return None
-        sequence, _, instance = text.partition(" ")
-        return cls(instance, int(sequence))
+        numbers, _, instance = text.partition(" ")
+        sequence, *totals = (int(number) for number in numbers.split(","))
+        return cls(instance, sequence, *totals)
 
     @classmethod
-    def from_headers(cls, instance: str | None, sequence: str | None) -> Self | None:
-        """From the values of the layer's headers; None where one is missing or is not what it should be."""
-        if not instance or len(instance) > 256 or not sequence or len(sequence) > 19:
+    def from_headers(
+        cls, instance: str | None, sequence: str | None, total: str | None = None, dropped: str | None = None
+    ) -> Self | None:
+        """From the values of the layer's headers; None where one of the first two is not what it should be."""
+        if not instance or len(instance) > 256 or not instance.isprintable():
             return None
-        if not (sequence.isascii() and sequence.isdigit() and 0 < int(sequence) < _MAX_SEQUENCE):
-            return None
-        return cls(instance, int(sequence))
+        number = _number(sequence)
+        return cls(instance, number, _number(total), _number(dropped)) if number else None
+
+
+def _number(text: str | None) -> int | None:
+    if not text or len(text) > 19 or not (text.isascii() and text.isdigit()):
+        return None
+    number = int(text)
+    return number if number < _MAX_SEQUENCE else None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One acknowledged request."""
+    """One acknowledged request.
+
+    Attributes:
+        tenant: the database that it goes to, by the credential that it came with; empty for the store's own.
+    """
 
     signal: Signal
     items: int
     received_unix_nano: int
     export_id: ExportId | None
     body: bytes
-
-    @property
-    def encoded_bytes(self) -> int:
-        """Size of :meth:`encode`'s result."""
-        id_size = len(str(self.export_id).encode()) if self.export_id else 0
-        return _FRAME.size + _HEAD.size + id_size + len(self.body)
+    tenant: str = ""
 
     def encode(self) -> bytes:
         """Its bytes in a segment."""
+        tenant = self.tenant.encode()
         export_id = str(self.export_id).encode() if self.export_id else b""
-        head = _HEAD.pack(self.signal, 0, len(export_id), self.items, self.received_unix_nano)
-        crc = zlib.crc32(self.body, zlib.crc32(export_id, zlib.crc32(head)))
-        length = len(head) + len(export_id) + len(self.body)
-        return b"".join((_FRAME.pack(length, crc), head, export_id, self.body))
+        head = _HEAD.pack(self.signal, len(tenant), len(export_id), self.items, self.received_unix_nano)
+        head += tenant + export_id
+        crc = zlib.crc32(self.body, zlib.crc32(head))
+        return b"".join((_FRAME.pack(len(head) + len(self.body), crc), head, self.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +152,17 @@ def _intact(data: bytes, offset: int) -> Iterator[tuple[Record, int]]:
 
 
 def _record(data: bytes, start: int, end: int) -> Record | None:
-    signal, _, id_size, items, received = _HEAD.unpack_from(data, start)
-    body_start = start + _HEAD.size + id_size
+    signal, tenant_size, id_size, items, received = _HEAD.unpack_from(data, start)
+    id_start = start + _HEAD.size + tenant_size
+    body_start = id_start + id_size
     if body_start > end or signal not in _SIGNALS:
         return None
     try:
-        export_id = ExportId.parse(data[start + _HEAD.size : body_start].decode())
-    except ValueError:
+        tenant = data[start + _HEAD.size : id_start].decode("ascii")
+        export_id = ExportId.parse(data[id_start:body_start].decode())
+    except (ValueError, TypeError):
         return None
-    return Record(Signal(signal), items, received, export_id, data[body_start:end])
+    return Record(Signal(signal), items, received, export_id, data[body_start:end], tenant)
 
 
 def _is_torn(data: bytes, offset: int) -> bool:

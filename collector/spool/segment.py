@@ -12,9 +12,10 @@ from collector.otlp.signals import Signal
 from collector.spool.record import MAGIC, scan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from collector.spool.record import Record, Scan
+    from collector.spool.record import Scan
 
 _NAME: Final = re.compile(r"([0-9]{20})-[0-9a-f]{16}")
 SUFFIX: Final = ".segment"
@@ -77,13 +78,16 @@ class SegmentWriter:
             raise
         self.segment.size_bytes = len(MAGIC)
 
-    def append(self, records: list[Record]) -> None:
-        """Write and sync the records; after an error none of them is in the file.
+    def append(self, data: bytes, items: Mapping[Signal, int]) -> None:
+        """Write and sync encoded records; after an error none of them is in the file.
+
+        Args:
+            data: the records.
+            items: what they hold, per signal.
 
         Raises:
             OSError: not written. The segment must be closed: after a failed sync the page cache proves nothing.
         """
-        data = b"".join([record.encode() for record in records])
         try:
             self._write(data)
             os.fdatasync(self._descriptor)
@@ -91,8 +95,8 @@ class SegmentWriter:
             os.ftruncate(self._descriptor, self.segment.size_bytes)
             raise
         self.segment.size_bytes += len(data)
-        for record in records:
-            self.segment.items[record.signal] += record.items
+        for signal, count in items.items():
+            self.segment.items[signal] += count
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

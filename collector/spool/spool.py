@@ -10,17 +10,18 @@ import contextlib
 import shutil
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collector.errors import SetupError, UnavailableError
 from collector.spool.segment import Recovery, SegmentWriter, ordinal, recover_one, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from collector.otlp.signals import Signal
     from collector.spool.record import Record
     from collector.spool.segment import Segment
     from collector.telemetry import Counters
@@ -48,14 +49,33 @@ class SpoolSettings:
     linger_s: float
 
 
-@dataclass(slots=True)
-class _Pending:
-    record: Record
-    done: asyncio.Future[None]
+Done = Callable[[UnavailableError | None], None]
+"""Called once, in the event loop: with None when a record is on disk, else with why it is not kept."""
+
+
+class _Pending(NamedTuple):
+    data: bytes
+    signal: Signal
+    items: int
+    done: Done
+
+
+def settling(future: asyncio.Future[None]) -> Done:
+    """A ``done`` that settles a future, which may have been cancelled meanwhile: a client that went away."""
+
+    def done(failure: Exception | None) -> None:
+        if future.cancelled():
+            return
+        if failure is None:
+            future.set_result(None)
+        else:
+            future.set_exception(failure)
+
+    return done
 
 
 class Spool:
-    """Durable, bounded, ordered. Made by :meth:`open`; used from one event loop."""
+    """Durable, bounded, ordered; used from one event loop."""
 
     def __init__(self, folder: Path, settings: SpoolSettings, found: Recovery, counters: Counters) -> None:
         self._folder = folder
@@ -99,26 +119,30 @@ class Spool:
 
     # Receivers -------------------------------------------------------------------------------------------------------
 
+    def submit(self, record: Record, done: Done) -> None:
+        """Write the record with those that come meanwhile.
+
+        Raises:
+            UnavailableError: the spool is full. ``done`` is not called.
+        """
+        data = record.encode()
+        held = self._stored_bytes + self._pending_bytes
+        if held + len(data) > self._settings.max_bytes:
+            raise UnavailableError(f"the spool is full ({held} bytes)", retry_after_s=FULL_RETRY_S)
+        self._pending.append(_Pending(data, record.signal, record.items, done))
+        self._pending_bytes += len(data)
+        if self._committer is None or self._committer.done():
+            self._committer = asyncio.create_task(self._commit_all())
+
     async def append(self, record: Record) -> None:
         """Return once the record is on disk.
 
         Raises:
             UnavailableError: the spool is full, the disk is, or it cannot be written. Nothing is kept.
         """
-        size = record.encoded_bytes
-        self._refuse_if_full(size)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append(_Pending(record, done))
-        self._pending_bytes += size
-        if self._committer is None or self._committer.done():
-            self._committer = asyncio.create_task(self._commit_all())
-        # A client that goes away must not take the record of others with it, nor its own, which is being written.
-        await asyncio.shield(done)
-
-    def _refuse_if_full(self, size: int) -> None:
-        held = self._stored_bytes + self._pending_bytes
-        if held + size > self._settings.max_bytes:
-            raise UnavailableError(f"the spool is full ({held} bytes)", retry_after_s=FULL_RETRY_S)
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.submit(record, settling(written))
+        await written
 
     async def _commit_all(self) -> None:
         loop = asyncio.get_running_loop()
@@ -126,27 +150,22 @@ class Spool:
             batch, self._pending = self._pending, []
             size, self._pending_bytes = self._pending_bytes, 0
             self._stored_bytes += size
-            records = [item.record for item in batch]
+            failure: UnavailableError | None = None
             try:
-                sealed = await loop.run_in_executor(self._thread, self._write, records)
+                self._sealed.extend(await loop.run_in_executor(self._thread, self._write, batch))
             except OSError as error:
                 self.write_failures += 1
                 self._stored_bytes -= size
-                self._changed.set()
                 failure = UnavailableError(
                     f"the spool cannot be written: {error.strerror or error}", retry_after_s=FULL_RETRY_S
                 )
-                for item in batch:
-                    item.done.set_exception(failure)
-                    item.done.exception()  # a client that went away does not fetch it
-                continue
             for item in batch:
-                self._counters.receive(item.record.signal, item.record.items)
-                item.done.set_result(None)
-            self._sealed.extend(sealed)
+                if failure is None:
+                    self._counters.receive(item.signal, item.items)
+                item.done(failure)
             self._changed.set()
 
-    def _write(self, records: list[Record]) -> list[Segment]:
+    def _write(self, batch: list[_Pending]) -> list[Segment]:
         """In the spool's thread: write and sync; returns the segments that it closed."""
         free = shutil.disk_usage(self._folder).free
         if free < self._settings.min_free_bytes:
@@ -156,8 +175,11 @@ class Spool:
             self._next_ordinal += 1
             self._first_write_s = time.monotonic()
         writer = self._writer
+        items: dict[Signal, int] = {}
+        for item in batch:
+            items[item.signal] = items.get(item.signal, 0) + item.items
         try:
-            writer.append(records)
+            writer.append(b"".join([item.data for item in batch]), items)
         except OSError:
             self._abandon(writer)
             raise
@@ -177,21 +199,29 @@ class Spool:
 
     # Inserter --------------------------------------------------------------------------------------------------------
 
-    async def next_segment(self) -> Segment:
+    async def next_segment(self, within_s: float | None = None) -> Segment | None:
         """The oldest closed segment that was not taken yet. Closes the open one when it is old enough.
 
         The open segment is closed only while nothing else waits: a backlog grows in large segments, which are stored
         far faster than many small ones.
+
+        Args:
+            within_s: how long to wait for one; None is returned then.
         """
+        until_s = None if within_s is None else time.monotonic() + within_s
         while not self._sealed:
             self._changed.clear()
-            age_s = time.monotonic() - self._first_write_s
-            if self._writer is not None and age_s >= self._settings.linger_s:
+            now_s = time.monotonic()
+            if until_s is not None and now_s >= until_s:
+                return None
+            due_s = None if self._writer is None else self._first_write_s + self._settings.linger_s
+            if due_s is not None and now_s >= due_s:
                 await self.seal()
                 continue
-            due_in_s = None if self._writer is None else self._settings.linger_s - age_s
+            times = [at_s for at_s in (until_s, due_s) if at_s is not None]
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), due_in_s)
+                async with asyncio.timeout(min(times) - now_s if times else None):  # wait_for loses cancellations
+                    await self._changed.wait()
         return self._sealed.popleft()
 
     async def seal(self) -> None:

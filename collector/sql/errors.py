@@ -14,6 +14,7 @@ READONLY: Final = (164, "READONLY")
 TOO_MANY_QUERIES: Final = (202, "TOO_MANY_SIMULTANEOUS_QUERIES")
 FUNCTION_NOT_ALLOWED: Final = (446, "FUNCTION_NOT_ALLOWED")
 QUERY_IS_TOO_LARGE: Final = (307, "QUERY_IS_TOO_LARGE")
+AUTHENTICATION_FAILED: Final = (516, "AUTHENTICATION_FAILED")
 STD_EXCEPTION: Final = (1001, "STD_EXCEPTION")
 
 _CODE: Final = re.compile(r"Code: (\d+)\.")
@@ -25,6 +26,7 @@ _WRAPPED: Final = re.compile(
 """An error that the engine has wrapped in itself, once or more."""
 _STATUS_OF_CODES: Final = {
     400: (6, 27, 36, 38, 41, 43, 53, 62, 69, 72, 131, 321, 427, 456),
+    403: (516,),
     404: (46, 47, 50, 56, 60, 63, 73, 81, 115, 152),
     408: (159,),
     413: (307,),

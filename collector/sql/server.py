@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import re
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from collector.errors import RequestError
+from collector.errors import RequestError, UnauthenticatedError
+from collector.receiver.access import SCHEME
 from collector.receiver.compression import decompress
-from collector.sql.errors import BAD_ARGUMENTS, QUERY_IS_TOO_LARGE, SYNTAX_ERROR, QueryError
+from collector.sql.errors import AUTHENTICATION_FAILED, BAD_ARGUMENTS, QUERY_IS_TOO_LARGE, SYNTAX_ERROR, QueryError
 from collector.sql.guard import check, check_beginning
 from collector.sql.settings import Options, SqlLimits, from_headers, options
 
@@ -26,6 +28,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from collector.receiver.access import Gate
     from collector.sql.engine import Engine, Result
     from collector.sql.guard import Query
 
@@ -73,8 +76,9 @@ _COMPRESSORS: Final[dict[str, Callable[[bytes], bytes]]] = {
 class SqlServer:
     """The application on 8123."""
 
-    def __init__(self, engine: Engine, limits: SqlLimits) -> None:
+    def __init__(self, engine: Engine, limits: SqlLimits, gate: Gate) -> None:
         self._engine = engine
+        self._gate = gate
         self._limits = limits
 
     def application(self) -> web.Application:
@@ -100,11 +104,26 @@ class SqlServer:
             "X-ClickHouse-Timezone": self._engine.timezone,
         }
         try:
+            self._authenticate(request)
             return await self._answer(request, headers)
         except QueryError as error:
             headers["X-ClickHouse-Exception-Code"] = str(error.code)
             headers["Content-Type"] = _TEXT
             return web.Response(status=error.http_status, body=error.text.encode() + b"\n", headers=headers)
+
+    def _authenticate(self, request: web.Request) -> None:
+        """The password, as ClickHouse takes it: in the URL, in its own header, or as basic authentication."""
+        password = request.headers.get("X-ClickHouse-Key") or request.query.get("password", "")
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            password = _basic_password(given)
+        elif scheme.lower() == "bearer":
+            password = given
+        try:
+            self._gate.check(f"{SCHEME} {password}")
+        except UnauthenticatedError:
+            message = "Authentication failed: password is incorrect, or there is no user with such name."
+            raise QueryError.worded(AUTHENTICATION_FAILED, message) from None
 
     async def _answer(self, request: web.Request, headers: dict[str, str]) -> web.Response:
         check_beginning(request.query.get("query", ""))  # first: the body of an INSERT is data, not to be read as SQL
@@ -118,6 +137,13 @@ class SqlServer:
             return web.Response(headers=headers)
         result = await self._engine.run(query, asked)
         return _success(request, asked, query, result, headers)
+
+
+def _basic_password(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 async def _read(request: web.Request) -> tuple[dict[str, str], str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from collector.errors import SetupError, StoreError, StoreUnavailableError
 from collector.store import encoded
-from collector.store.client import as_encoded_error, as_store_error, connect
+from collector.store.client import as_encoded_error, as_store_error, connect, use_database
 from collector.store.migrate import migrate
 
 if TYPE_CHECKING:
@@ -31,31 +31,37 @@ INSERT_SETTINGS: Final = {
 
 
 class ClickHouseStore:
-    """ClickHouse through clickhouse-connect; connects and migrates when it is first used, and again after a failure."""
+    """ClickHouse through clickhouse-connect; connects and migrates when it is first used, and again after a failure.
+
+    A tenant is a database of its own, with all tables, made when it is first used.
+    """
 
     def __init__(self, url: StoreUrl) -> None:
         self._url = url
-        self._client: Client | None = None
+        self._clients: dict[str, Client] = {}
 
-    def open(self) -> None:
+    def open(self, tenant: str = "") -> Client:
         """Connect and create what is missing.
 
         Raises:
             SetupError: not usable as given.
             StoreUnavailableError: not reachable, or not migrated.
         """
-        if self._client is None:
+        if tenant not in self._clients:
             client = connect(self._url)
             try:
+                if tenant:
+                    use_database(client, tenant)
                 migrate(client)
             except StoreUnavailableError:
                 client.close()
                 raise
-            self._client = client
+            self._clients[tenant] = client
+        return self._clients[tenant]
 
-    def insert(self, rows: Rows, token: str) -> None:
+    def insert(self, rows: Rows, token: str, tenant: str = "") -> None:
         """See :class:`~collector.store.inserter.Store`."""
-        client = self._opened()
+        client = self._opened(tenant)
         names, types = zip(*rows.layout.columns, strict=True)
         try:
             client.insert(
@@ -69,12 +75,12 @@ class ClickHouseStore:
         except Exception as error:  # clickhouse-connect and urllib3 raise many kinds; all are told apart
             raise self._failure(as_store_error(error)) from error
 
-    def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str) -> None:
+    def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str, tenant: str = "") -> None:
         """See :class:`~collector.store.inserter.Store`.
 
         Not by chdb's streamed insert, which needs no temporary file and says nothing of what fails behind the parser.
         """
-        client = self._opened()
+        client = self._opened(tenant)
         entry = encoded.ENTRIES[signal]
         schema = encoded.local_schema(entry) if self._url.embedded else encoded.sent_schema(entry)
         settings = {**INSERT_SETTINGS, **encoded.FORMAT_SETTINGS, **schema, "insert_deduplication_token": token}
@@ -85,13 +91,11 @@ class ClickHouseStore:
         except Exception as error:  # as above
             raise self._failure(as_encoded_error(error)) from error
 
-    def _opened(self) -> Client:
+    def _opened(self, tenant: str) -> Client:
         try:
-            self.open()
+            return self.open(tenant)
         except SetupError as error:  # it was usable once: a password may be on its way from old to new
             raise StoreUnavailableError(str(error)) from None
-        assert self._client is not None
-        return self._client
 
     def _failure(self, error: StoreError) -> StoreError:
         if isinstance(error, StoreUnavailableError) and not self._url.embedded:
@@ -100,6 +104,6 @@ class ClickHouseStore:
 
     def close(self) -> None:
         """See :class:`~collector.store.inserter.Store`."""
-        client, self._client = self._client, None
-        if client is not None:
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
             client.close()

@@ -55,6 +55,19 @@ def connect(store: StoreUrl) -> Client:
         raise SetupError(f"store {store.shown}: {error.strerror or error}") from None
 
 
+def use_database(client: Client, name: str) -> None:
+    """Make a database where it is missing, and the client one of it.
+
+    Raises:
+        StoreUnavailableError: it is not there and may not be made.
+    """
+    try:
+        client.command(f"CREATE DATABASE IF NOT EXISTS {name}")
+    except (ClickHouseError, OSError) as error:
+        raise StoreUnavailableError(f"database {name}: {first_line(str(error))}") from error
+    client.database = name
+
+
 def _is_open_elsewhere(path: Path) -> bool:
     """Whether another process holds the engine's lock, a file with its id.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -15,6 +17,7 @@ from collector import quarantine
 from collector.errors import StoreRefusedError, StoreUnavailableError, UndecodedError
 from collector.otlp.decode import decode
 from collector.spool.plan import batches
+from collector.store.arrivals import rows_by_tenant
 from collector.store.encoded import ENTRIES
 
 if TYPE_CHECKING:
@@ -37,6 +40,11 @@ MIN_ENCODED_ITEMS: Final = 1_500
 """Items from which on ClickHouse decodes a batch. To set up the views takes it some 40 ms of processor time for each
 insert, in which Python decodes as many. A change moves batches to the other way; one in doubt is then stored twice."""
 
+TELL_EVERY_S: Final = 5.0
+"""How often changed states of sandboxes' exports are stored. Each state replaces the one before."""
+MAX_TOLD: Final = 50_000
+"""States that are stored at once."""
+
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 15.0
 
@@ -44,10 +52,10 @@ _LONGEST_WAIT_S: Final = 15.0
 class Store(Protocol):
     """What the inserter needs of ClickHouse. Blocking."""
 
-    def insert(self, rows: Rows, token: str) -> None:
+    def insert(self, rows: Rows, token: str, tenant: str = "") -> None:
         """Store rows; the same token again changes nothing. Raises StoreError."""
 
-    def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str) -> None:
+    def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str, tenant: str = "") -> None:
         """Store requests that ClickHouse decodes; the same token again changes nothing.
 
         Raises:
@@ -72,6 +80,8 @@ class Inserter:
         self._counters = counters
         self._quarantine = refused
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inserter")
+        self._told = False
+        self._told_s = 0.0
         self.up = False
         self.trouble = "the store is not open yet"
 
@@ -80,10 +90,35 @@ class Inserter:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     async def run(self) -> None:
-        """Store segments until cancelled."""
+        """Store segments until cancelled, and every now and then what has come of sandboxes' exports."""
         while True:
-            segment = await self._spool.next_segment()
-            await self._store_segment(segment)
+            segment = await self._spool.next_segment(within_s=None if self._told else TELL_EVERY_S)
+            if segment is not None:
+                await self._store_segment(segment)
+                self._told = False
+            if not self._told and time.monotonic() - self._told_s >= TELL_EVERY_S:
+                await self.tell()
+
+    async def tell(self) -> None:
+        """Store what has come of sandboxes' exports, as far as it changed. A failure is tried again next time."""
+        self._told_s = time.monotonic()
+        try:
+            self._told = await self.call(self._tell)
+        except (StoreUnavailableError, StoreRefusedError) as error:
+            self._failed(str(error))
+
+    def _tell(self) -> bool:
+        """In the store's thread. Returns whether everything is told."""
+        arrivals = self._repeats.changed(MAX_TOLD)
+        if not arrivals:
+            return True
+        now_unix_nano = time.time_ns()
+        for tenant, rows in rows_by_tenant(arrivals, now_unix_nano).items():
+            self._store.insert(rows, f"arrivals-{now_unix_nano}-{secrets.token_hex(4)}", tenant)
+        told = self._repeats.told(arrivals)
+        if told:
+            self._journal.all_told(self._repeats)
+        return told
 
     async def _store_segment(self, segment: Segment) -> None:
         result = await self.call(segment.read)
@@ -93,8 +128,7 @@ class Inserter:
         for batch in batches(segment.name, result.records):
             rejected = await self._until_stored(batch)
             self._counters.settle(batch.signal, stored=batch.items - rejected, rejected=rejected)
-        exports = [(record.signal, record.export_id) for record in result.records if record.export_id is not None]
-        await self.call(lambda: self._journal.append(exports, self._repeats))
+        await self.call(lambda: self._journal.append(result.records, self._repeats))
         await self._spool.remove(segment)
 
     async def _until_stored(self, batch: Batch) -> int:
@@ -132,7 +166,7 @@ class Inserter:
         """
         if batch.signal in ENTRIES and batch.items >= MIN_ENCODED_ITEMS:
             try:
-                self._store.insert_encoded(batch.signal, batch.bodies, batch.token)
+                self._store.insert_encoded(batch.signal, batch.bodies, batch.token, batch.tenant)
             except UndecodedError as error:
                 log.debug("store: %s is decoded in Python: %s", batch.token, error)
                 self._counters.undecoded_batches += 1
@@ -144,7 +178,7 @@ class Inserter:
         rejected = 0
         for rows in decode(batch.signal, batch.bodies):
             try:
-                self._store.insert(rows, batch.token)
+                self._store.insert(rows, batch.token, batch.tenant)
             except StoreRefusedError as error:
                 rejected += self._isolate(batch, rows.layout.table, error)
         return rejected
@@ -159,7 +193,7 @@ class Inserter:
                     continue
                 token = f"{batch.token}-{index}"
                 try:
-                    self._store.insert(rows, token)
+                    self._store.insert(rows, token, batch.tenant)
                 except StoreRefusedError as refusal:
                     log.error("store: %s refused %d rows: %s; kept as %s", table, len(rows), refusal, token)  # noqa: TRY400  # the reason is the message
                     quarantine.keep(self._quarantine, record, token, table)

@@ -37,24 +37,24 @@ class Unreliable:
         self._store = store
         self._rng = rng
 
-    def insert(self, rows: Rows, token: str) -> None:
+    def insert(self, rows: Rows, token: str, tenant: str = "") -> None:
         fate = self._rng.random()
         if fate < 0.25:
             raise StoreUnavailableError("connection refused")
         names = rows.columns[[name for name, _ in rows.layout.columns].index("ScopeName")]
         if "poison" in names:
             raise StoreRefusedError("cannot parse")
-        self._store.insert(rows, token)
+        self._store.insert(rows, token, tenant)
         if fate < 0.5:
             raise StoreUnavailableError("timed out after it was stored")
 
-    def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str) -> None:
+    def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str, tenant: str = "") -> None:
         fate = self._rng.random()
         if fate < 0.25:
             raise StoreUnavailableError("connection refused")
         if any(b"poison" in body for body in bodies):
             raise UndecodedError("cannot decode")
-        self._store.insert_encoded(signal, bodies, token)
+        self._store.insert_encoded(signal, bodies, token, tenant)
         if fate < 0.5:
             raise StoreUnavailableError("timed out after it was stored")
 
@@ -167,7 +167,9 @@ def test_a_disk_that_cannot_be_written_refuses_and_recovers(tmp_path: Path) -> N
         folder.mkdir()
         await spool.append(span_record("b", 2))
         assert counters.received[Signal.TRACES] == 1
-        assert [record.received_unix_nano for record in (await spool.next_segment()).read().records] == [2]
+        segment = await spool.next_segment()
+        assert segment is not None
+        assert [record.received_unix_nano for record in segment.read().records] == [2]
         await spool.finish()
         await spool.close()
 
@@ -177,12 +179,14 @@ def test_a_disk_that_cannot_be_written_refuses_and_recovers(tmp_path: Path) -> N
 def test_the_spool_is_bounded_and_opens_again(tmp_path: Path) -> None:
     async def run() -> None:
         record = span_record("a", 1)
-        limit = SpoolSettings(record.encoded_bytes, 1, 1 << 20, 1000, 0.01)
+        limit = SpoolSettings(len(record.encode()), 1, 1 << 20, 1000, 0.01)
         spool = Spool(tmp_path, limit, Spool.recover(tmp_path, lambda _: None), Counters())
         await spool.append(record)
         with pytest.raises(UnavailableError, match="full"):
             await spool.append(record)
-        await spool.remove(await spool.next_segment())
+        segment = await spool.next_segment()
+        assert segment is not None
+        await spool.remove(segment)
         await spool.append(record)
         await spool.finish()
         await spool.close()

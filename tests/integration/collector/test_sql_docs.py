@@ -33,9 +33,14 @@ PARAMETERS = {
     "lambda_concurrency": f"{RANGE}, bucket_s = 60",
     "lambda_invocations_between": RANGE,
     "lambda_sandboxes_between": RANGE,
+    "lambda_stream_lag_between": RANGE,
+    "lambda_throttle_causes_between": RANGE,
 }
 """Views that take parameters."""
-SAME_COLUMNS = {"lambda_invocations_between": "lambda_invocations", "lambda_sandboxes_between": "lambda_sandboxes"}
+SAME_COLUMNS = {
+    f"{view}_between": view
+    for view in ("lambda_invocations", "lambda_sandboxes", "lambda_stream_lag", "lambda_throttle_causes")
+}
 INTERNAL = {
     "lambda_activity_raw",
     "lambda_rollup_coarser",
@@ -45,7 +50,7 @@ INTERNAL = {
     "otlp_traces",
 }
 """Not for reading, like all materialised views."""
-STORAGE = {"lambda_invocation_parts", "lambda_sandbox_parts", "lambda_rollups", "lambda_rollup_state"}
+STORAGE = {"lambda_exports", "lambda_invocation_parts", "lambda_sandbox_parts", "lambda_rollups", "lambda_rollup_state"}
 """Named in the docs; their columns are those of the views."""
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from collector.otlp.signals import Signal
 from collector.spool import repeats as repeats_module
-from collector.spool.record import ExportId
-from collector.spool.repeats import MAX_RANGES, Journal, Ranges, Repeats
+from collector.spool.record import ExportId, Record
+from collector.spool.repeats import MAX_RANGES, Journal, Ranges, RepeatKey, Repeats, repeat_key
 
 
 @given(st.lists(st.integers(1, 60), max_size=80))
@@ -45,17 +45,28 @@ def test_too_many_gaps_forget_the_oldest_run() -> None:
     assert len(list(ranges.pairs())) == MAX_RANGES
 
 
-def export(sequence: int, instance: str = "a sandbox") -> tuple[Signal, ExportId]:
-    return Signal.TRACES, ExportId(instance, sequence)
+def key(instance: str = "a sandbox", signal: Signal = Signal.TRACES) -> RepeatKey:
+    return signal, instance
+
+
+def record(sequence: int, instance: str = "a sandbox", *, items: int = 1, total: int | None = None) -> Record:
+    export_id = ExportId(instance, sequence, total, None if total is None else 0)
+    return Record(Signal.TRACES, items, 1_000 + sequence, export_id, b"")
 
 
 def test_signals_and_sandboxes_are_counted_apart() -> None:
     repeats = Repeats()
-    repeats.add(*export(1))
-    assert export(1) in repeats
-    assert export(2) not in repeats
-    assert export(1, "another") not in repeats
-    assert (Signal.LOGS, ExportId("a sandbox", 1)) not in repeats
+    repeats.add(key(), 1)
+    assert repeats.holds(key(), 1)
+    assert not repeats.holds(key(), 2)
+    assert not repeats.holds(key("another"), 1)
+    assert not repeats.holds(key(signal=Signal.LOGS), 1)
+
+
+def test_tenants_are_counted_apart() -> None:
+    """A tenant's sandbox of the same name is another one."""
+    mine = Record(Signal.TRACES, 1, 1, ExportId("a sandbox", 1), b"", "mine")
+    assert repeat_key(mine) not in {key(), repeat_key(Record(Signal.TRACES, 1, 1, mine.export_id, b"", "yours"))}
 
 
 def test_the_journal_brings_the_memory_back(tmp_path: Path) -> None:
@@ -64,25 +75,66 @@ def test_the_journal_brings_the_memory_back(tmp_path: Path) -> None:
     repeats = Repeats()
     journal = Journal(path)
     for sequence in (1, 2, 3, 9):
-        repeats.add(*export(sequence))
-        journal.append([export(sequence)], repeats)
+        repeats.add(key(), sequence)
+        journal.append([record(sequence, items=10, total=10 * sequence)], repeats)
     with path.open("a", encoding="utf-8") as file:
-        file.write("nonsense\n7 1 1 unknown signal\n1 5 4 backwards\n1 77 77 to")
+        file.write("nonsense\n7 1 1 unknown signal\n1 5 4 backwards\n+ 1 5 x a sandbox\n1 77 77 to")
     for _ in range(2):
         loaded = Repeats()
         Journal(path).load(loaded)
-        assert [number for number in range(1, 12) if export(number) in loaded] == [1, 2, 3, 9]
-    assert len(path.read_text(encoding="utf-8").splitlines()) == 2  # it was rewritten as ranges
+        assert [number for number in range(1, 12) if loaded.holds(key(), number)] == [1, 2, 3, 9]
+        (arrival,) = loaded.changed(10)
+        assert (arrival.tally.exports, arrival.tally.items, arrival.tally.sequence, arrival.tally.total) == (
+            4,
+            40,
+            9,
+            90,
+        )
+        assert arrival.missing == ((4, 8),)
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 4  # rewritten: two ranges, the mark, the tally
+
+
+def test_what_the_spool_still_holds_is_counted_once(tmp_path: Path) -> None:
+    """A crash between the journal and the removal of the segment: the segment is stored, and journaled, again."""
+    path = tmp_path / "journal"
+    repeats = Repeats()
+    repeats.add(key(), 1)
+    Journal(path).append([record(1, items=7)], repeats)
+    loaded = Repeats()
+    journal = Journal(path)
+    journal.load(loaded)
+    for sequence in (1, 2):
+        loaded.recovered(record(sequence, items=7))
+    journal.append([record(1, items=7), record(2, items=7)], loaded)
+    (arrival,) = loaded.changed(10)
+    assert (arrival.tally.exports, arrival.tally.items) == (2, 14)
+
+
+def test_what_was_told_is_not_told_again(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    repeats, journal = Repeats(), Journal(path)
+    for sequence in (1, 2):
+        repeats.add(key(), sequence)
+    journal.append([record(1)], repeats)
+    told = repeats.changed(10)
+    journal.append([record(2)], repeats)
+    assert not repeats.told(told), "it has changed meanwhile"
+    assert repeats.told(repeats.changed(10))
+    journal.all_told(repeats)
+    for _ in range(2):
+        loaded = Repeats()
+        Journal(path).load(loaded)
+        assert loaded.changed(10) == []
 
 
 def test_the_longest_silent_sandbox_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeats_module, "MAX_SANDBOXES", 1)  # times the four signals
     repeats = Repeats()
     for number in range(4):
-        repeats.add(*export(1, f"sandbox {number}"))
-    repeats.add(*export(2, "sandbox 0"))
-    repeats.add(*export(1, "sandbox 4"))
-    assert [number for number in range(5) if export(1, f"sandbox {number}") in repeats] == [0, 2, 3, 4]
+        repeats.add(key(f"sandbox {number}"), 1)
+    repeats.add(key("sandbox 0"), 2)
+    repeats.add(key("sandbox 4"), 1)
+    assert [number for number in range(5) if repeats.holds(key(f"sandbox {number}"), 1)] == [0, 2, 3, 4]
 
 
 def test_it_is_written_down_while_it_grows() -> None:
@@ -92,13 +144,14 @@ def test_it_is_written_down_while_it_grows() -> None:
 
     def grow() -> None:
         for number in range(1, 20_000):
-            repeats.add(*export(2 * number if number % 3 else number, f"sandbox {number % 50}"))
+            repeats.add(key(f"sandbox {number % 50}"), 2 * number if number % 3 else number)
         done.set()
 
     thread = threading.Thread(target=grow)
     thread.start()
     while not done.is_set():
         for line in repeats.lines():
-            _, first, last, _ = line.split(" ", 3)
-            assert int(first) <= int(last)
+            if line[0].isdigit():
+                _, first, last, _ = line.split(" ", 3)
+                assert int(first) <= int(last)
     thread.join()
