@@ -63,6 +63,7 @@ def test_a_restore_runs_the_hooks_and_is_told_after_a_day_old_init(start_hooked,
     emulator = start_hooked("--layer", layer, version="3", snap_start=snap_start)
 
     body = emulator.invoke("f", {})[2]
+    emulator.wait_idle()
     again = emulator.invoke("f", {})[2]
     emulator.stop()
 
