@@ -42,7 +42,7 @@ smoke: $(STAMP) dist/layer.zip ## the whole path once; the last line is one JSON
 	@$(BIN)/python -m deploy.local.smoke
 
 .PHONY: bench
-bench: $(STAMP) dist/layer.zip ## measurements as JSON lines; ONLY=layer selects by a name's first part
+bench: $(STAMP) dist/layer.zip nodejs ## measurements as JSON lines; ONLY=layer selects by a name's first part
 	@$(BIN)/python -m benchmarks $(ONLY)
 
 .PHONY: lint
@@ -60,7 +60,16 @@ format: $(STAMP) ## rewrite the code in the project's format
 LAYER := dist/layer$(if $(filter-out $(HOST_ARCH),$(ARCH)),-$(ARCH)).zip
 
 .PHONY: layer
-layer: $(LAYER) ## build dist/layer.zip; ARCH=arm64 builds dist/layer-arm64.zip on another machine, from Debian's packages
+layer: $(LAYER) layer-grpc-note ## build dist/layer.zip; ARCH=arm64 builds dist/layer-arm64.zip on another machine, from Debian's packages
+
+# One layer speaks OTLP by HTTP and by gRPC; the switch of those that come in two sizes is understood.
+.PHONY: layer-grpc-note
+layer-grpc-note: $(LAYER)
+	@$(if $(LAYER_GRPC),echo "layer: $< exports by gRPC as every layer does; LAYER_GRPC changes nothing",true)
+
+.PHONY: layer-image
+layer-image: $(LAYER) ## the layer as a container image to copy /opt from: dist/layer-ARCH.image.tar; ARCH=arm64 selects
+	@$(LAYER_VENV)/bin/python -m deploy.layer.image dist/layer-$(ARCH).zip
 
 .PHONY: layer-report
 layer-report: $(LAYER) ## every file of the layer with its size; ARCH=arm64 selects
@@ -101,6 +110,16 @@ clean: ## remove what was built and stored here
 
 $(STAMP): deploy/locks/dev.txt deploy/setup/venv
 	@PYTHON='$(PYTHON)' deploy/setup/venv $(VENV) deploy/locks/dev.txt
+
+# Another Python is another layer. Where none is named, the one that was used before is as good.
+ifneq ($(origin PYTHON),file)
+.PHONY: always
+build/layer-python: always
+	@mkdir -p build
+	@$(PYTHON) -c 'import sys; print(sys.version, sys.base_prefix)' >$@.now 2>&1 || true
+	@if cmp -s $@.now $@; then rm $@.now; else mv $@.now $@; fi
+$(LAYER_STAMP): build/layer-python
+endif
 
 $(LAYER_STAMP): deploy/locks/layer.txt deploy/setup/venv
 	@PYTHON='$(PYTHON)' deploy/setup/venv $(LAYER_VENV) deploy/locks/layer.txt

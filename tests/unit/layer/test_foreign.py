@@ -71,7 +71,7 @@ def test_refuses_a_python_whose_compiled_modules_it_would_not_load(tmp_path, mon
 def test_says_what_is_missing_where_there_is_no_apt(tmp_path, monkeypatch):
     monkeypatch.setattr(foreign, "VERSION", f"3.{sys.version_info.minor}")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InterpreterError, match="layer for arm64 .*: apt-get is missing"):
+    with pytest.raises(InterpreterError, match=r"layer for arm64 .*: apt-get is missing"):
         foreign.debian_interpreter("arm64", tmp_path)
 
 
