@@ -1,7 +1,7 @@
 """lambda_throttle_causes and lambda_stream_lag against fleets whose incidents are drawn by chance and known.
 
-Each fleet is drawn from its number: other limits, loads, durations, batches, shards and lengths. Small in `make test`; at
-its full size as a soak, with fleets that nobody has looked at.
+Each fleet is drawn from its number: other limits, loads, durations, batches, shards and lengths. Small in `make test`;
+at its full size as a soak, with fleets that nobody has looked at.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.support.fleet import START_US, fleet_of
 pytestmark = pytest.mark.soak
 
 FULL = os.environ.get("LAMBDASCOPE_SOAK") == "1"
-FLEETS = range(100, 130) if FULL else (2,)
+FLEETS = range(100, 120) if FULL else (2,)
 RANGE = "from = '2026-06-01 00:00:00', to = '2026-06-03 00:00:00'"
 START = datetime.fromtimestamp(START_US // 1_000_000, UTC)
 POLL_S = 300
@@ -146,14 +146,16 @@ def test_throttles_are_named_by_their_cause(stored: Stored, number: int, polled:
     )
     check_minutes(run, rows)
     for incident in fleet.incidents:
+        truth = {
+            minute for name, minute in run.throttles if name == incident.function and during(incident, utc(minute))
+        }
+        if not truth:  # a reservation of 0 drops events before anything could throttle them
+            assert incident.kind == "reserved_zero"
+            continue
         mine = [row for row in rows if row["FunctionName"] == incident.function and during(incident, row["Minute"])]
         named = Counter(row["Cause"] for row in mine)
-        assert named, f"{incident}: nothing was throttled"
         assert set(named) <= MAY_BE_NAMED[incident.kind], (incident, named)
-        truth = min(
-            minute for name, minute in run.throttles if name == incident.function and during(incident, utc(minute))
-        )
-        assert min(row["Since"].replace(tzinfo=UTC) for row in mine) == utc(truth), incident
+        assert min(row["Since"].replace(tzinfo=UTC) for row in mine) == utc(min(truth)), incident
         assert all(row["Evidence"] for row in mine)
 
 
