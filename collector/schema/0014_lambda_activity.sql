@@ -66,20 +66,20 @@ WHERE is_minute AND toUnixTimestamp(Minute) * 1000 + 60000 > {from_ms:Int64};
 --
 -- An attempt is busy in [BusyStart, End), in whole milliseconds. One without an end is busy until now, and for as long
 -- as the function's time limit, or 15 minutes where that is not known. None is longer than 20 minutes, with its init.
+-- What is used more than once is a column of its own query: ClickHouse plans an alias anew wherever it stands.
 CREATE OR REPLACE VIEW lambda_activity_raw AS
 WITH
-    toUnixTimestamp64Milli(now64(3)) AS now_ms,
-    invocations AS
+    timed AS
     (
         SELECT
-            AccountId, Region, FunctionName, FunctionVersion, Status, ErrorType, ColdStart, ProactiveInit, EndEstimated,
-            DurationMs, coalesce(RestoreDurationMs, InitDurationMs) AS init_ms, PostRuntimeMs, BilledDurationMs,
-            MemorySizeMB, MaxMemoryUsedMB, coalesce(Architecture, '') AS architecture,
+            AccountId, Region, toString(FunctionName) AS name, toString(FunctionVersion) AS version, Status, ErrorType,
+            ColdStart, ProactiveInit, EndEstimated, DurationMs, coalesce(RestoreDurationMs, InitDurationMs) AS init_ms,
+            PostRuntimeMs, BilledDurationMs, MemorySizeMB, MaxMemoryUsedMB, Architecture,
             toUnixTimestamp64Milli(Start) AS start_ms,
-            greatest(toUnixTimestamp64Milli(BusyStart), start_ms - 1200000) AS busy_from,
-            least(
-                coalesce(toUnixTimestamp64Milli(End), least(now_ms, start_ms + coalesce(limits.TimeoutS, 900) * 1000)),
-                start_ms + 1200000) AS busy_to
+            toUnixTimestamp64Milli(BusyStart) AS busy_start_ms,
+            coalesce(toUnixTimestamp64Milli(End), toUnixTimestamp64Milli(now64(3))) AS end_ms,
+            coalesce(limits.TimeoutS, 900) * 1000 AS limit_ms,
+            isNull(End) AS is_running
         FROM lambda_invocations
         GLOBAL ANY LEFT JOIN
         (
@@ -94,88 +94,104 @@ WITH
                 FROM lambda_rollup_cover(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, bucket_s = 60)
                 WHERE PeriodS = 0))
     ),
-    pieces AS
+    busy AS
     (
         SELECT
             *,
-            arrayJoin(range(
-                toUInt64(intDiv(greatest(busy_from, {from_ms:Int64}), {step_ms:Int64})),
-                toUInt64(intDiv(least(greatest(busy_to - 1, start_ms), {to_ms:Int64} - 1), {step_ms:Int64}) + 1)))
-                * {step_ms:Int64} AS step_from,
-            start_ms >= step_from AND start_ms < step_from + {step_ms:Int64}
-                AND start_ms >= {from_ms:Int64} AND start_ms < {to_ms:Int64} AS began,
-            greatest(busy_from, step_from, {from_ms:Int64}) AS piece_from,
-            greatest(piece_from, least(busy_to, step_from + {step_ms:Int64}, {to_ms:Int64})) AS piece_to,
-            began AND Status IS NOT NULL AND Status != 'success' AS failed,
-            toUInt64(coalesce(round(DurationMs * 1e6), 0)) AS duration_ns,
-            began AND ColdStart AND init_ms IS NOT NULL AS waited,
-            toUInt64(coalesce(round(init_ms * 1e6), 0)) AS init_ns,
-            if(duration_ns = 0, toInt16(-32768), toInt16(ceil(log(duration_ns / 1e6) / log(1.015)))) AS duration_bin,
-            if(init_ns = 0, toInt16(-32768), toInt16(ceil(log(init_ns / 1e6) / log(1.015)))) AS init_bin
-        FROM invocations
+            greatest(busy_start_ms, start_ms - 1200000, {from_ms:Int64}) AS busy_from,
+            least(end_ms, start_ms + if(is_running, limit_ms, 1200000), {to_ms:Int64}) AS busy_to
+        FROM timed
+    ),
+    pieces AS
+    (
+        SELECT
+            AccountId, Region, Status, ErrorType, ColdStart, ProactiveInit, EndEstimated,
+            if(start_ms >= {from_ms:Int64} AND start_ms < {to_ms:Int64}, intDiv(start_ms, {step_ms:Int64}), -1) AS start_step,
+            start_ms, busy_from, busy_to, DurationMs, init_ms, PostRuntimeMs, BilledDurationMs, MemorySizeMB,
+            MaxMemoryUsedMB, Architecture, name, version,
+            toInt64(arrayJoin(range(
+                toUInt64(intDiv(busy_from, {step_ms:Int64})),
+                toUInt64(intDiv(greatest(busy_to, least(start_ms + 1, {to_ms:Int64})) - 1, {step_ms:Int64}) + 1)))) AS step
+        FROM busy
         WHERE greatest(busy_to, start_ms + 1) > {from_ms:Int64} AND busy_from < {to_ms:Int64}
     ),
-    -- Versions, the account, and, for its peak alone, the function.
+    counted AS
+    (
+        SELECT
+            AccountId, Region, step, Status, ErrorType, ColdStart, ProactiveInit, EndEstimated, start_ms,
+            step = start_step AS began,
+            greatest(busy_from, step * {step_ms:Int64}) AS piece_from,
+            least(busy_to, (step + 1) * {step_ms:Int64}) AS piece_to,
+            toUInt64(ifNull(round(DurationMs * 1e6), 0)) AS duration_ns,
+            isNotNull(DurationMs) AS has_duration,
+            toUInt64(ifNull(round(init_ms * 1e6), 0)) AS init_ns,
+            ifNull(ColdStart AND isNotNull(init_ms), 0) AS waited,
+            toUInt64(ifNull(round(PostRuntimeMs * 1e6), 0)) AS post_runtime_ns,
+            isNotNull(PostRuntimeMs) AS has_post_runtime,
+            toUInt64(ifNull(round(BilledDurationMs), 0)) AS billed_ms,
+            toUInt64(ifNull(MemorySizeMB, 0)) AS memory_mb,
+            ifNull(MaxMemoryUsedMB, 0) AS used_mb,
+            assumeNotNull(coalesce(Architecture, '')) AS architecture,
+            -- Its version, the account and, for its peak alone, the function.
+            arrayJoin([(name, version, 0), (name, '', 1), ('*', '', 0)]) AS grain
+        FROM pieces
+    ),
     grained AS
     (
         SELECT
             *,
-            arrayJoin([(toString(FunctionName), toString(FunctionVersion), 1), (toString(FunctionName), '', 0), ('*', '', 1)])
-                AS grain,
-            grain.3 AS whole
-        FROM pieces
+            grain.1 AS FunctionName,
+            grain.2 AS FunctionVersion,
+            grain.3 AS IsHelper,
+            began AND NOT grain.3 AS counts,
+            greatest(piece_from, piece_to) AS piece_end,
+            ifNull(Status != 'success', 0) AS has_failed,
+            if(duration_ns = 0, toInt16(-32768), toInt16(ceil(log(duration_ns / 1e6) / log(1.015)))) AS duration_bin,
+            if(init_ns = 0, toInt16(-32768), toInt16(ceil(log(init_ns / 1e6) / log(1.015)))) AS init_bin,
+            assumeNotNull(coalesce(ErrorType, Status, '')) AS failure
+        FROM counted
     ),
     rows AS
     (
         SELECT
-            AccountId, Region, grain, step_from,
-            countIf(whole AND began) AS Invocations,
-            countIf(whole AND failed) AS Failed,
-            countIf(whole AND failed AND Status = 'timeout') AS TimedOut,
-            sumMapIf(map(toLowCardinality(coalesce(ErrorType, Status, '')), toUInt64(1)), whole AND failed) AS Errors,
-            countIf(whole AND began AND ColdStart) AS ColdStarts,
-            countIf(whole AND began AND ProactiveInit) AS ProactiveInits,
-            countIf(whole AND began AND EndEstimated) AS EndsEstimated,
-            countIf(whole AND began AND DurationMs IS NOT NULL) AS Durations,
-            sumIf(duration_ns, whole AND began) AS DurationNs,
-            maxIf(duration_ns, whole AND began) AS MaxDurationNs,
-            sumMapIf(map(duration_bin, toUInt64(1)), whole AND began AND DurationMs IS NOT NULL) AS DurationBins,
-            countIf(whole AND waited) AS Inits,
-            sumIf(init_ns, whole AND waited) AS InitNs,
-            maxIf(init_ns, whole AND waited) AS MaxInitNs,
-            sumMapIf(map(init_bin, toUInt64(1)), whole AND waited) AS InitBins,
-            countIf(whole AND began AND PostRuntimeMs IS NOT NULL) AS PostRuntimes,
-            sumIf(toUInt64(coalesce(round(PostRuntimeMs * 1e6), 0)), whole AND began) AS PostRuntimeNs,
-            sumIf(toUInt64(coalesce(round(BilledDurationMs), 0)), whole AND began) AS BilledMs,
-            sumMapIf(
-                map(architecture, toUInt64(coalesce(round(BilledDurationMs * MemorySizeMB), 0))),
-                whole AND began AND BilledDurationMs IS NOT NULL) AS BilledMBMs,
-            sumMapIf(map(architecture, toUInt64(coalesce(round(init_ms * 1000 * MemorySizeMB), 0))), whole AND waited)
-                AS InitMBUs,
-            maxIf(coalesce(MaxMemoryUsedMB, 0), whole AND began) AS MaxMemoryUsedMB,
-            maxIf(coalesce(pieces_memory, 0), whole AND began) AS MaxMemoryShare,
-            minIf(fromUnixTimestamp64Milli(start_ms, 'UTC'), whole AND began) AS FirstStart,
-            maxIf(fromUnixTimestamp64Milli(start_ms, 'UTC'), whole AND began) AS LastStart,
-            sumIf(toUInt64(piece_to - piece_from), whole) AS BusyMs,
-            toUInt64(maxIntersections(piece_from, piece_to)) AS Peak
-        FROM (SELECT *, MaxMemoryUsedMB / MemorySizeMB AS pieces_memory FROM grained)
-        GROUP BY AccountId, Region, grain, step_from
+            AccountId, Region, FunctionName, FunctionVersion, step, IsHelper,
+            countIf(counts) AS Invocations,
+            countIf(counts AND has_failed) AS Failed,
+            countIf(counts AND Status = 'timeout') AS TimedOut,
+            sumMapIf(map(failure, toUInt64(1)), counts AND has_failed) AS Errors,
+            countIf(counts AND ColdStart) AS ColdStarts,
+            countIf(counts AND ProactiveInit) AS ProactiveInits,
+            countIf(counts AND EndEstimated) AS EndsEstimated,
+            countIf(counts AND has_duration) AS Durations,
+            sumIf(duration_ns, counts) AS DurationNs,
+            maxIf(duration_ns, counts) AS MaxDurationNs,
+            sumMapIf(map(duration_bin, toUInt64(1)), counts AND has_duration) AS DurationBins,
+            countIf(counts AND waited) AS Inits,
+            sumIf(init_ns, counts AND waited) AS InitNs,
+            maxIf(init_ns, counts AND waited) AS MaxInitNs,
+            sumMapIf(map(init_bin, toUInt64(1)), counts AND waited) AS InitBins,
+            countIf(counts AND has_post_runtime) AS PostRuntimes,
+            sumIf(post_runtime_ns, counts) AS PostRuntimeNs,
+            sumIf(billed_ms, counts) AS BilledMs,
+            sumMapIf(map(architecture, billed_ms * memory_mb), counts AND billed_ms > 0) AS BilledMBMs,
+            sumMapIf(map(architecture, intDiv(init_ns, 1000) * memory_mb), counts AND waited) AS InitMBUs,
+            maxIf(used_mb, counts) AS MaxMemoryUsedMB,
+            maxIf(if(memory_mb = 0, 0, used_mb / memory_mb), counts) AS MaxMemoryShare,
+            minIf(fromUnixTimestamp64Milli(start_ms, 'UTC'), counts) AS FirstStart,
+            maxIf(fromUnixTimestamp64Milli(start_ms, 'UTC'), counts) AS LastStart,
+            sumIf(toUInt64(piece_end - piece_from), NOT IsHelper) AS BusyMs,
+            toUInt64(maxIntersections(piece_from, piece_end)) AS Peak
+        FROM grained
+        GROUP BY AccountId, Region, FunctionName, FunctionVersion, step, IsHelper
     )
 SELECT
-    AccountId,
-    Region,
-    toLowCardinality(grain.1) AS FunctionName,
-    toLowCardinality(grain.2) AS FunctionVersion,
-    step_from AS StepMs,
+    AccountId, Region, FunctionName, FunctionVersion,
+    step * {step_ms:Int64} AS StepMs,
     ${measures},
     Peak,
-    FunctionPeak
-FROM
-(
-    SELECT *, maxIf(Peak, NOT grain.3 OR grain.1 = '*') OVER (PARTITION BY AccountId, Region, grain.1, step_from) AS FunctionPeak
-    FROM rows
-)
-WHERE grain.3;
+    maxIf(Peak, IsHelper OR FunctionName = '*') OVER (PARTITION BY AccountId, Region, FunctionName, step) AS FunctionPeak,
+    IsHelper
+FROM rows;
 
 -- Rows for lambda_rollups of the minutes in [from_ms, to_ms), and of the hours or days in it, from the minutes or hours
 -- that hold. The job that inserts them puts the version in.
@@ -183,7 +199,8 @@ CREATE OR REPLACE VIEW lambda_rollup_minutes AS
 SELECT
     toUInt32(60) AS PeriodS, toDateTime(intDiv(StepMs, 1000), 'UTC') AS Time, AccountId, Region, FunctionName, FunctionVersion,
     toUInt64(0) AS Version, ${measures}, Peak, FunctionPeak
-FROM lambda_activity_raw(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, step_ms = 60000, stale = 0);
+FROM lambda_activity_raw(from_ms = {from_ms:Int64}, to_ms = {to_ms:Int64}, step_ms = 60000, stale = 0)
+WHERE NOT IsHelper;
 
 CREATE OR REPLACE VIEW lambda_rollup_coarser AS
 SELECT
@@ -247,8 +264,8 @@ WITH
             from_ms = ${from_ms}, to_ms = ${to_ms},
             step_ms = if({bucket_s:UInt32} % 60 = 0, 60000, toInt64({bucket_s:UInt32}) * 1000),
             stale = toUInt8({bucket_s:UInt32} % 60 = 0))
-        WHERE {bucket_s:UInt32} % 60 != 0
-            OR (0, toDateTime(intDiv(StepMs, 1000), 'UTC'), 0) GLOBAL IN (cover)
+        WHERE NOT IsHelper
+            AND ({bucket_s:UInt32} % 60 != 0 OR (0, toDateTime(intDiv(StepMs, 1000), 'UTC'), 0) GLOBAL IN (cover))
     )
 SELECT
     AccountId,
