@@ -63,7 +63,7 @@ class Service:
             SetupError: it cannot be done as configured.
         """
         config = self._config
-        access = gate(config.tokens)
+        access = self._access = gate(config.tokens)
         rules = _rules(config.redaction)
         folder = DataFolder(config.data)
         self._exits.callback(folder.release)
@@ -82,7 +82,7 @@ class Service:
         )
         ports = Ports(config, self._intake, access, self._exits)
         if config.store.embedded:
-            await self._inserter.call(self._store.open)
+            await self._inserter.call(self._open_store)
             self._inserter.recovered()
         addresses = await ports.start(http.Pages(self._not_ready, self._metrics), self._firehose_counters)
         self._inserting = asyncio.create_task(self._run_inserter())
@@ -126,7 +126,7 @@ class Service:
         """Until the server is there. Its absence is said once, not at every attempt."""
         for attempt in range(1 << 62):
             try:
-                await self._inserter.call(self._store.open)
+                await self._inserter.call(self._open_store)
             except (StoreUnavailableError, SetupError) as error:
                 if self._inserter.trouble != str(error):
                     log.warning("%s; requests go to the spool, and the store is tried again", error)
@@ -135,6 +135,11 @@ class Service:
             else:
                 self._inserter.recovered()
                 return
+
+    def _open_store(self) -> None:
+        """In the store's thread: the store's own database and the tenants', so that nobody asks for one in vain."""
+        for tenant in sorted({"", *self._access.tenants}):
+            self._store.open(tenant)
 
     def _not_ready(self) -> str:
         return self._inserter.trouble
