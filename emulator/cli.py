@@ -6,7 +6,10 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from emulator.errors import StartupError
+from emulator.metrics import FirehoseSettings
 from emulator.relay import RelayConfig
 from emulator.relay import parse as parse_relay
 
@@ -27,6 +30,8 @@ class Options:
     isolation: str
     resources: str
     logs: bool
+    firehose: FirehoseSettings | None
+    """Where metrics are delivered."""
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -63,6 +68,12 @@ def parse(arguments: Sequence[str]) -> Options:
         default="auto",
         help="whether processor and memory are limited; auto: as the scenario says, where the machine allows it",
     )
+    parser.add_argument(
+        "--firehose", type=_url, metavar="URL", help="deliver AWS/Lambda metrics there, as a metric stream does"
+    )
+    parser.add_argument(
+        "--firehose-key", type=Path, metavar="FILE", help="holds the access key of --firehose (default: no key)"
+    )
     parser.add_argument("--logs", action="store_true", help="show what functions and extensions print")
     given = parser.parse_args(arguments)
     return Options(
@@ -75,7 +86,27 @@ def parse(arguments: Sequence[str]) -> Options:
         isolation=given.isolation,
         resources=given.resources,
         logs=given.logs,
+        firehose=_firehose(given.firehose, given.firehose_key),
     )
+
+
+def _firehose(url: str | None, key: Path | None) -> FirehoseSettings | None:
+    if url is None:
+        if key is not None:
+            raise StartupError("--firehose-key: goes with --firehose")
+        return None
+    try:
+        access_key = None if key is None else key.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartupError(f"--firehose-key {key}: {error}") from error
+    return FirehoseSettings(url, access_key)
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an http or https URL")
+    return text
 
 
 def _port(text: str) -> int:

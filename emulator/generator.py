@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import random
 from collections.abc import Sequence
 
 from emulator.api.lambda_api import trace_header
 from emulator.errors import InvokeError
-from emulator.scenario import TrafficConfig
-from emulator.service import InvokeInput, LambdaService
+from emulator.request import InvokeInput
+from emulator.scenario import FunctionTarget, TrafficConfig
+from emulator.service import LambdaService
 from emulator.traffic import arrivals
+from emulator.triggers.hub import Triggers
 
 
 class Generator:
     """One task for each stream of traffic."""
 
-    def __init__(self, service: LambdaService, traffic: Sequence[TrafficConfig], seed: int) -> None:
+    def __init__(self, service: LambdaService, triggers: Triggers, traffic: Sequence[TrafficConfig], seed: int) -> None:
         self._service = service
+        self._triggers = triggers
         self._traffic = traffic
         self._seed = seed
         self._streams: list[asyncio.Task[None]] = []
@@ -37,21 +43,30 @@ class Generator:
 
     async def _run(self, config: TrafficConfig, seed: int) -> None:
         loop = asyncio.get_running_loop()
+        keys = random.Random(f"{seed}/keys")
         start = loop.time() + config.start_s
         for at_s in arrivals(config.pattern, seed):
             if config.for_s is not None and at_s >= config.for_s:
                 return
             await asyncio.sleep(max(0.0, start + at_s - loop.time()))
-            request = asyncio.create_task(self._send(config))
-            self._requests.add(request)
-            request.add_done_callback(self._requests.discard)
+            if isinstance(config.target, FunctionTarget):
+                self._request(config.target, json.dumps(config.payload).encode())
+            else:
+                key = f"key-{keys.randrange(config.target.keys)}"
+                with contextlib.suppress(InvokeError):  # it is stopping
+                    self._triggers.put(config.target.source, key, config.payload)
 
-    async def _send(self, config: TrafficConfig) -> None:
-        arn = self._service.deployments[config.function].arn
-        asked = InvokeInput(config.function, config.payload, arn, trace_header())
+    def _request(self, target: FunctionTarget, payload: bytes) -> None:
+        request = asyncio.create_task(self._send(target, payload))
+        self._requests.add(request)
+        request.add_done_callback(self._requests.discard)
+
+    async def _send(self, target: FunctionTarget, payload: bytes) -> None:
+        arn = self._service.deployments[target.function].arn
+        asked = InvokeInput(target.function, payload, arn, trace_header())
         try:
-            if config.invocation_type == "Event":
-                self._service.invoke_event(asked)
+            if target.invocation_type == "Event":
+                self._triggers.invoke_event(asked)
             else:
                 await self._service.invoke(asked)
         except InvokeError:

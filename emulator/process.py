@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -29,15 +30,30 @@ from emulator.isolation import users
 from emulator.isolation.cgroups import CPU, MEMORY, ControlGroups
 from emulator.isolation.client import Zygote
 from emulator.layers import external_extensions
+from emulator.metering import ServiceMeter
+from emulator.metrics import Meter, MetricAggregator, MetricStream
 from emulator.model import Limits
+from emulator.publisher import Publisher
 from emulator.runtimes import find_runtime, visible_folders
 from emulator.sandbox import SandboxSettings
 from emulator.scenario import LimitsConfig, ResourcesConfig, Scenario
 from emulator.service import LambdaService
+from emulator.triggers.host import Host
+from emulator.triggers.hub import Triggers
 from emulator.truth import Ledger
 from emulator.workspace import Workspace
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What runs, in the order in which it starts."""
+
+    service: LambdaService
+    triggers: Triggers
+    generator: Generator
+    publisher: Publisher
 
 
 def run(options: Options, say: Say) -> None:
@@ -70,10 +86,20 @@ def run(options: Options, say: Say) -> None:
             user=choose_user(deployments.values(), say) if has_namespaces else None,
             show_log=show_log if options.logs else ignore_log,
         )
-        service = LambdaService(deployments, _model_limits(scenario.limits), Ledger(record), scenario.seed)
+        ledger = Ledger(record)
+        meter = ServiceMeter(Meter(MetricAggregator(scenario.metrics.delay_s)))
+        service = LambdaService(deployments, _model_limits(scenario.limits), ledger, meter, scenario.seed)
         service.open(settings)
-        generator = Generator(service, scenario.traffic, scenario.seed)
-        asyncio.run(_serve(service, generator, listener, say))
+        host = Host(service, settings.clock, meter, ledger)
+        triggers = Triggers(scenario.sources, host, scenario.region, scenario.account_id)
+        stream = MetricStream(scenario.account_id, scenario.region)
+        parts = _Parts(
+            service,
+            triggers,
+            Generator(service, triggers, scenario.traffic, scenario.seed),
+            Publisher(scenario.metrics, meter, settings.clock, stream, options.firehose),
+        )
+        asyncio.run(_serve(parts, listener, say))
 
 
 def _allow_many_files() -> None:
@@ -195,17 +221,22 @@ def ignore_log(_function: str, _source: str, _line: str) -> None:
     """Without ``--logs``."""
 
 
-async def _serve(service: LambdaService, generator: Generator, listener: socket.socket, say: Say) -> None:
+async def _serve(parts: _Parts, listener: socket.socket, say: Say) -> None:
     asked_to_stop, asked_again = _stop_signals()
-    runner = web.AppRunner(lambda_api.make(service), access_log=None, handler_cancellation=False, shutdown_timeout=0.5)
+    service, triggers, generator, publisher = parts.service, parts.triggers, parts.generator, parts.publisher
+    application = lambda_api.make(service, triggers)
+    runner = web.AppRunner(application, access_log=None, handler_cancellation=False, shutdown_timeout=0.5)
     await runner.setup()
     await web.SockSite(runner, listener).start()
     host, port = listener.getsockname()[:2]
     say(f"ready on http://{f'[{host}]' if ':' in host else host}:{port}")
     service.start_ahead()
+    triggers.start()
     generator.start()
+    publisher.start()
     await asked_to_stop.wait()
     await generator.stop()
+    triggers.stop()
     stopping = asyncio.create_task(service.stop())
     killing = asyncio.create_task(asked_again.wait())
     await asyncio.wait({stopping, killing}, return_when=asyncio.FIRST_COMPLETED)
@@ -214,6 +245,9 @@ async def _serve(service: LambdaService, generator: Generator, listener: socket.
         await service.kill()
     killing.cancel()
     await asyncio.gather(stopping, killing, return_exceptions=True)
+    await triggers.close()
+    if not asked_again.is_set():
+        await publisher.stop()
     await runner.cleanup()
 
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 
 from emulator import wire
 from emulator.errors import InvokeError
 from emulator.faults import NO_FAULTS, InvocationFaults
 from emulator.lifecycle.actions import Invocation, InvocationDone
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeInput:
+    """A request for a function, from HTTP, the traffic generator or an event source."""
+
+    function: str
+    payload: bytes
+    invoked_arn: str
+    trace_header: str
+    client_context: str | None = None
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 @dataclass(frozen=True, slots=True)

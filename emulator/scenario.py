@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,11 @@ from emulator.faults import parse as parse_faults
 from emulator.fields import Fields
 from emulator.functions import FunctionConfig
 from emulator.functions import parse as parse_function
+from emulator.metrics import FORMATS
+from emulator.publisher import MetricsConfig
 from emulator.traffic import Bursts, Constant, Pattern, Poisson, Wave
+from emulator.triggers.config import SourcesConfig
+from emulator.triggers.config import parse as parse_sources
 
 _MANY: Final = 10_000_000
 
@@ -48,16 +53,33 @@ class ResourcesConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class TrafficConfig:
-    """A stream of requests for one function."""
+class FunctionTarget:
+    """Requests for a function."""
 
     function: str
+    invocation_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTarget:
+    """Records of a stream, or messages of a queue."""
+
+    source: str
+    keys: int
+    """How many partition keys there are; which one a record has is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficConfig:
+    """A stream of requests, records or messages."""
+
+    target: FunctionTarget | SourceTarget
     pattern: Pattern
     start_s: float
     for_s: float | None
     """None: endless."""
-    payload: bytes
-    invocation_type: str
+    payload: Any
+    """JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +92,8 @@ class Scenario:
     functions: dict[str, FunctionConfig]
     limits: LimitsConfig
     resources: ResourcesConfig
+    sources: SourcesConfig
+    metrics: MetricsConfig
     traffic: tuple[TrafficConfig, ...]
 
     def function_arn(self, name: str) -> str:
@@ -104,6 +128,7 @@ def parse(value: Any, path: Path) -> Scenario:
     }
     if not functions:
         raise ScenarioError(f"{fields.path('functions')}: must describe at least one function")
+    sources = parse_sources(fields.sections("sources"), fields.sections("asynchronous"), tuple(functions))
     scenario = Scenario(
         account_id=account_id,
         region=fields.text("region", "eu-west-1"),
@@ -111,7 +136,9 @@ def parse(value: Any, path: Path) -> Scenario:
         functions=functions,
         limits=_limits(fields.section("limits")),
         resources=_resources(fields.section("resources")),
-        traffic=tuple(_traffic(item, functions) for item in fields.items("traffic")),
+        sources=sources,
+        metrics=_metrics(fields.section("metrics")),
+        traffic=tuple(_traffic(item, functions, sources) for item in fields.items("traffic")),
     )
     fields.finish()
     _check_reservations(scenario, fields)
@@ -154,22 +181,42 @@ def _check_reservations(scenario: Scenario, fields: Fields) -> None:
         )
 
 
-def _traffic(fields: Fields, functions: dict[str, FunctionConfig]) -> TrafficConfig:
-    function = fields.choice("function", tuple(functions))
+def _metrics(fields: Fields) -> MetricsConfig:
+    config = MetricsConfig(
+        every_s=fields.number("every_s", 0.1, 3600, 60),
+        delay_s=fields.number("delay_s", 0, 3600, 120),
+        unfinished=fields.truth("unfinished", default=False),
+        format=fields.choice("format", tuple(FORMATS), "opentelemetry1.0"),
+    )
+    fields.finish()
+    return config
+
+
+def _traffic(fields: Fields, functions: Collection[str], sources: SourcesConfig) -> TrafficConfig:
+    target = _target(fields, functions, sources)
     pattern = _pattern(fields)
-    payload = json.dumps(fields.anything("payload", {})).encode()
-    if len(payload) > wire.MAX_PAYLOAD_BYTES:
-        raise ScenarioError(f"{fields.path('payload')}: {len(payload)} bytes; at most {wire.MAX_PAYLOAD_BYTES} fit")
+    payload = fields.anything("payload", {})
+    size = len(json.dumps(payload).encode())
+    if size > wire.MAX_PAYLOAD_BYTES:
+        raise ScenarioError(f"{fields.path('payload')}: {size} bytes; at most {wire.MAX_PAYLOAD_BYTES} fit")
     config = TrafficConfig(
-        function=function,
+        target=target,
         pattern=pattern,
         start_s=fields.number("start_s", 0, _MANY, 0),
         for_s=fields.optional_number("for_s", 0, _MANY),
         payload=payload,
-        invocation_type=fields.choice("invocation_type", ("RequestResponse", "Event"), "RequestResponse"),
     )
     fields.finish()
     return config
+
+
+def _target(fields: Fields, functions: Collection[str], sources: SourcesConfig) -> FunctionTarget | SourceTarget:
+    if fields.anything("source", None) is None:
+        return FunctionTarget(
+            fields.choice("function", tuple(functions)),
+            fields.choice("invocation_type", ("RequestResponse", "Event"), "RequestResponse"),
+        )
+    return SourceTarget(fields.choice("source", tuple(sources.sources)), fields.integer("keys", 1, _MANY, 100))
 
 
 def _pattern(fields: Fields) -> Pattern:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from emulator import model
@@ -18,8 +17,9 @@ from emulator.faults import InvocationFaults, draw
 from emulator.functions import FunctionConfig
 from emulator.lifecycle.actions import InitDone, Invocation, InvocationDone, RestoreDone
 from emulator.managed import ManagedPool
+from emulator.metering import ServiceMeter
 from emulator.model import FunctionLimits, Limits, Model, SandboxState, Throttled
-from emulator.request import Request
+from emulator.request import InvokeInput, Request
 from emulator.sandbox import Sandbox, SandboxSettings
 from emulator.snapshots import Snapshots
 from emulator.truth import Ledger
@@ -28,20 +28,6 @@ DRAIN_S: Final = 5.0
 """How long running invocations may take to finish when the emulator is asked to stop."""
 _REAP_LATE_S: Final = 0.001
 """Added to the time of a reaping, so that rounding makes no timer early."""
-_FIRST_EVENT_RETRY_S: Final = 1.0
-_LAST_EVENT_RETRY_S: Final = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class InvokeInput:
-    """A request for a function, from HTTP or from the traffic generator."""
-
-    function: str
-    payload: bytes
-    invoked_arn: str
-    trace_header: str
-    client_context: str | None = None
-    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 class LambdaService:
@@ -52,10 +38,12 @@ class LambdaService:
         deployments: Mapping[str, Deployment],
         limits: Limits,
         ledger: Ledger,
+        meter: ServiceMeter,
         seed: int,
     ) -> None:
         self.deployments = deployments
         self.ledger = ledger
+        self._meter = meter
         functions = [_limits_of(deployment.config) for deployment in deployments.values()]
         self._model = Model(limits, functions, new_id=lambda: uuid.uuid4().hex)
         self._seed = seed
@@ -102,31 +90,45 @@ class LambdaService:
 
     async def invoke(self, asked: InvokeInput) -> Request:
         """Hand a request to a sandbox. Its answer and its end are futures of what is returned. Raises InvokeError."""
-        self._check(asked.function)
+        self.check(asked.function)
+        config = self.deployments[asked.function].config
         if asked.function in self._managed:
-            return await self._invoke_managed(asked)
+            return await self._invoke_managed(asked, config)
         decision = self._model.ask(asked.function, self._now())
         if isinstance(decision, Throttled):
             self.ledger.throttled(asked.function, self._now(), decision.reason)
+            self._meter.throttled(asked, config, self._now())
             raise too_many_requests(decision.reason)
-        request = Request(_invocation(asked), self._draw_faults(asked.function))
-        self._running += 1
+        self._meter.admitted(asked, config, decision, self._model, self._now())
+        request = self._request(asked)
         if decision.cold:
-            await self._start_sandbox(decision.sandbox, request)
+            try:
+                await self._start_sandbox(decision.sandbox, request)
+            except InvokeError as error:
+                self._meter.freed(config, self._model, self._now())
+                request.refuse(error)
+                raise
         else:
             self._sandboxes[decision.sandbox.id].invoke(request)
         return request
 
-    async def _invoke_managed(self, asked: InvokeInput) -> Request:
+    def _request(self, asked: InvokeInput) -> Request:
         request = Request(_invocation(asked), self._draw_faults(asked.function))
         self._running += 1
+        request.done.add_done_callback(lambda _: self._meter.forget(asked.request_id))
+        return request
+
+    async def _invoke_managed(self, asked: InvokeInput, config: FunctionConfig) -> Request:
+        request = self._request(asked)
         try:
             await self._managed[asked.function].invoke(request)
         except InvokeError as error:
             self._running -= 1
             if error.status == 429:
                 self.ledger.throttled(asked.function, self._now(), error.body["Reason"])
+                self._meter.throttled(asked, config, self._now())
             raise
+        self._meter.admitted_to_instance(asked, config)
         return request
 
     def _draw_faults(self, function: str) -> InvocationFaults:
@@ -134,32 +136,13 @@ class LambdaService:
         self._admitted[function] += 1
         return draw(self.deployments[function].config.faults, self._seed, function, number)
 
-    def invoke_event(self, asked: InvokeInput) -> str:
-        """Queue an asynchronous request. Returns its request id. Raises InvokeError."""
-        self._check(asked.function)
-        self._background(self._run_event(asked))
-        return asked.request_id
-
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run_event(self, asked: InvokeInput) -> None:
-        """Run a queued request. A throttled one is tried again, as Lambda's own queue does."""
-        wait_s = _FIRST_EVENT_RETRY_S
-        while not self._is_stopping:
-            try:
-                await (await self.invoke(asked)).done
-            except InvokeError as error:
-                if error.status != 429:
-                    return
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, _LAST_EVENT_RETRY_S)
-            else:
-                return
-
-    def _check(self, function: str) -> None:
+    def check(self, function: str) -> None:
+        """Raises InvokeError where the function is not there, or the emulator is stopping."""
         if self._is_stopping:
             raise InvokeError(503, "ServiceUnavailableException", "the emulator is stopping")
         if function not in self.deployments:
@@ -220,6 +203,7 @@ class LambdaService:
     def invocation_done(self, sandbox: Sandbox, outcome: InvocationDone) -> None:
         """See :class:`emulator.sandbox.Owner`."""
         self.ledger.invocation_done(sandbox.deployment.config.name, sandbox.instance_id, outcome)
+        self._meter.ended(sandbox.deployment.config, outcome)
         self._running -= 1
 
     def is_idle(self, sandbox: Sandbox) -> None:
@@ -232,6 +216,7 @@ class LambdaService:
             self._model.ready(place, self._now())
         else:
             self._model.finished(place, self._now())
+            self._meter.freed(sandbox.deployment.config, self._model, self._now())
         self._reap()
 
     def _reap(self) -> None:
@@ -265,6 +250,7 @@ class LambdaService:
         if place is None:
             return
         self._model.lost(place)
+        self._meter.freed(sandbox.deployment.config, self._model, self._now())
         if not self._is_stopping:
             for other in self._model.replenish(place.function, place.version, self._now()):
                 self._background(self._start_unasked(other))

@@ -18,10 +18,11 @@ class _Counts:
     sandboxes_started: int = 0
     throttles: int = 0
     errors: int = 0
+    iterator_age_ms_max: float | None = None
     busy: list[tuple[int, int]] = field(default_factory=list)
     """Half-open intervals in whole milliseconds."""
 
-    def summary(self) -> dict[str, int]:
+    def summary(self) -> dict[str, int | float | None]:
         return {
             "invocations": self.invocations,
             "cold_starts": self.cold_starts,
@@ -29,6 +30,7 @@ class _Counts:
             "peak_concurrency": peak(self.busy),
             "throttles": self.throttles,
             "errors": self.errors,
+            "iterator_age_ms_max": self.iterator_age_ms_max,
         }
 
 
@@ -116,6 +118,30 @@ class Ledger:
         self._of(function).throttles += 1
         self._write("throttle", function, None, at_ms=_ms(at_ns), reason=reason)
 
+    def batch(self, function: str, source: str, request_id: str, records: int, iterator_age_ms: float | None) -> None:
+        """An event source has invoked a function; streams tell how old the batch's last record was then."""
+        counts = self._of(function)
+        if iterator_age_ms is not None:
+            counts.iterator_age_ms_max = max(counts.iterator_age_ms_max or 0.0, iterator_age_ms)
+        self._write(
+            "batch", function, None, source=source, request_id=request_id, records=records,
+            iterator_age_ms=iterator_age_ms,
+        )  # fmt: skip
+
+    def given_up(self, function: str, source: str, request_id: str, condition: str, records: int) -> None:
+        """A mapping gave up a batch."""
+        self._write(
+            "given_up", function, None, source=source, request_id=request_id, condition=condition, records=records
+        )
+
+    def event_ended(self, function: str, request_id: str, condition: str, attempts: int) -> None:
+        """An event of asynchronous invocation left its queue."""
+        self._write("event_ended", function, None, request_id=request_id, condition=condition, attempts=attempts)
+
+    def delivered(self, function: str, source: str, to: str, body: str, *, is_delivered: bool) -> None:
+        """A record went to a destination, or could not."""
+        self._write("delivery", function, None, source=source, to=to, body=body, delivered=is_delivered)
+
     def summary(self) -> dict[str, Any]:
         """The counts of the account and of each function."""
         account = _Counts()
@@ -126,6 +152,8 @@ class Ledger:
             account.throttles += counts.throttles
             account.errors += counts.errors
             account.busy += counts.busy
+            if counts.iterator_age_ms_max is not None:
+                account.iterator_age_ms_max = max(account.iterator_age_ms_max or 0.0, counts.iterator_age_ms_max)
         functions = {name: counts.summary() for name, counts in sorted(self._functions.items())}
         return {**account.summary(), "functions": functions}
 

@@ -17,8 +17,14 @@ from semconv import phases
 
 SCENARIO = ROOT / "emulator" / "examples" / "smoke.yaml"
 FOLDER = ROOT / "build" / "smoke"
+THROTTLED = "refunds"
+"""Has a reserved concurrency of 1."""
+CONSUMER = "stock"
+"""Reads a stream, and is not invoked otherwise."""
 INVOCATIONS_PER_FUNCTION = 20
 CONCURRENCY = 3
+STORM = 8
+"""Requests at once for the function that is to be throttled."""
 
 _FIGURES = """
 SELECT
@@ -55,9 +61,13 @@ def run(stack: Stack) -> tuple[dict[str, Any], list[str]]:
     collector = stack.start_collector()
     emulator = stack.start_emulator(SCENARIO, collector.http)
     print("smoke: collector and emulator are up; invoking", file=sys.stderr)
-    for function in emulator.functions():
+    invoked = [name for name in emulator.functions() if name not in (THROTTLED, CONSUMER)]
+    for function in invoked:
         invoke_all(emulator.url, function)
-    summary = emulator.settled(INVOCATIONS_PER_FUNCTION * len(emulator.functions()))
+    admitted = storm(emulator.url, THROTTLED)
+    emulator.drained()
+    batches = len(emulator.records("batch"))
+    summary = emulator.settled(INVOCATIONS_PER_FUNCTION * len(invoked) + admitted + batches)
     emulator.process.stop()
     print("smoke: sandboxes are shut down; reading back", file=sys.stderr)
     client = collector.client()
@@ -66,7 +76,7 @@ def run(stack: Stack) -> tuple[dict[str, Any], list[str]]:
         "from": min(r["busy_start_ms"] for r in truth) / 1000 - 60,
         "to": max(r["end_ms"] for r in truth) / 1000 + 60,
     }
-    figures = read_back(client, window, expected=len(truth), shutdowns=len(emulator.records("sandbox_start")))
+    figures = read_back(client, window, summary, shutdowns=len(emulator.records("sandbox_start")))
     figures["lost"] = len({r["request_id"] for r in truth} - request_ids(client))
     return figures, differences_of(figures, summary, sandboxes=len(emulator.records("sandbox_start")))
 
@@ -83,7 +93,17 @@ def invoke_all(url: str, function: str) -> None:
                 )
 
 
-def read_back(client: Any, window: dict[str, float], *, expected: int, shutdowns: int) -> dict[str, Any]:
+def storm(url: str, function: str) -> int:
+    """Sends more requests at once than the function may serve; how many were served."""
+    with ThreadPoolExecutor(STORM) as pool:
+        answers = list(pool.map(lambda n: invoke(url, function, {"n": n, "pause_s": 0.5}), range(STORM)))
+    statuses = [answer.status for answer in answers]
+    if set(statuses) != {200, 429}:
+        raise ProcessError(f"{STORM} requests at once for {function} were answered {statuses}, not 200 and 429")
+    return statuses.count(200)
+
+
+def read_back(client: Any, window: dict[str, float], summary: dict[str, Any], *, shutdowns: int) -> dict[str, Any]:
     """The figures, once all that was sent has been stored (or half a minute has gone by)."""
     figures: dict[str, Any] = {}
 
@@ -91,8 +111,10 @@ def read_back(client: Any, window: dict[str, float], *, expected: int, shutdowns
         figures.update(query_figures(client, window))
         counts = figures["phases"]
         return bool(
-            figures["invocations"] >= expected
-            and counts.get(phases.POST_RUNTIME, 0) >= expected
+            figures["invocations"] >= summary["invocations"]
+            and counts.get(phases.POST_RUNTIME, 0) >= summary["invocations"]
+            and figures["throttles"] >= summary["throttles"]
+            and figures["iterator_age_ms_max"] >= int(summary["iterator_age_ms_max"])
             and counts.get(phases.SHUTDOWN, 0) >= shutdowns
         )
 
@@ -131,6 +153,8 @@ def differences_of(figures: dict[str, Any], summary: dict[str, Any], *, sandboxe
         "invocations": summary["invocations"],
         "cold_starts": summary["cold_starts"],
         "peak_concurrency": summary["peak_concurrency"],
+        "throttles": summary["throttles"],
+        "iterator_age_ms_max": int(summary["iterator_age_ms_max"]),
         "lost": 0,
         "duplicated": 0,
     }
@@ -152,7 +176,8 @@ def differences_of(figures: dict[str, Any], summary: dict[str, Any], *, sandboxe
         for phase, count in once_each.items()
         if figures["phases"].get(phase, 0) != count
     ]
-    if summary["invocations"] == 0 or summary["peak_concurrency"] < 2:
+    too_small = summary["invocations"] == 0 or summary["peak_concurrency"] < 2
+    if too_small or summary["throttles"] == 0 or summary["iterator_age_ms_max"] < 1:
         found.append("the run itself is too small to show anything: " + json.dumps(summary))
     return found
 

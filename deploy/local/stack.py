@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import socket
 import sys
@@ -78,6 +79,15 @@ class Emulator:
         )
         return self.summary()
 
+    def drained(self) -> None:
+        """Waits until no source has records or messages left, and no batch is being processed."""
+
+        def is_idle() -> bool:
+            sources = get_json(f"{self.url}/_lambdascope/sources")["sources"].values()
+            return not any(source["waiting"] or source["batches_in_flight"] for source in sources)
+
+        wait_for(is_idle, "the streams to be read to their end", timeout_s=30)
+
     def functions(self) -> list[str]:
         """The names of the scenario's functions."""
         return sorted(yaml.safe_load(self.scenario.read_text(encoding="utf-8"))["functions"])
@@ -106,6 +116,7 @@ class Stack:
         self.folder = folder
         self.ports = ports
         self._started: list[Process] = []
+        self._firehose_key = folder / "firehose.key"
 
     def __enter__(self) -> Self:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -126,11 +137,14 @@ class Stack:
             process.check_alive()
 
     def start_collector(self, *arguments: str) -> Collector:
-        """Starts the collector with an embedded store of its own."""
+        """Starts the collector with an embedded store of its own, and a key without which it takes no metrics."""
+        self._firehose_key.write_text(secrets.token_urlsafe(32) + "\n", encoding="utf-8")
+        self._firehose_key.chmod(0o600)
         process = self._start(
             "collector",
             ["--data", str(self.folder / "data"), "--grpc-port", str(self.ports.grpc), "--http-port",
-             str(self.ports.http), "--sql-port", str(self.ports.sql), *arguments],
+             str(self.ports.http), "--sql-port", str(self.ports.sql),
+             "--firehose-keys", str(self._firehose_key), *arguments],
             ready=_COLLECTOR_READY,
         )  # fmt: skip
         match = process.wait_ready(90)
@@ -144,7 +158,8 @@ class Stack:
         process = self._start(
             "emulator",
             ["--scenario", str(scenario), "--layer", str(layer), "--port", str(self.ports.emulator),
-             "--record", str(record), "--relay", f"collector:4318={collector_http}", *arguments],
+             "--record", str(record), "--relay", f"collector:4318={collector_http}",
+             "--firehose", f"http://{collector_http}/firehose", "--firehose-key", str(self._firehose_key), *arguments],
             ready=_EMULATOR_READY,
         )  # fmt: skip
         return Emulator(process, process.wait_ready(60)["url"], scenario, record)

@@ -9,14 +9,15 @@ import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from emulator import wire
 from emulator.errors import InvokeError
-from emulator.service import InvokeInput, LambdaService, unknown_function
+from emulator.request import InvokeInput
+from emulator.service import LambdaService, unknown_function
 
 _ARN: Final = re.compile(
     r"(arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?((?P<account>[0-9]{12}):)?(function:)?"
@@ -25,15 +26,30 @@ _ARN: Final = re.compile(
 _TYPES: Final = ("RequestResponse", "Event", "DryRun")
 
 
-def make(service: LambdaService) -> web.Application:
+class Events(Protocol):
+    """Takes what is not invoked at once."""
+
+    def invoke_event(self, asked: InvokeInput) -> str:
+        """Queue an asynchronous request. Returns its request id. Raises InvokeError."""
+
+    def put(self, source: str, key: str, value: Any) -> str:
+        """Append a record to a stream or send a message to a queue. Returns its number or id. Raises InvokeError."""
+
+    def state(self) -> dict[str, Any]:
+        """What waits."""
+
+
+def make(service: LambdaService, events: Events) -> web.Application:
     """The application at the emulator's port."""
-    api = _LambdaApi(service)
+    api = _LambdaApi(service, events)
     application = web.Application(client_max_size=0, middlewares=[_errors_as_json])
     application.add_routes(
         [
             web.post(wire.INVOKE_PATH.replace("{name}", r"{name:[^/]+}"), api.invoke),
             web.get("/_lambdascope/summary", api.summary),
             web.get("/_lambdascope/state", api.state),
+            web.get("/_lambdascope/sources", api.sources),
+            web.post("/_lambdascope/sources/{name}", api.put),
             web.get("/healthz", api.health),
         ]
     )
@@ -62,8 +78,9 @@ async def _errors_as_json(
 
 
 class _LambdaApi:
-    def __init__(self, service: LambdaService) -> None:
+    def __init__(self, service: LambdaService, events: Events) -> None:
         self._service = service
+        self._events = events
 
     async def invoke(self, request: web.Request) -> web.Response:
         function, qualifier = self._function(request)
@@ -83,7 +100,7 @@ class _LambdaApi:
         if kind == "DryRun":
             return web.Response(status=204, headers={"x-amzn-RequestId": str(uuid.uuid4())})
         if kind == "Event":
-            return web.Response(status=202, headers={"x-amzn-RequestId": self._service.invoke_event(asked)})
+            return web.Response(status=202, headers={"x-amzn-RequestId": self._events.invoke_event(asked)})
         return await self._answer(asked, tail=request.headers.get("X-Amz-Log-Type") == "Tail")
 
     def _function(self, request: web.Request) -> tuple[str, str | None]:
@@ -121,6 +138,20 @@ class _LambdaApi:
 
     async def state(self, _: web.Request) -> web.Response:
         return web.json_response({"sandboxes": self._service.state()})
+
+    async def sources(self, _: web.Request) -> web.Response:
+        return web.json_response(self._events.state())
+
+    async def put(self, request: web.Request) -> web.Response:
+        """Records or messages: a JSON object, or several as a list, each with ``data`` and, of streams, ``key``."""
+        value = json.loads(await _payload(request, "Event"))
+        items = value if isinstance(value, list) else [value]
+        if not all(isinstance(item, dict) and "data" in item for item in items):
+            message = 'Each record must be an object with "data", and may have a "key"'
+            raise InvokeError(400, "InvalidRequestContentException", message, Type="User")
+        name = request.match_info["name"]
+        ids = [self._events.put(name, str(item.get("key", "")), item["data"]) for item in items]
+        return web.json_response({"ids": ids})
 
     async def health(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

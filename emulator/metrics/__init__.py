@@ -9,17 +9,20 @@ from emulator.metrics.catalogue import METRICS, Metric, Unit
 from emulator.metrics.errors import DeliveryError, RejectedError, RetriesOverError
 from emulator.metrics.firehose import Delivery, FirehoseSender, FirehoseSettings, deliveries
 from emulator.metrics.formats import FORMATS, json_record, opentelemetry_record, records
+from emulator.metrics.meter import Concurrency, Meter
 from emulator.metrics.points import MetricPoint, MetricStream
 
 __all__ = [
     "ACCOUNT",
     "FORMATS",
     "METRICS",
+    "Concurrency",
     "Delivery",
     "DeliveryError",
     "FirehoseSender",
     "FirehoseSettings",
     "Mapping",
+    "Meter",
     "Metric",
     "MetricAggregator",
     "MetricPoint",

@@ -187,15 +187,20 @@ class MetricAggregator:
         if sampled:
             self.sample(metric, source, at_ns, value)
 
-    def flush(self, now_ns: int) -> list[MetricPoint]:
-        """The points to publish now: of minutes that ended ``delay_s`` ago or earlier and changed since."""
+    def flush(self, now_ns: int, *, unfinished: bool = False) -> list[MetricPoint]:
+        """The points to publish now: of minutes that ended ``delay_s`` ago or earlier and changed since.
+
+        Args:
+            now_ns: the time.
+            unfinished: publish the others too. They are published again when they have changed.
+        """
         for (metric, source), level in self._levels.items():
             self._carry(metric, source, level, now_ns // PERIOD_NS)
         points = []
         for number in sorted(self._minutes):
             minute = self._minutes[number]
             end_ns = (number + 1) * PERIOD_NS
-            if end_ns + self._delay_ns > now_ns:
+            if end_ns + self._delay_ns > now_ns and not unfinished:
                 break
             if minute.changed:
                 points += _points(number * PERIOD_NS, minute)

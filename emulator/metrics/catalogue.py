@@ -47,6 +47,7 @@ METRICS: Final = {
         _metric("Invocations", "R F FR FRE"),
         _metric("Errors", "R F FR FRE"),
         _metric("Throttles", "R F FR FRE"),
+        _metric("ConcurrencyThrottles", "F FR"),
         _metric("Duration", "R F FR FRE", Unit.MILLISECONDS),
         _metric("PostRuntimeExtensionsDuration", "F FR", Unit.MILLISECONDS),
         _metric("ConcurrentExecutions", "R F FR", adds_up=False),

@@ -13,13 +13,16 @@ from emulator.sources.asynchronous import (
     destination_record,
 )
 from emulator.sources.common import Backoff, Condition, MetricSample, Outcome
+from emulator.sources.partial import failed_items
 from emulator.sources.sqs import SqsBatch, SqsConfig, SqsMessage, SqsSource, sqs_event
 from emulator.sources.stream_events import (
     StreamNames,
     dynamodb_event,
     dynamodb_failure,
+    dynamodb_number,
     kinesis_event,
     kinesis_failure,
+    kinesis_number,
 )
 from emulator.sources.streams import StreamBatch, StreamConfig, StreamDiscard, StreamRecord, StreamSource
 
@@ -46,7 +49,10 @@ __all__ = [
     "destination_record",
     "dynamodb_event",
     "dynamodb_failure",
+    "dynamodb_number",
+    "failed_items",
     "kinesis_event",
     "kinesis_failure",
+    "kinesis_number",
     "sqs_event",
 ]

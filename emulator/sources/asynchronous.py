@@ -26,6 +26,8 @@ class AsyncConfig:
 
     max_retries: int = 2
     max_event_age_s: float = 21_600.0
+    error_delays_s: tuple[float, ...] = ERROR_DELAYS_S
+    """How long each attempt after an error waits; the last figure is that of all further ones. AWS has no setting."""
     dead_letter_queue: str | None = None
     on_success: str | None = None
     on_failure: str | None = None
@@ -74,9 +76,15 @@ class AsyncQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def send(self, payload: Any, now_ns: int) -> AsyncEvent:
-        """Accept an event, as the status 202 says. The first attempt is due at once."""
-        event = AsyncEvent(self._new_id(), payload, now_ns)
+    def send(self, payload: Any, now_ns: int, request_id: str | None = None) -> AsyncEvent:
+        """Accept an event, as the status 202 says. The first attempt is due at once.
+
+        Args:
+            payload: the event, or whatever stands for it.
+            now_ns: the time.
+            request_id: of all its attempts; by default a new one.
+        """
+        event = AsyncEvent(request_id or self._new_id(), payload, now_ns)
         self._sample("AsyncEventsReceived", now_ns, 1)
         self._wait(event, now_ns)
         return event
@@ -117,7 +125,7 @@ class AsyncQueue:
         elif event.attempts > self.config.max_retries:
             self._give_up(event, Condition.ASYNC_RETRIES, now_ns)
         else:
-            self._wait(event, now_ns + round(ERROR_DELAYS_S[min(event.attempts, 2) - 1] * NS_PER_S))
+            self._wait(event, now_ns + self._error_delay_ns(event.attempts))
 
     def take_ends(self) -> list[AsyncEnd]:
         """The events that left the queue since the last call."""
@@ -128,6 +136,10 @@ class AsyncQueue:
         """The metrics since the last call."""
         samples, self._samples = self._samples, []
         return samples
+
+    def _error_delay_ns(self, attempts: int) -> int:
+        delays_s = self.config.error_delays_s
+        return round(delays_s[min(attempts, len(delays_s)) - 1] * NS_PER_S)
 
     def _give_up(self, event: AsyncEvent, condition: str, now_ns: int) -> None:
         self._sample("AsyncEventsDropped", now_ns, 1)

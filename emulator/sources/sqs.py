@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from emulator.clock import NS_PER_MS, NS_PER_S
@@ -18,6 +19,7 @@ from emulator.sources.common import MAX_EVENT_BYTES, MetricSample, Outcome
 _FIRST_POLLERS: Final = 5
 _POLLERS_PER_MINUTE: Final = 300
 _MOST_POLLERS: Final = 1000
+NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,13 @@ class SqsConfig:
 class SqsMessage:
     """A message of the queue."""
 
-    __slots__ = ("body", "first_received_ns", "id", "receives", "sent_ns", "visible_ns")
+    __slots__ = ("attributes", "body", "first_received_ns", "id", "receives", "sent_ns", "visible_ns")
 
-    def __init__(self, message_id: str, body: str, sent_ns: int) -> None:
+    def __init__(self, message_id: str, body: str, sent_ns: int, attributes: Mapping[str, str]) -> None:
         self.id = message_id
         self.body = body
+        self.attributes = attributes
+        """Of the sender's own, all of them texts."""
         self.sent_ns = sent_ns
         self.first_received_ns = 0
         self.receives = 0
@@ -80,9 +84,9 @@ class SqsSource:
         self._grown_ns: int | None = None
         self._samples: list[MetricSample] = []
 
-    def send(self, body: str, now_ns: int) -> SqsMessage:
+    def send(self, body: str, now_ns: int, attributes: Mapping[str, str] = NO_ATTRIBUTES) -> SqsMessage:
         """SendMessage."""
-        message = SqsMessage(self._new_id(), body, now_ns)
+        message = SqsMessage(self._new_id(), body, now_ns, attributes)
         self._make_visible(message, now_ns)
         return message
 
@@ -233,7 +237,10 @@ def _sqs_record(message: SqsMessage, queue_arn: str) -> dict[str, Any]:
             "SenderId": "AIDAIENQZJOLO23YVJ4VO",
             "ApproximateFirstReceiveTimestamp": str(message.first_received_ns // NS_PER_MS),
         },
-        "messageAttributes": {},
+        "messageAttributes": {
+            name: {"stringValue": value, "stringListValues": [], "binaryListValues": [], "dataType": "String"}
+            for name, value in message.attributes.items()
+        },
         "md5OfBody": hashlib.md5(message.body.encode()).hexdigest(),  # noqa: S324 - the field's name says MD5
         "eventSource": "aws:sqs",
         "eventSourceARN": queue_arn,

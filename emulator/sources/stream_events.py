@@ -45,7 +45,7 @@ def kinesis_event(batch: StreamBatch, names: StreamNames) -> dict[str, Any]:
 
 
 def _kinesis_record(record: StreamRecord, names: StreamNames) -> dict[str, Any]:
-    number = _kinesis_number(record)
+    number = kinesis_number(record)
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
@@ -70,7 +70,7 @@ def dynamodb_event(batch: StreamBatch, names: StreamNames) -> dict[str, Any]:
 
 
 def _dynamodb_record(record: StreamRecord, names: StreamNames) -> dict[str, Any]:
-    number = _dynamodb_number(record)
+    number = dynamodb_number(record)
     return {
         "eventID": hashlib.sha256(f"{record.shard}/{number}".encode()).hexdigest()[:32],
         "eventName": "INSERT",
@@ -94,8 +94,8 @@ def kinesis_failure(discard: StreamDiscard, names: StreamNames, request_id: str)
     first, last = discard.batch.records[0], discard.batch.records[-1]
     info = {
         "shardId": _kinesis_shard(discard.batch.shard),
-        "startSequenceNumber": _kinesis_number(first),
-        "endSequenceNumber": _kinesis_number(last),
+        "startSequenceNumber": kinesis_number(first),
+        "endSequenceNumber": kinesis_number(last),
         "approximateArrivalOfFirstRecord": rfc3339(first.arrived_ns),
         "approximateArrivalOfLastRecord": rfc3339(last.arrived_ns),
         "batchSize": len(discard.batch.records),
@@ -109,8 +109,8 @@ def dynamodb_failure(discard: StreamDiscard, names: StreamNames, request_id: str
     first, last = discard.batch.records[0], discard.batch.records[-1]
     info = {
         "shardId": f"shardId-{discard.batch.shard:020d}-{discard.batch.shard:08x}",
-        "startSequenceNumber": _dynamodb_number(first),
-        "endSequenceNumber": _dynamodb_number(last),
+        "startSequenceNumber": dynamodb_number(first),
+        "endSequenceNumber": dynamodb_number(last),
         "approximateArrivalOfFirstRecord": rfc3339(first.arrived_ns)[:19] + "Z",
         "approximateArrivalOfLastRecord": rfc3339(last.arrived_ns)[:19] + "Z",
         "batchSize": len(discard.batch.records),
@@ -139,9 +139,11 @@ def _kinesis_shard(shard: int) -> str:
     return f"shardId-{shard:012d}"
 
 
-def _kinesis_number(record: StreamRecord) -> str:
+def kinesis_number(record: StreamRecord) -> str:
+    """Its sequence number, as events have it."""
     return str(_KINESIS_FIRST + record.shard * _KINESIS_SHARD + record.number)
 
 
-def _dynamodb_number(record: StreamRecord) -> str:
+def dynamodb_number(record: StreamRecord) -> str:
+    """Its sequence number, as events have it."""
     return str(_DYNAMODB_FIRST + record.shard * _DYNAMODB_SHARD + record.number)

@@ -27,6 +27,16 @@ def test_the_scenario_of_the_documentation_is_good(tmp_path):
     assert scenario.traffic[0].for_s == 30
 
 
+def test_the_sources_of_the_documentation_are_good(tmp_path):
+    blocks = re.findall(r"```yaml\n(sources:.*?)```", TEXT, re.DOTALL)
+    functions = {name: {"code": "."} for name in ("checkout", "stock")}
+
+    scenario = parse({"functions": functions, **yaml.safe_load(blocks[0])}, tmp_path / "scenario.yaml")
+
+    assert list(scenario.sources.sources) == ["orders", "unbookable", "buried"]
+    assert scenario.sources.asynchronous.of("checkout").on_success == "lambda:stock"
+
+
 def test_every_option_is_documented(capsys):
     with pytest.raises(SystemExit):
         cli.parse(["--help"])
@@ -61,6 +71,10 @@ def test_every_key_of_the_record_is_documented():
         ),
     )
     ledger.throttled("f", 0, "why")
+    ledger.batch("f", "orders", "r", 1, 1.0)
+    ledger.given_up("f", "orders", "r", "RetryAttemptsExhausted", 1)
+    ledger.event_ended("f", "r", "Success", 1)
+    ledger.delivered("f", "orders", "sqs:q", "{}", is_delivered=True)
     ledger.sandbox_ended("f", "i", 0, "spindown", 1)
 
     for line in map(json.loads, file.getvalue().splitlines()):

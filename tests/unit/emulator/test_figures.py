@@ -101,6 +101,7 @@ def test_the_ledger_counts_and_writes_what_the_telemetry_tells():
         "peak_concurrency": 1,
         "throttles": 0,
         "errors": 1,
+        "iterator_age_ms_max": None,
     }
     assert (summary["invocations"], summary["peak_concurrency"], summary["throttles"]) == (3, 2, 1)
 
