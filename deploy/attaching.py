@@ -97,7 +97,11 @@ def _functions(client: Any) -> Iterator[Function]:
         yield from map(function_from, page["Functions"])
 
 
-def _apply(client: Any, changes: Iterable[Change], undo: TextIO | None, *, dry_run: bool) -> None:
+def _apply(client: Any, changes: Iterable[Change], undo: TextIO | None, *, dry_run: bool) -> int:
+    """Make the changes; how many Lambda has refused, each of which is told and does not keep the others back."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - so that --help is quick
+
+    refused = 0
     for change in changes:
         print(f"would change {change}" if dry_run and change.before != change.after else change, flush=True)
         if dry_run or change.before == change.after:
@@ -105,27 +109,34 @@ def _apply(client: Any, changes: Iterable[Change], undo: TextIO | None, *, dry_r
         if undo is not None:
             undo.write(undo_line(change))
             undo.flush()
-        client.update_function_configuration(FunctionName=change.function, Layers=list(change.after))
+        try:
+            client.update_function_configuration(FunctionName=change.function, Layers=list(change.after))
+        except (BotoCoreError, ClientError) as error:
+            print(f"attach: {change.function} stays as it is: {error}", file=sys.stderr)
+            refused += 1
+    return refused
 
 
-def _attach(client: Any, given: argparse.Namespace) -> None:
+def _attach(client: Any, given: argparse.Namespace) -> int:
     if not given.pattern or not given.layer:
         raise AttachError("PATTERN and --layer are needed, or --undo FILE")
     architectures: tuple[str, ...] = ()
     if not given.remove:
-        answer = client.get_layer_version_by_arn(Arn=given.layer)
+        name, _, version = given.layer.rpartition(":")
+        if not name.startswith("arn:") or not version.isdecimal():
+            raise AttachError(f"--layer {given.layer} is not the ARN of a layer's version, which ends in a number")
+        answer = client.get_layer_version(LayerName=name, VersionNumber=int(version))
         architectures = tuple(answer.get("CompatibleArchitectures", ()))
     fitting = [each for each in _functions(client) if fnmatch.fnmatchcase(each.name, given.pattern)]
     if not fitting:
         raise AttachError(f"no function has a name like {given.pattern}")
     changes = [change_of(each, given.layer, architectures, remove=given.remove) for each in fitting]
     if given.dry_run:
-        _apply(client, changes, None, dry_run=True)
-        return
+        return _apply(client, changes, None, dry_run=True)
     file = Path(given.undo_file or time.strftime("lambdascope-undo-%Y%m%dT%H%M%SZ.jsonl", time.gmtime()))
     with file.open("x", encoding="utf-8") as undo:
         print(f"attach: undo with: deploy/attach --undo {file}", file=sys.stderr)
-        _apply(client, changes, undo, dry_run=False)
+        return _apply(client, changes, undo, dry_run=False)
 
 
 def main(arguments: list[str], client: Any = None) -> int:
@@ -149,13 +160,13 @@ def main(arguments: list[str], client: Any = None) -> int:
         if given.undo:
             lines = Path(given.undo).read_text(encoding="utf-8").splitlines()
             current = {each.name: each.layers for each in _functions(client)}
-            _apply(client, list(undo_changes(lines, current)), None, dry_run=given.dry_run)
+            refused = _apply(client, list(undo_changes(lines, current)), None, dry_run=given.dry_run)
         else:
-            _attach(client, given)
+            refused = _attach(client, given)
     except (AttachError, OSError, ValueError, BotoCoreError, ClientError) as error:
         print(f"attach: {error}", file=sys.stderr)
         return 1
-    return 0
+    return 1 if refused else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""``python -m deploy.doctor FUNCTION``: what stands in the way of attaching the layer to a function, and what to do.
+"""``deploy/doctor FUNCTION…``: what stands in the way of attaching the layer to a function, and what to do.
 
-Reads the function's configuration (``lambda:GetFunctionConfiguration``) and changes nothing. Exit status 1 where the
-layer would not work, 0 otherwise. Source of the limits: AWS, "Lambda quotas" and "Working with Lambda extensions".
+Reads the function's configuration (``lambda:GetFunctionConfiguration``), for one in a VPC the routes of its subnets
+(``ec2:DescribeRouteTables``, if that is allowed), and changes nothing. Exit status 1 where the layer would not work, 0
+otherwise. Source of the limits: AWS, "Lambda quotas" and "Working with Lambda extensions".
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from deploy.network import closed_subnets, is_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +28,9 @@ USUAL_RATIO: Final = 3
 """Unzipped to zipped size of code, as a guess: Lambda tells the zipped one only."""
 
 _ENDPOINT: Final = re.compile(r"(LAMBDASCOPE_)?OTEL_EXPORTER_OTLP_(TRACES_|LOGS_)?ENDPOINT")
+
+Clients = Callable[[str], Any]
+"""boto3's client for a service, by its name."""
 
 Severity = Literal["error", "warning", "note"]
 
@@ -46,7 +53,9 @@ class Function:
         layers: ARNs of the layer versions that it has.
         zipped_bytes: of its code and its layers, as Lambda tells them.
         wrapper: AWS_LAMBDA_EXEC_WRAPPER; empty where it is not set.
-        has_endpoint: whether its environment says where to export to.
+        vpc: the VPC's identifier; empty where it is in none.
+        subnets: of that VPC, in which its network interfaces are.
+        endpoint: where to export to; empty where its environment does not say.
     """
 
     name: str
@@ -56,15 +65,18 @@ class Function:
     zipped_bytes: int
     memory_mb: int
     wrapper: str
-    in_vpc: bool
+    vpc: str
+    subnets: tuple[str, ...]
     on_managed_instances: bool
-    has_endpoint: bool
+    endpoint: str
 
 
 def function_from(configuration: Mapping[str, Any]) -> Function:
     """Read the answer of ``GetFunctionConfiguration``."""
     variables = configuration.get("Environment", {}).get("Variables", {})
     layers = configuration.get("Layers", [])
+    network = configuration.get("VpcConfig", {})
+    endpoints = (value for name, value in sorted(variables.items()) if _ENDPOINT.fullmatch(name) and value)
     return Function(
         name=configuration["FunctionName"],
         architecture=configuration.get("Architectures", ["x86_64"])[0],
@@ -73,14 +85,18 @@ def function_from(configuration: Mapping[str, Any]) -> Function:
         zipped_bytes=configuration.get("CodeSize", 0) + sum(layer.get("CodeSize", 0) for layer in layers),
         memory_mb=configuration.get("MemorySize", SMALL_MEMORY_MB),
         wrapper=variables.get("AWS_LAMBDA_EXEC_WRAPPER", ""),
-        in_vpc=bool(configuration.get("VpcConfig", {}).get("VpcId")),
+        vpc=network.get("VpcId", ""),
+        subnets=tuple(network.get("SubnetIds", ())),
         on_managed_instances=bool(configuration.get("CapacityProviderConfig")),
-        has_endpoint=any(_ENDPOINT.fullmatch(name) and value for name, value in variables.items()),
+        endpoint=next(endpoints, ""),
     )
 
 
-def findings(function: Function, layer_architecture: str) -> Iterator[Finding]:
-    """What is to be said of attaching the layer for `layer_architecture`; nothing where all is well."""
+def findings(function: Function, layer_architecture: str, closed: tuple[str, ...] | None = None) -> Iterator[Finding]:
+    """What is to be said of attaching the layer for `layer_architecture`; nothing where all is well.
+
+    `closed` are those of its subnets from which nothing outside the VPC is reached; None where that is not known.
+    """
     if function.is_image:
         yield Finding("error", "container image", "it takes no layers: copy the unpacked layer into the image's /opt")
     else:
@@ -88,11 +104,10 @@ def findings(function: Function, layer_architecture: str) -> Iterator[Finding]:
     if function.architecture != layer_architecture:
         advice = f"the function is {function.architecture}: take the layer that is built for it"
         yield Finding("error", f"layer for {layer_architecture}", advice)
-    if not function.has_endpoint:
+    if not function.endpoint:
         yield Finding("error", "no endpoint", "set OTEL_EXPORTER_OTLP_ENDPOINT to the address of your collector")
-    if function.in_vpc:
-        advice = "make sure that its subnets reach the collector: by address in the VPC, or through a NAT gateway"
-        yield Finding("warning", "in a VPC", advice)
+    if function.vpc and not is_private(function.endpoint):
+        yield from _network_findings(closed)
     if function.wrapper:
         advice = f"{function.wrapper} stays in place, and Lambda allows one: do without Lambdascope's"
         yield Finding("warning", "AWS_LAMBDA_EXEC_WRAPPER is taken", advice)
@@ -101,6 +116,18 @@ def findings(function: Function, layer_architecture: str) -> Iterator[Finding]:
         yield Finding("warning", f"{function.memory_mb} MB of memory", advice)
     if function.on_managed_instances:
         yield Finding("note", "Lambda Managed Instances", "exports follow a clock, since there is no end of invocation")
+
+
+def _network_findings(closed: tuple[str, ...] | None) -> Iterator[Finding]:
+    if closed is None:
+        advice = "make sure that its subnets reach the collector: by address in the VPC, or through a NAT gateway"
+        yield Finding("warning", "in a VPC", advice)
+    elif closed:
+        advice = (
+            "it reaches the collector only by an address in the VPC; else give its subnets a route to a NAT gateway "
+            "(one to an internet gateway does not serve functions)"
+        )
+        yield Finding("warning", f"in a VPC without a way out of {', '.join(closed)}", advice)
 
 
 def _room_findings(function: Function) -> Iterator[Finding]:
@@ -126,28 +153,42 @@ def report(function: Function, found: list[Finding]) -> str:
     return "\n".join(f"{function.name}: {line}" for line in lines or ["nothing stands in the way"])
 
 
-def main(arguments: list[str], client: Any = None) -> int:
-    """Check the functions that are named; the exit status. `client` is boto3's for Lambda."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.doctor", description="Check functions before attaching.")
+def _closed_subnets(function: Function, clients: Clients) -> tuple[str, ...] | None:
+    """Those from which nothing outside is reached; None where we may not ask."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - so that --help is quick
+
+    try:
+        pages = clients("ec2").get_paginator("describe_route_tables").paginate()
+        tables = [table for page in pages for table in page["RouteTables"]]
+    except (BotoCoreError, ClientError):
+        return None
+    return closed_subnets(tables, function.vpc, function.subnets)
+
+
+def main(arguments: list[str], clients: Clients | None = None) -> int:
+    """Check the functions that are named; the exit status."""
+    parser = argparse.ArgumentParser(prog="deploy/doctor", description="Check functions before attaching the layer.")
     parser.add_argument("function", nargs="+", help="name or ARN")
     parser.add_argument("--region", help="where it is not set otherwise")
     parser.add_argument("--architecture", choices=("x86_64", "arm64"), help="of the layer; default: the function's own")
     given = parser.parse_args(arguments)
-    if client is None:
-        import boto3  # noqa: PLC0415 - the pure part must be usable without it
-
-        client = boto3.client("lambda", region_name=given.region)
+    import boto3  # noqa: PLC0415 - so that --help is quick
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - likewise
 
+    def configured(service: str) -> Any:
+        return boto3.client(service, region_name=given.region)
+
+    clients = clients or configured
     status = 0
     for name in given.function:
         try:
-            function = function_from(client.get_function_configuration(FunctionName=name))
+            function = function_from(clients("lambda").get_function_configuration(FunctionName=name))
         except (BotoCoreError, ClientError) as error:
             print(f"{name}: error: {error}", file=sys.stderr)
             status = 1
             continue
-        found = list(findings(function, given.architecture or function.architecture))
+        closed = _closed_subnets(function, clients) if function.vpc else ()
+        found = list(findings(function, given.architecture or function.architecture, closed))
         print(report(function, found))
         status = max(status, int(any(finding.severity == "error" for finding in found)))
     return status

@@ -63,7 +63,8 @@ def update(stubber: Stubber, name: str, *layers: str) -> None:
 def test_changes_what_fits_the_pattern_and_undoes_it(aws, tmp_path, capsys):
     client, stubber = aws
     undo = tmp_path / "undo.jsonl"
-    stubber.add_response("get_layer_version_by_arn", {"CompatibleArchitectures": ["arm64"]}, {"Arn": OURS})
+    version = {"LayerName": OURS.removesuffix(":7"), "VersionNumber": 7}
+    stubber.add_response("get_layer_version", {"CompatibleArchitectures": ["arm64"]}, version)
     page = [configuration("orders-a", OTHER), configuration("orders-b", OURS), configuration("users")]
     stubber.add_response("list_functions", {"Functions": page[:2], "NextMarker": "m"})
     stubber.add_response("list_functions", {"Functions": page[2:]}, {"Marker": "m"})
@@ -97,23 +98,26 @@ def test_a_dry_run_changes_nothing_and_writes_no_file(aws, tmp_path, capsys, mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_changed_before_a_failure_can_be_undone(aws, tmp_path, capsys):
+def test_one_that_cannot_be_changed_does_not_keep_the_others_back(aws, tmp_path, capsys):
     client, stubber = aws
     undo = tmp_path / "undo.jsonl"
     stubber.add_response("list_functions", {"Functions": [configuration(name, OURS) for name in ("a", "b", "c")]})
     update(stubber, "a")
     stubber.add_client_error("update_function_configuration", "ResourceConflictException", "an update is in progress")
+    update(stubber, "c")
     assert main(["?", "--layer", OURS, "--remove", "--undo-file", str(undo)], client) == 1
-    assert "an update is in progress" in capsys.readouterr().err
-    assert [line.split('"')[3] for line in undo.read_text().splitlines()] == ["a", "b"]
+    assert "attach: b stays as it is: " in capsys.readouterr().err
+    assert [line.split('"')[3] for line in undo.read_text().splitlines()] == ["a", "b", "c"]
 
 
 def test_says_what_is_missing_or_fits_nothing(aws, capsys):
     client, stubber = aws
     assert main(["f"], client) == 1
+    assert main(["f", "--layer", "lambdascope"], client) == 1
     stubber.add_response("list_functions", {"Functions": []})
     assert main(["f", "--layer", OURS, "--remove"], client) == 1
     assert capsys.readouterr().err.splitlines() == [
         "attach: PATTERN and --layer are needed, or --undo FILE",
+        "attach: --layer lambdascope is not the ARN of a layer's version, which ends in a number",
         "attach: no function has a name like f",
     ]
