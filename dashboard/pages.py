@@ -31,10 +31,13 @@ PAGES = (
     Page("Fleet", "", ":material/grid_view:"),
     Page("Function", "function", ":material/function:"),
     Page("Concurrency", "concurrency", ":material/stacked_line_chart:"),
+    Page("Throttles", "throttles", ":material/block:"),
+    Page("Streams", "streams", ":material/water:"),
     Page("Cold starts", "cold_starts", ":material/ac_unit:"),
     Page("Invocations", "invocations", ":material/list_alt:"),
     Page("Invocation", "invocation", ":material/waterfall_chart:", listed=False),
     Page("Sandboxes", "sandboxes", ":material/view_timeline:"),
+    Page("Async and queues", "async", ":material/schedule_send:"),
     Page("Ingest health", "ingest", ":material/monitor_heart:"),
     Page("SQL", "sql", ":material/terminal:"),
 )

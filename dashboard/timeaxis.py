@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -45,6 +45,10 @@ class Window:
     def previous(self) -> Window:
         """The window of the same length just before this one."""
         return Window(self.begin - (self.end - self.begin), self.begin, self.bucket_s, self.now)
+
+    def at_least(self, bucket_s: int) -> Window:
+        """The same window in points that are not narrower."""
+        return self if self.bucket_s >= bucket_s else replace(self, bucket_s=bucket_s)
 
     def buckets(self) -> list[datetime]:
         """The start of every bucket, the first of which may begin before the window."""

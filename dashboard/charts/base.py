@@ -42,6 +42,23 @@ def duration_axis(durations_ms: pd.Series, *, grid: bool) -> alt.Axis:
     return alt.Axis(values=ticks, labelExpr=DURATION_LABEL, grid=grid, labelOverlap="greedy")
 
 
+AGE_TICKS_MS: Final = tuple(1000 * s for s in (1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400))
+
+AGE_LABEL: Final = (
+    "datum.value >= 86400000 ? format(datum.value / 86400000, '~g') + ' d'"
+    " : datum.value >= 3600000 ? format(datum.value / 3600000, '~g') + ' h'"
+    " : datum.value >= 60000 ? format(datum.value / 60000, '~g') + ' min' : format(datum.value / 1000, '~g') + ' s'"
+)
+"""Vega expression that writes milliseconds as the age of something that waits."""
+
+
+def age_axis(ages_ms: pd.Series) -> alt.Axis:
+    """An axis of milliseconds for ages from seconds to days."""
+    highest = float(ages_ms.max())
+    ticks = [tick for tick in AGE_TICKS_MS if tick <= 2 * highest]
+    return alt.Axis(values=ticks, labelExpr=AGE_LABEL, grid=True, labelOverlap="greedy")
+
+
 def duration_ticks(low_ms: float, high_ms: float) -> Iterator[float]:
     """Round durations from just below one to just above another; closer together where they are near each other."""
     steps = (1, 3) if high_ms > 30 * low_ms else (1, 2, 3, 5, 7)

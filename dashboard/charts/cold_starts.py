@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from dashboard.charts import base, colours
 from dashboard.charts.colours import REST_OF_INIT
 from dashboard.text import milliseconds
+from dashboard.timeaxis import Window
 from semconv import phases
 
 PARTS: Final = (
@@ -37,6 +39,58 @@ PHASE_TITLES: Final = {
     phases.SHUTDOWN: "shutdown",
     REST_OF_INIT: REST_OF_INIT,
 }
+
+
+SLOWER: Final = 1.5
+"""A release whose median init is so many times that of the one before is pointed out,"""
+SLOWER_BY_MS: Final = 50
+"""if it is also so many milliseconds longer,"""
+ENOUGH: Final = 3
+"""and both have so many cold starts."""
+
+
+def releases(rows: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """Versions and runtime updates first seen in the window, with the init of what was there before, newest first.
+
+    Args:
+        rows: of init_by_version.sql.
+        window: the time asked for.
+
+    Returns:
+        The rows with What (``Init of version 7, after 6``), ChangePercent, Slower and Why.
+    """
+    if rows.empty:
+        return rows.assign(What=[], ChangePercent=[], Slower=[], Why=[])
+    new = rows[(rows["FirstSeen"] >= pd.Timestamp(window.begin)) & (rows["BeforeColdStarts"] > 0)]
+    now, before = new["P50Ms"].astype(float), new["BeforeP50Ms"].astype(float)
+    enough = (new["ColdStarts"] >= ENOUGH) & (new["BeforeColdStarts"] >= ENOUGH)
+    out = new.assign(
+        What=[_what(row) for row in new.to_dict("records")],
+        ChangePercent=100 * (now / before - 1),
+        Slower=enough & (now >= SLOWER * before) & (now - before >= SLOWER_BY_MS),
+        Why=[
+            f"median init {milliseconds(after)} over {cold} cold starts, {milliseconds(earlier)} before"
+            for after, earlier, cold in zip(now, before, new["ColdStarts"], strict=True)
+        ],
+    )
+    return out.sort_values("FirstSeen", ascending=False)
+
+
+def _what(row: Mapping[Any, Any]) -> str:
+    if row["FunctionVersion"] != row["BeforeVersion"]:
+        return f"Init of version {row['FunctionVersion']}, after {row['BeforeVersion']}"
+    return f"Init on runtime {row['RuntimeVersion']}, after {row['BeforeRuntime']}"
+
+
+SHOWN_FUNCTIONS: Final = 12
+
+
+def most_waited(parts: pd.DataFrame) -> pd.DataFrame:
+    """The rows of :func:`mean_parts` of the functions whose cold starts took most time in all."""
+    if parts.empty:
+        return parts
+    waited = (parts["MeanMs"] * parts["Count"]).groupby(parts["FunctionName"]).sum().sort_values(ascending=False)
+    return parts[parts["FunctionName"].isin(waited.index[:SHOWN_FUNCTIONS])]
 
 
 def mean_parts(phase_rows: pd.DataFrame) -> pd.DataFrame:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import pandas as pd
 
+from dashboard.text import seconds
 from dashboard.timeaxis import Window
 
 KEY: Final = ["AccountId", "Region", "FunctionName"]
@@ -50,6 +51,57 @@ def table(rows: pd.DataFrame, peaks: pd.DataFrame, window: Window) -> pd.DataFra
     out["Counts"] = [sparkline(parts, counts) for parts, counts in zip(out["Parts"], out["Counts"], strict=True)]
     out["Severity"] = [_severity(found) for found in out["Signals"]]
     return out.sort_values(["Severity", "Invocations"], ascending=[True, False]).reset_index(drop=True)
+
+
+SHARED_CAUSES: Final = frozenset({"account_concurrency", "account_request_rate"})
+"""Causes that hit many functions at once: one incident, named after the function that was hit most."""
+
+
+def incidents(found: pd.DataFrame, releases: pd.DataFrame) -> pd.DataFrame:
+    """What went wrong, one row each, the newest first.
+
+    Args:
+        found: rows of incidents.sql.
+        releases: of :func:`dashboard.charts.cold_starts.releases`; those that made init slower count.
+
+    Returns:
+        Page, FunctionName, Cause, Began, Ended, Lasted, Sure, Why, Others.
+    """
+    columns = ["Page", "FunctionName", "Cause", "Began", "Ended", "Lasted", "Sure", "Why", "Others"]
+    rows: list[dict[str, Any]] = []
+    for (name, cause), part in found.groupby(["Page", "Cause"]) if not found.empty else ():
+        for group in (
+            _together(part) if cause in SHARED_CAUSES else (one for _, one in part.groupby(["Began", "FunctionName"]))
+        ):
+            worst = group.sort_values("Weight").iloc[-1]
+            others = group["FunctionName"].nunique() - 1
+            rows.append(
+                {**worst[["FunctionName", "Sure", "Why"]], "Page": name, "Cause": cause, "Began": group["Began"].min(),
+                 "Ended": group["Ended"].max(), "Others": f"{others} more" if others else ""}
+            )  # fmt: skip
+    slower = releases[releases["Slower"]] if not releases.empty else releases
+    rows += [
+        {"Page": "cold_starts", "FunctionName": one["FunctionName"], "Cause": one["What"], "Began": one["FirstSeen"],
+         "Ended": one["LastSeen"], "Sure": "likely", "Why": one["Why"], "Others": ""}
+        for one in slower.to_dict("records")
+    ]  # fmt: skip
+    if not rows:
+        return pd.DataFrame(columns=columns)
+    frame = pd.DataFrame(rows)
+    frame["Lasted"] = [
+        seconds((end - begin).total_seconds()) for begin, end in zip(frame["Began"], frame["Ended"], strict=True)
+    ]
+    return frame.sort_values("Began", ascending=False)[columns].reset_index(drop=True)
+
+
+TOGETHER: Final = pd.Timedelta(minutes=10)
+"""What a shared cause did to functions so long after one another is one incident."""
+
+
+def _together(part: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    ordered = part.sort_values("Began")
+    until = ordered["Ended"].cummax().shift() + TOGETHER
+    yield from (group for _, group in ordered.groupby((ordered["Began"] > until).cumsum()))
 
 
 def sparkline(parts: Iterable[int], counts: Iterable[int]) -> list[float]:

@@ -105,6 +105,19 @@ def merge_small(frame: pd.DataFrame, values: Sequence[str], keep: int, series: s
     return named.groupby(["Bucket", series], as_index=False)[list(values)].sum()
 
 
+def highest(frame: pd.DataFrame, value: str, keep: int, series: str = "FunctionName") -> list[str]:
+    """The names of the series that reach highest, highest first. For figures that do not add up."""
+    if frame.empty:
+        return []
+    return [str(name) for name in frame.groupby(series)[value].max().sort_values(ascending=False).index[:keep]]
+
+
+def gaps_by(frame: pd.DataFrame, window: Window, values: Sequence[str], series: str) -> pd.DataFrame:
+    """Likewise for each series, one beneath the other."""
+    parts = [gaps(part, window, values).assign(**{series: name}) for name, part in frame.groupby(series)]
+    return pd.concat(parts, ignore_index=True) if parts else gaps(frame, window, values).assign(**{series: []})
+
+
 def gaps(frame: pd.DataFrame, window: Window, values: Sequence[str]) -> pd.DataFrame:
     """One row per bucket of the window, with the values missing where there was nothing: a line breaks there."""
     if frame.empty:

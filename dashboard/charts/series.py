@@ -90,6 +90,31 @@ def _blocks(frame: pd.DataFrame, value: str, unit: str, by_colour: Colours) -> a
     return chart
 
 
+def ages(frame: pd.DataFrame, window: Window, by_colour: Colours) -> alt.LayerChart:
+    """Ages per series, in ms, on a logarithmic scale from a second up; a bucket without one is a gap."""
+    shown = frame.assign(AgeMs=frame["AgeMs"].astype(float).clip(lower=1000))
+    line = (
+        alt.Chart(shown)
+        .mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=14))
+        .encode(
+            x=base.time_x(),
+            y=alt.Y(
+                "AgeMs:Q",
+                title=None,
+                scale=alt.Scale(type="log", nice=False),
+                axis=base.age_axis(shown["AgeMs"]),
+            ),
+            color=base.colour(by_colour, "FunctionName", "stroke"),
+            tooltip=[
+                *base.when(),
+                alt.Tooltip("FunctionName:N", title="function"),
+                alt.Tooltip("AgeMs:Q", title="age, ms", format=",.0f"),
+            ],
+        )
+    )
+    return base.layered(window, [line])
+
+
 def percentiles(frame: pd.DataFrame, window: Window) -> alt.LayerChart:
     """p50, p95 and p99 of the duration per bucket; a bucket without invocations is a gap."""
     long = frame.melt(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.access import Identity, identity_of
+from dashboard.access import Access, Identity, identity_of
+from dashboard.errors import ConfigError
 from dashboard.ui import data
 
 
 def admitted() -> bool:
     """Whether the viewer may see anything. Draws the way in where not yet."""
-    access = data.config().access
+    access = _access()
     if access.oidc is None:
         return True
     who = _person()
@@ -25,11 +26,19 @@ def admitted() -> bool:
 
 def who() -> None:
     """In the menu: as whom the viewer is signed in, and the way out."""
-    person = _person() if data.config().access.oidc is not None else None
+    person = _person() if _access().oidc is not None else None
     if person is None:
         return
     st.caption(person.email or "Signed in")
     st.button("Sign out", on_click=st.logout, icon=":material/logout:", type="tertiary", key="sign-out")
+
+
+def _access() -> Access:
+    try:
+        return data.config().access
+    except ConfigError:
+        # Every query reads the same settings: nothing can be shown but what is wrong with them.
+        return Access()
 
 
 def _person() -> Identity | None:

@@ -121,7 +121,14 @@ class Run:
         )
 
 
-def show(name: str, body: Callable[[Run], None], *, use_time: bool = True, use_functions: bool = True) -> None:
+def show(
+    name: str,
+    body: Callable[[Run], None],
+    *,
+    use_time: bool = True,
+    use_functions: bool = True,
+    min_bucket_s: int = 1,
+) -> None:
     """Draw a page: title, filters, and the body, which refreshes by itself while the range is a live one.
 
     Args:
@@ -129,6 +136,7 @@ def show(name: str, body: Callable[[Run], None], *, use_time: bool = True, use_f
         body: draws the panels.
         use_time: whether the page is about a range of time.
         use_functions: whether the page can be about some functions only.
+        min_bucket_s: the narrowest point that the page's data can fill: CloudWatch has one per minute.
     """
     viewer = zone(st.context.timezone)
     st.markdown(f"# {page(name).title}")
@@ -144,7 +152,8 @@ def show(name: str, body: Callable[[Run], None], *, use_time: bool = True, use_f
     def refreshed() -> None:
         choices.follow()
         current = choices.read()  # a widget of the page itself reruns only this part, and writes there
-        run = Run(name, current, current.filters.window(datetime.now(UTC)), viewer)
+        window = current.filters.window(datetime.now(UTC)).at_least(min_bucket_s)
+        run = Run(name, current, window, viewer)
         if use_time:
             _say_when(run, refresh_s)
         with run.contained():

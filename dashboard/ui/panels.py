@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import timedelta
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,20 @@ from dashboard.filters import InvocationFilters, InvocationKey
 from dashboard.text import milliseconds, plural
 from dashboard.ui import choices, tables
 from dashboard.ui.page import Run, nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A likely cause, and what it rests on."""
+
+    title: str
+    sure: str
+    function: str
+    since: datetime
+    until: datetime | None
+    evidence: str
+    advice: str
+
 
 MILLISECONDS = "YYYY-MM-DD HH:mm:ss.SSS"
 
@@ -37,6 +52,28 @@ def invocation_columns(run: Run) -> dict[str, Any]:
         "FunctionVersion": text("Version"),
         "RequestId": text("Request id", width="medium"),
     }
+
+
+def function_at(run: Run, clicked: pd.Series, begin: str, end: str) -> tuple[str, dict[str, list[str]]]:
+    """From a row that has a function and a time to the page of that function around it."""
+    first, last = clicked[begin], clicked[end]
+    first = last if pd.isna(first) else first
+    around = run.filters.at(frames.moment(first) - timedelta(minutes=30), frames.moment(last) + timedelta(minutes=30))
+    return "function", replace(around, functions=(str(clicked["FunctionName"]),)).query()
+
+
+FINDINGS = 3
+
+
+def findings(run: Run, rows: Iterable[Finding]) -> None:
+    """The likely causes in words on top of a page, the worst first: what to read at three in the morning."""
+    for one in itertools.islice(rows, FINDINGS):
+        until = f" until {run.shown(one.until)}" if one.until else ""
+        st.warning(
+            f"**{one.title}** ({one.sure}): **{one.function}**, from {run.shown(one.since)}{until}. "
+            f"{one.evidence[:1].upper()}{one.evidence[1:]}. {one.advice}",
+            icon=":material/troubleshoot:",
+        )
 
 
 def invocations_over_time(run: Run) -> None:
@@ -197,9 +234,10 @@ def phases(run: Run) -> None:
     """Where cold starts spend their time, one bar per function."""
     with run.panel(
         "Where cold starts spend their time",
-        "Mean per cold start, so that the parts add up. Runtime and function init are apart only where the probe runs.",
+        "Mean per cold start, so that the parts add up; the functions that waited most. Runtime and function init "
+        "are apart only where the probe runs.",
     ):
-        parts = cold_starts.mean_parts(run.query("cold_start_phases"))
+        parts = cold_starts.most_waited(cold_starts.mean_parts(run.query("cold_start_phases")))
         if parts.empty:
             nothing("No sandbox was started in this time.")
             return

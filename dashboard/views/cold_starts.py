@@ -1,8 +1,11 @@
 """Cold starts: how often somebody waited for an init, how long, and for what."""
 
+from collections.abc import Iterator
+
 import pandas as pd
 import streamlit as st
 
+from dashboard.charts import cold_starts as shaping
 from dashboard.text import count, seconds, share
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
@@ -12,7 +15,7 @@ LATEST = 50
 
 
 def _body(run: Run) -> None:
-    run.ahead("cold_start_functions", "cold_start_phases", "coverage")
+    run.ahead("cold_start_functions", "cold_start_phases", "init_by_version", "coverage")
     run.ahead("cold_starts_latest", limit=LATEST)
     over_time = run.query("invocations_over_time")
     functions = run.query("cold_start_functions")
@@ -23,12 +26,20 @@ def _body(run: Run) -> None:
     if functions.empty:
         nothing("No invocation waited for an init in this time: every one found a sandbox ready.")
         return
+    versions = shaping.releases(run.query("init_by_version"), run.window)
+    panels.findings(run, _findings(versions))
     left, right = st.columns(2)
     with left, run.panel(f"Cold starts per {panels.width(run)}", "Invocations that waited for an init."):
         covered = run.coverage()
         panels.stacked(run, over_time[over_time["ColdStarts"] > 0], covered, "ColdStarts", "cold starts")
     with right:
         panels.phases(run)
+    if not versions.empty:
+        with run.panel(
+            "After releases and runtime updates, the newest first",
+            "Median init of what came against that of what it followed. Marked: half as long again and 50 ms more.",
+        ):
+            _releases(run, versions)
     with run.panel("By function", "Init duration as the platform reports it. Click a row to see the function alone."):
         _by_function(run, functions)
     with run.panel("Latest cold starts", "Click a row to see its phases on one time axis."):
@@ -46,6 +57,43 @@ def _figures(over_time: pd.DataFrame, functions: pd.DataFrame) -> None:
             Figure("Functions", count(functions["FunctionName"].nunique() if not functions.empty else 0)),
         ]
     )
+
+
+def _findings(versions: pd.DataFrame) -> Iterator[panels.Finding]:
+    """Releases that made init slower, the newest first."""
+    for one in versions[versions["Slower"]].to_dict("records") if not versions.empty else ():
+        released = one["FunctionVersion"] != one["BeforeVersion"]
+        yield panels.Finding(
+            "Init is slower since a release" if released else "Init is slower since a runtime update",
+            "likely",
+            str(one["FunctionName"]),
+            one["FirstSeen"],
+            None,
+            f"{one['What']}: {one['Why']}",
+            "Compare what the versions load at start, or go back to the one before.",
+        )
+
+
+def _releases(run: Run, versions: pd.DataFrame) -> None:
+    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    tables.linked(
+        versions.assign(Mark=["slower" if slower else "" for slower in versions["Slower"]]),
+        "cold-releases",
+        lambda clicked: panels.function_at(run, clicked, "FirstSeen", "LastSeen"),
+        {
+            "FirstSeen": tables.instants(run.viewer, "First seen", "MMM D, HH:mm", 95),
+            "FunctionName": text("Function", width=150),
+            "What": text("What changed", width=240),
+            "Mark": text("Marked", width=70),
+            "BeforeP50Ms": number("Before, ms", format="%.0f"),
+            "P50Ms": number("Since, ms", format="%.0f"),
+            "ChangePercent": number("Change", format="%+.0f %%"),
+            "ColdStarts": number("Cold starts since", format="localized"),
+        },
+        alt=f"{len(versions)} releases and runtime updates with the init before and since.",
+        height=min(36 * (len(versions) + 1), 290),
+    )
+    run.download(versions, "releases")
 
 
 def _by_function(run: Run, functions: pd.DataFrame) -> None:

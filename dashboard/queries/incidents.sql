@@ -1,0 +1,21 @@
+-- What went wrong in the window, and why: stretches of throttling and of lag, each with its likely cause.
+SELECT
+    'throttles' AS Page, FunctionName, Cause, Since AS Began, max(Minute) + 60 AS Ended,
+    argMax(Confidence, Throttles) AS Sure, argMax(Evidence, Throttles) AS Why, sum(Throttles) AS Weight
+FROM lambda_throttle_causes_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
+WHERE true
+    AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+    AND ({account:String} = '' OR AccountId = {account:String})
+    AND ({region:String} = '' OR Region = {region:String})
+GROUP BY FunctionName, Cause, Began
+UNION ALL
+SELECT
+    'streams' AS Page, FunctionName, Cause, assumeNotNull(Since) AS Began, max(Minute) + 60 AS Ended,
+    argMax(Confidence, ifNull(IteratorAgeMs, 0)) AS Sure, argMax(Evidence, ifNull(IteratorAgeMs, 0)) AS Why,
+    max(ifNull(IteratorAgeMs, 0)) / 1000 AS Weight
+FROM lambda_stream_lag_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
+WHERE Cause NOT IN ('', 'catching_up', 'throttled')
+    AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+    AND ({account:String} = '' OR AccountId = {account:String})
+    AND ({region:String} = '' OR Region = {region:String})
+GROUP BY FunctionName, Cause, Began

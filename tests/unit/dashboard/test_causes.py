@@ -1,0 +1,89 @@
+"""Causes in words, releases that made init slower, and what is one incident."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dashboard import causes
+from dashboard.charts import cold_starts, fleet
+from dashboard.timeaxis import absolute_window
+
+T0 = datetime(2026, 11, 21, tzinfo=UTC)
+WINDOW = absolute_window(T0, T0 + timedelta(days=1), T0 + timedelta(days=2))
+SCHEMA = Path(__file__).parents[3] / "collector" / "schema"
+
+
+@pytest.mark.parametrize(
+    ("file", "known"),
+    [("0021_lambda_throttle_causes.sql", causes.THROTTLES), ("0022_lambda_stream_lag.sql", causes.LAG)],
+)
+def test_every_cause_that_is_worded_is_one_that_sql_names(file, known):
+    text = (SCHEMA / file).read_text(encoding="utf-8")
+    for name in known:
+        assert f"'{name}'" in text, name
+
+
+def test_a_cause_of_a_newer_collector_shows_under_its_own_name():
+    assert causes.throttle("moon_phase") == causes.Cause("moon phase", "")
+    assert causes.title("streams", "moon_phase") == "moon phase"
+    assert causes.title("cold_starts", "Init of version 2, after 1") == "Init of version 2, after 1"
+
+
+def version(name, number, hour, p50, cold, before=None):
+    before = before or ("", 0.0, 0)
+    return {
+        "AccountId": "1", "Region": "r", "FunctionName": name, "FunctionVersion": number,
+        "RuntimeVersion": "python:3.12.v1",
+        "FirstSeen": pd.Timestamp(T0 + timedelta(hours=hour)), "LastSeen": pd.Timestamp(T0 + timedelta(hours=hour + 1)),
+        "ColdStarts": cold, "P50Ms": p50, "BeforeVersion": before[0], "BeforeP50Ms": before[1],
+        "BeforeColdStarts": before[2], "BeforeRuntime": "python:3.12.v1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("now", "cold", "before", "slower"),
+    [(300, 5, 100, True), (149, 5, 100, False), (140, 5, 60, True), (99, 5, 50, False), (300, 2, 100, False)],
+)
+def test_a_release_is_pointed_out_where_init_is_much_slower(now, cold, before, slower):
+    rows = pd.DataFrame([version("a", "1", -5, before, 9), version("a", "2", 3, now, cold, ("1", before, 9))])
+    found = cold_starts.releases(rows, WINDOW)
+    assert list(found["FunctionVersion"]) == ["2"]
+    assert list(found["Slower"]) == [slower]
+    assert list(found["What"]) == ["Init of version 2, after 1"]
+
+
+def test_an_update_of_the_runtime_is_named_as_one():
+    row = {**version("a", "1", 3, 300.0, 5, ("1", 100.0, 9)), "RuntimeVersion": "python:3.12.v2"}
+    [what] = cold_starts.releases(pd.DataFrame([row]), WINDOW)["What"]
+    assert what == "Init on runtime python:3.12.v2, after python:3.12.v1"
+
+
+def stretch(function, cause, first, last, weight, kind="throttles"):
+    begin, end = (pd.Timestamp(T0 + timedelta(minutes=minute)) for minute in (first, last))
+    return {"Page": kind, "FunctionName": function, "Cause": cause, "Began": begin, "Ended": end, "Sure": "likely",
+            "Why": f"{function} {weight}", "Weight": weight}  # fmt: skip
+
+
+NOTHING = cold_starts.releases(pd.DataFrame(), WINDOW)
+
+
+def test_what_one_limit_of_the_account_does_to_many_is_one_incident():
+    rows = [stretch("big", "account_concurrency", 0, 10, 900), stretch("small", "account_concurrency", 8, 12, 3),
+            stretch("late", "account_concurrency", 20, 25, 2), stretch("other", "account_concurrency", 60, 61, 7),
+            stretch("a", "reserved_concurrency", 0, 5, 9), stretch("b", "reserved_concurrency", 0, 5, 8)]  # fmt: skip
+    found = fleet.incidents(pd.DataFrame(rows), NOTHING)
+    shared = found[found["Cause"] == "account_concurrency"]
+    assert list(shared["FunctionName"]) == ["other", "big"]
+    assert list(shared["Others"]) == ["", "2 more"]
+    assert list(shared["Lasted"]) == ["1 min", "25 min"]
+    assert sorted(found[found["Cause"] == "reserved_concurrency"]["FunctionName"]) == ["a", "b"]
+
+
+def test_the_newest_incident_comes_first_and_slow_releases_are_among_them():
+    slow = cold_starts.releases(pd.DataFrame([version("s", "2", 3, 300.0, 5, ("1", 100.0, 9))]), WINDOW)
+    found = fleet.incidents(pd.DataFrame([stretch("a", "reserved_zero", 0, 5, 9)]), slow)
+    assert list(found["FunctionName"]) == ["s", "a"]
+    assert list(found["Page"]) == ["cold_starts", "throttles"]
+    assert fleet.incidents(pd.DataFrame(), NOTHING).empty
