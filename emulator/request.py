@@ -10,6 +10,7 @@ from emulator import wire
 from emulator.errors import InvokeError
 from emulator.faults import NO_FAULTS, InvocationFaults
 from emulator.lifecycle.actions import Invocation, InvocationDone
+from emulator.response_stream import ResponseStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class InvokeInput:
     invoked_arn: str
     trace_header: str
     client_context: str | None = None
+    reads_stream: bool = False
+    """Whether its caller reads an answer that is streamed."""
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -30,18 +33,25 @@ class FunctionAnswer:
 
     payload: bytes
     is_error: bool
+    stream: ResponseStream | None = None
+    """What is still being written, in place of the payload."""
 
 
 class Request:
     """An invocation with what its caller waits for."""
 
-    def __init__(self, invocation: Invocation, faults: InvocationFaults = NO_FAULTS) -> None:
+    def __init__(
+        self, invocation: Invocation, faults: InvocationFaults = NO_FAULTS, *, reads_stream: bool = False
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.invocation = invocation
         self.faults = faults
         self.answered: asyncio.Future[FunctionAnswer] = loop.create_future()
         self.done: asyncio.Future[InvocationDone] = loop.create_future()
         self._log = b""
+        self._reads_stream = reads_stream
+        """Whether its caller reads an answer that is streamed, or only waits for the end."""
+        self._stream: ResponseStream | None = None
 
     @property
     def id(self) -> str:
@@ -65,9 +75,18 @@ class Request:
         return self._log
 
     def answer(self, payload: bytes, *, is_error: bool) -> None:
-        """Answer the caller."""
+        """Answer the caller, or end the answer that is being streamed."""
+        if self._stream is not None:
+            self._stream.finish(payload if is_error else None)
         if not self.answered.done():
             self.answered.set_result(FunctionAnswer(payload, is_error))
+
+    def begin_stream(self, content_type: str) -> ResponseStream:
+        """The function begins to write its answer."""
+        self._stream = ResponseStream(content_type, is_read=self._reads_stream)
+        if not self.answered.done():
+            self.answered.set_result(FunctionAnswer(b"", is_error=False, stream=self._stream))
+        return self._stream
 
     def finish(self, outcome: InvocationDone, version: str) -> None:
         """The invocation is over: complete the log tail."""

@@ -112,12 +112,6 @@ class LambdaService:
             self._sandboxes[decision.sandbox.id].invoke(request)
         return request
 
-    def _request(self, asked: InvokeInput) -> Request:
-        request = Request(_invocation(asked), self._draw_faults(asked.function))
-        self._running += 1
-        request.done.add_done_callback(lambda _: self._meter.forget(asked.request_id))
-        return request
-
     async def _invoke_managed(self, asked: InvokeInput, config: FunctionConfig) -> Request:
         request = self._request(asked)
         try:
@@ -129,6 +123,13 @@ class LambdaService:
                 self._meter.throttled(asked, config, self._now())
             raise
         self._meter.admitted_to_instance(asked, config)
+        return request
+
+    def _request(self, asked: InvokeInput) -> Request:
+        faults = self._draw_faults(asked.function)
+        request = Request(_invocation(asked), faults, reads_stream=asked.reads_stream)
+        self._running += 1
+        request.done.add_done_callback(lambda _: self._meter.forget(asked.request_id))
         return request
 
     def _draw_faults(self, function: str) -> InvocationFaults:

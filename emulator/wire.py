@@ -7,8 +7,15 @@ from typing import Final
 # Invoke API -----------------------------------------------------------------------------------------------------------
 
 INVOKE_PATH: Final = "/2015-03-31/functions/{name}/invocations"
+STREAM_PATH: Final = "/2021-11-15/functions/{name}/response-streaming-invocations"
 MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
 """Of a synchronous request and of its answer."""
+MAX_STREAM_BYTES: Final = 200 * 1024 * 1024
+"""Of a streamed answer."""
+FAST_STREAM_BYTES: Final = 6 * 1024 * 1024
+"""Of it, what is passed on at any speed."""
+SLOW_STREAM_BYTES_PER_S: Final = 2 * 1024 * 1024
+"""The speed of the rest."""
 MAX_EVENT_PAYLOAD_BYTES: Final = 1024 * 1024
 """Of an asynchronous request."""
 LOG_TAIL_BYTES: Final = 4096
@@ -26,6 +33,10 @@ INVOKED_ARN: Final = "Lambda-Runtime-Invoked-Function-Arn"
 TRACE_ID: Final = "Lambda-Runtime-Trace-Id"
 CLIENT_CONTEXT: Final = "Lambda-Runtime-Client-Context"
 FUNCTION_ERROR_TYPE: Final = "Lambda-Runtime-Function-Error-Type"
+FUNCTION_ERROR_BODY: Final = "Lambda-Runtime-Function-Error-Body"
+"""A trailer: the error as JSON, in base64."""
+RESPONSE_MODE: Final = "Lambda-Runtime-Function-Response-Mode"
+STREAMING: Final = "streaming"
 
 # Credentials ----------------------------------------------------------------------------------------------------------
 

@@ -8,13 +8,14 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from emulator import wire
+from emulator.api import streaming
 from emulator.errors import InvokeError
 from emulator.request import InvokeInput
 from emulator.service import LambdaService, unknown_function
@@ -24,6 +25,7 @@ _ARN: Final = re.compile(
     r"(?P<name>[A-Za-z0-9_-]+)(:(?P<qualifier>\$LATEST|[A-Za-z0-9_-]+))?"
 )
 _TYPES: Final = ("RequestResponse", "Event", "DryRun")
+_STREAM_TYPES: Final = ("RequestResponse", "DryRun")
 
 
 class Events(Protocol):
@@ -46,6 +48,7 @@ def make(service: LambdaService, events: Events) -> web.Application:
     application.add_routes(
         [
             web.post(wire.INVOKE_PATH.replace("{name}", r"{name:[^/]+}"), api.invoke),
+            web.post(wire.STREAM_PATH.replace("{name}", r"{name:[^/]+}"), api.invoke_with_response_stream),
             web.get("/_lambdascope/summary", api.summary),
             web.get("/_lambdascope/state", api.state),
             web.get("/_lambdascope/sources", api.sources),
@@ -83,25 +86,43 @@ class _LambdaApi:
         self._events = events
 
     async def invoke(self, request: web.Request) -> web.Response:
-        function, qualifier = self._function(request)
-        kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
-        if kind not in _TYPES:
-            message = f"Invocation type must be one of {', '.join(_TYPES)}, not {kind}"
-            raise InvokeError(400, "InvalidParameterValueException", message, Type="User")
-        payload = await _payload(request, kind)
-        arn = self._service.deployments[function].arn
-        asked = InvokeInput(
-            function=function,
-            payload=payload,
-            invoked_arn=arn if qualifier is None else f"{arn}:{qualifier}",
-            trace_header=trace_header(request.headers.get(wire.TRACE_HEADER)),
-            client_context=_client_context(request),
-        )
+        kind = _kind(request, _TYPES)
+        asked = await self._asked(request, kind)
         if kind == "DryRun":
             return web.Response(status=204, headers={"x-amzn-RequestId": str(uuid.uuid4())})
         if kind == "Event":
             return web.Response(status=202, headers={"x-amzn-RequestId": self._events.invoke_event(asked)})
         return await self._answer(asked, tail=request.headers.get("X-Amz-Log-Type") == "Tail")
+
+    async def invoke_with_response_stream(self, request: web.Request) -> web.StreamResponse:
+        kind = _kind(request, _STREAM_TYPES)
+        asked = await self._asked(request, kind)
+        if kind == "DryRun":
+            return web.Response(status=204, headers={"x-amzn-RequestId": str(uuid.uuid4())})
+        running = await self._service.invoke(asked)
+        answer = await running.answered
+        tail = running if request.headers.get("X-Amz-Log-Type") == "Tail" else None
+        return await streaming.respond(request, answer, self._headers(asked), tail)
+
+    async def _asked(self, request: web.Request, kind: str) -> InvokeInput:
+        function, qualifier = self._function(request)
+        payload = await _payload(request, kind)
+        arn = self._service.deployments[function].arn
+        return InvokeInput(
+            function=function,
+            payload=payload,
+            invoked_arn=arn if qualifier is None else f"{arn}:{qualifier}",
+            trace_header=trace_header(request.headers.get(wire.TRACE_HEADER)),
+            client_context=_client_context(request),
+            reads_stream=kind == "RequestResponse",
+        )
+
+    def _headers(self, asked: InvokeInput) -> dict[str, str]:
+        return {
+            "x-amzn-RequestId": asked.request_id,
+            "X-Amz-Executed-Version": self._service.deployments[asked.function].config.version,
+            wire.TRACE_HEADER: asked.trace_header,
+        }
 
     def _function(self, request: web.Request) -> tuple[str, str | None]:
         asked = unquote(request.match_info["name"])
@@ -121,11 +142,9 @@ class _LambdaApi:
     async def _answer(self, asked: InvokeInput, *, tail: bool) -> web.Response:
         running = await self._service.invoke(asked)
         answer = await running.answered
-        headers = {
-            "x-amzn-RequestId": running.invocation.request_id,
-            "X-Amz-Executed-Version": self._service.deployments[asked.function].config.version,
-            wire.TRACE_HEADER: asked.trace_header,
-        }
+        if answer.stream is not None:
+            answer = await streaming.collect(answer.stream)
+        headers = self._headers(asked)
         if answer.is_error:
             headers["X-Amz-Function-Error"] = "Unhandled"
         if tail:
@@ -155,6 +174,14 @@ class _LambdaApi:
 
     async def health(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
+
+
+def _kind(request: web.Request, accepted: Sequence[str]) -> str:
+    kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+    if kind not in accepted:
+        message = f"Invocation type must be one of {', '.join(accepted)}, not {kind}"
+        raise InvokeError(400, "InvalidParameterValueException", message, Type="User")
+    return kind
 
 
 async def _payload(request: web.Request, kind: str) -> bytes:

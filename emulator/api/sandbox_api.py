@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import contextlib
 import datetime as dt
 import json
 import re
@@ -18,6 +21,7 @@ from emulator.sandbox import Sandbox
 from emulator.telemetry import subscription
 from emulator.telemetry.records import ResponseTimes
 from emulator.telemetry.subscription import MANAGED_VERSIONS, SCHEMA_VERSIONS
+from emulator.trailers import TRAILERS, Trailers
 
 _ERROR_TYPE: Final = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 _UNKNOWN_ERROR: Final = "Runtime.Unknown"
@@ -27,6 +31,7 @@ def make(sandbox: Sandbox, account_id: str) -> web.Application:
     """The application that a sandbox's processes talk to."""
     api = _SandboxApi(sandbox, account_id)
     application = web.Application(client_max_size=0, middlewares=[_errors_as_json])
+    application[TRAILERS] = Trailers()
     application.add_routes(
         [
             web.get(f"{wire.RUNTIME_PATH}/invocation/next", api.next_invocation),
@@ -79,10 +84,34 @@ class _SandboxApi:
         return web.Response(body=invocation.payload, content_type="application/json", headers=headers)
 
     async def response(self, request: web.Request) -> web.Response:
+        if request.headers.get(wire.RESPONSE_MODE) == wire.STREAMING:
+            return await self._streamed_response(request)
         times, body = await self._read_answer(request)
         if len(body) > wire.MAX_PAYLOAD_BYTES:
-            return self._too_large(request, body, times)
+            return self._too_large(request, len(body), times, wire.MAX_PAYLOAD_BYTES)
         self._sandbox.runtime_answered(_request_id(request), body, times, None)
+        return _accepted()
+
+    async def _streamed_response(self, request: web.Request) -> web.Response:
+        """Pass the answer on as it comes. An error after the first byte is told by trailers."""
+        first_byte_ns = self._sandbox.now_ns()
+        request_id = self._asked_request_id(request)
+        stream = self._sandbox.begin_stream(request_id, request.headers.get("Content-Type", "application/octet-stream"))
+        size = 0
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+            if size > wire.MAX_STREAM_BYTES:
+                break
+            await stream.write(chunk)
+            if size > wire.FAST_STREAM_BYTES:
+                await asyncio.sleep(len(chunk) / wire.SLOW_STREAM_BYTES_PER_S)
+        times = ResponseTimes(first_byte_ns, self._sandbox.now_ns(), size)
+        if size > wire.MAX_STREAM_BYTES:
+            return self._too_large(request, size, times, wire.MAX_STREAM_BYTES)
+        trailers = request.app[TRAILERS].of(request.transport)
+        error_type = trailers.get(wire.FUNCTION_ERROR_TYPE.lower())
+        payload = b"" if error_type is None else _streamed_error(error_type, trailers)
+        self._sandbox.runtime_answered(request_id, payload, times, error_type and _known_error_type(error_type))
         return _accepted()
 
     async def error(self, request: web.Request) -> web.Response:
@@ -118,17 +147,20 @@ class _SandboxApi:
 
     async def _read_answer(self, request: web.Request) -> tuple[ResponseTimes, bytes]:
         first_byte_ns = self._sandbox.now_ns()
-        if not self._sandbox.machine.is_waiting_for(_request_id(request)):
-            raise SandboxApiError(400, "InvalidRequestID", "Invalid request ID")
+        self._asked_request_id(request)
         body = await request.read()
         return ResponseTimes(first_byte_ns, self._sandbox.now_ns(), len(body)), body
 
-    def _too_large(self, request: web.Request, body: bytes, times: ResponseTimes) -> web.Response:
+    def _asked_request_id(self, request: web.Request) -> str:
+        """Of the invocation that is answered. Raises SandboxApiError where nobody waits for that."""
+        request_id = _request_id(request)
+        if not self._sandbox.machine.is_waiting_for(request_id):
+            raise SandboxApiError(400, "InvalidRequestID", "Invalid request ID")
+        return request_id
+
+    def _too_large(self, request: web.Request, size: int, times: ResponseTimes, most: int) -> web.Response:
         error_type = "Function.ResponseSizeTooLarge"
-        message = (
-            f"Response payload size ({len(body)} bytes) exceeded maximum allowed payload size "
-            f"({wire.MAX_PAYLOAD_BYTES} bytes)."
-        )
+        message = f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({most} bytes)."
         payload = {"errorType": error_type, "errorMessage": message}
         self._sandbox.runtime_answered(_request_id(request), json.dumps(payload).encode(), times, error_type)
         return web.json_response({"errorType": "RequestEntityTooLarge", "errorMessage": message}, status=413)
@@ -200,10 +232,22 @@ def _request_id(request: web.Request) -> str:
 
 def _error_type(request: web.Request) -> str:
     """The error type that the platform tells: the runtime's where it has a known form, else unknown."""
-    told = request.headers.get(wire.FUNCTION_ERROR_TYPE, "")
+    return _known_error_type(request.headers.get(wire.FUNCTION_ERROR_TYPE, ""))
+
+
+def _known_error_type(told: str) -> str:
     if _ERROR_TYPE.match(told):
         return told
     return "Function.Unknown" if told.startswith("Function.") else _UNKNOWN_ERROR
+
+
+def _streamed_error(error_type: str, trailers: dict[str, str]) -> bytes:
+    """The error's JSON, which a trailer has in base64."""
+    encoded = trailers.get(wire.FUNCTION_ERROR_BODY.lower(), "")
+    with contextlib.suppress(ValueError):
+        if decoded := base64.b64decode(encoded, validate=True):
+            return decoded
+    return json.dumps({"errorType": error_type, "errorMessage": ""}).encode()
 
 
 def _accepted() -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -13,6 +14,7 @@ from emulator.faults import RelayFault
 from emulator.isolation.client import Holder
 from emulator.relay import Relay
 from emulator.sandbox.settings import LOOPBACK, SandboxSettings
+from emulator.trailers import TRAILERS, Trailers, TrailerTap
 
 _BACKLOG: Final = 128
 
@@ -27,6 +29,7 @@ class Network:
         self._faults = faults
         self._relays: list[Relay] = []
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
 
     async def open(self, holder: Holder, application: web.Application) -> None:
         """Serve the application, and open the relays where the network is the sandbox's own. Raises OSError."""
@@ -35,7 +38,7 @@ class Network:
         self.runtime_api = f"{LOOPBACK}:{listener.getsockname()[1]}"
         self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.05)
         await self._runner.setup()
-        await web.SockSite(self._runner, listener).start()
+        self._server = await _serve(self._runner, listener, application[TRAILERS])
         if self._settings.has_namespaces:
             await self._open_relays(holder)
 
@@ -56,9 +59,19 @@ class Network:
         for opened in self._relays:
             await opened.close()
         self._relays.clear()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+
+async def _serve(runner: web.AppRunner, listener: socket.socket, trailers: Trailers) -> asyncio.Server:
+    server = runner.server
+    if server is None:
+        raise RuntimeError("the runner was not set up")
+    return await asyncio.get_running_loop().create_server(lambda: TrailerTap(server(), trailers), sock=listener)
 
 
 def _listen(holder: Holder, address: str, port: int) -> socket.socket:

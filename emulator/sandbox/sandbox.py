@@ -26,6 +26,7 @@ from emulator.lifecycle.extensions import Extension
 from emulator.lifecycle.phases import Phase
 from emulator.lifecycle.snapshot import SnapshotLifecycle
 from emulator.request import Request
+from emulator.response_stream import ResponseStream
 from emulator.sandbox import folders, machines
 from emulator.sandbox.inboxes import Inboxes, NextInvocation
 from emulator.sandbox.network import Network
@@ -171,6 +172,10 @@ class Sandbox:
         self._drain_log(RUNTIME)
         if isinstance(self.machine, SnapshotLifecycle):
             self._apply(self.machine.restore_failed(self.now_ns()))
+
+    def begin_stream(self, request_id: str, content_type: str) -> ResponseStream:
+        """The runtime begins to write the answer of an invocation that it has."""
+        return self._requests[request_id].begin_stream(content_type)
 
     def runtime_answered(
         self, request_id: str, payload: bytes, times: records.ResponseTimes, error_type: str | None
