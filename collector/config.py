@@ -193,6 +193,7 @@ SETTINGS: Final = (
     Setting("segment_bytes", "16MiB", "size at which a segment of the spool is closed", size_bytes),
     Setting("segment_items", "50000", "spans, records and points at which a segment is closed", _count),
     Setting("linger_ms", "200", "age at which a segment is closed when the store is waiting for one", _milliseconds),
+    Setting("store_timeout_s", "60", "seconds that a ClickHouse server may take over an insert", _seconds),
     Setting("drain_s", "10", "seconds that a stop may spend on storing what is in the spool", _seconds),
     Setting("sql_passwords", "", "file with the hashes of the passwords that queries need, as --tokens", _file),
     Setting("sql_threads", "4", "queries that run at once", _count),
@@ -229,6 +230,7 @@ class CollectorConfig:
     segment_bytes: int
     segment_items: int
     linger_ms: int
+    store_timeout_s: float
     drain_s: float
     sql_passwords: Path | None
     sql_threads: int

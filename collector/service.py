@@ -69,7 +69,7 @@ class Service:
         self._exits.callback(folder.release)
         spool, repeats, journal = self._open_spool()
         self._spool = spool
-        self._store = ClickHouseStore(config.store)
+        self._store = ClickHouseStore(config.store, config.store_timeout_s)
         self._inserter = Inserter(spool, self._store, repeats, journal, self._counters, config.data / "quarantine")
         self._exits.push_async_callback(self._close_store)
         self._intake = Intake(
@@ -169,6 +169,10 @@ class Service:
         inserting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await inserting
+        if self._inserter.up:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
+                    await self._inserter.tell()
 
     async def wait(self) -> None:
         """Until the inserter ends, which it does only by a fault of ours: its exception is raised."""

@@ -36,8 +36,10 @@ class ClickHouseStore:
     A tenant is a database of its own, with all tables, made when it is first used.
     """
 
-    def __init__(self, url: StoreUrl) -> None:
+    def __init__(self, url: StoreUrl, answer_within_s: float = 300.0) -> None:
+        """``answer_within_s``: how long a server may take over a statement; the embedded engine always answers."""
         self._url = url
+        self._answer_within_s = answer_within_s
         self._clients: dict[str, Client] = {}
 
     def open(self, tenant: str = "") -> Client:
@@ -48,7 +50,7 @@ class ClickHouseStore:
             StoreUnavailableError: not reachable, or not migrated.
         """
         if tenant not in self._clients:
-            client = connect(self._url)
+            client = connect(self._url, self._answer_within_s)
             try:
                 if tenant:
                     use_database(client, tenant)

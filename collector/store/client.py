@@ -32,7 +32,7 @@ _CODE: Final = re.compile(r"\bCode: ([0-9]+)\.")
 _WRONG_URL_CODES: Final = frozenset({81, 192, 193, 194, 516})  # unknown database, user, wrong or required password
 
 
-def connect(store: StoreUrl) -> Client:
+def connect(store: StoreUrl, answer_within_s: float = 300.0) -> Client:
     """A client of its own connection. Blocking; the first one of an embedded store starts the engine.
 
     Raises:
@@ -47,7 +47,11 @@ def connect(store: StoreUrl) -> Client:
             return clickhouse_connect.get_client(dsn=store.dsn)
         # From a dsn alone it would speak plain HTTP, password and all, on any port but 443 and 8443.
         return clickhouse_connect.get_client(
-            interface=store.scheme, dsn=store.dsn, autogenerate_session_id=False, connect_timeout=5
+            interface=store.scheme,
+            dsn=store.dsn,
+            autogenerate_session_id=False,
+            connect_timeout=5,
+            send_receive_timeout=answer_within_s,
         )
     except ClickHouseError as error:
         raise _connect_error(store, error) from None

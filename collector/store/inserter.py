@@ -10,7 +10,6 @@ import asyncio
 import logging
 import secrets
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from collector import quarantine
@@ -19,6 +18,7 @@ from collector.otlp.decode import decode
 from collector.spool.plan import batches
 from collector.store.arrivals import rows_by_tenant
 from collector.store.encoded import ENTRIES
+from collector.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +40,8 @@ MIN_ENCODED_ITEMS: Final = 1_500
 """Items from which on ClickHouse decodes a batch. To set up the views takes it some 40 ms of processor time for each
 insert, in which Python decodes as many. A change moves batches to the other way; one in doubt is then stored twice."""
 
+CLOSE_WITHIN_S: Final = 10.0
+"""How long an insert at work may take at the end."""
 TELL_EVERY_S: Final = 5.0
 """How often changed states of sandboxes' exports are stored. Each state replaces the one before."""
 MAX_TOLD: Final = 50_000
@@ -79,7 +81,7 @@ class Inserter:
         self._journal = journal
         self._counters = counters
         self._quarantine = refused
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="inserter")
+        self._worker = Worker("inserter")
         self._told = False
         self._told_s = 0.0
         self.up = False
@@ -87,7 +89,7 @@ class Inserter:
 
     async def call(self, function: Callable[[], T]) -> T:
         """Run something in the store's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+        return await self._worker.call(function)
 
     async def run(self) -> None:
         """Store segments until cancelled, and every now and then what has come of sandboxes' exports."""
@@ -201,6 +203,10 @@ class Inserter:
         return rejected
 
     async def close(self) -> None:
-        """Release the store."""
-        await self.call(self._store.close)
-        self._thread.shutdown()
+        """Release the store. An insert that a server does not answer is left behind: the spool has its batch."""
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self.call(self._store.close)
+        except TimeoutError:
+            log.warning("stop: the store does not answer; its last batch is tried again at the next start")
+        self._worker.close()

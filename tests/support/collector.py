@@ -56,8 +56,15 @@ class Addresses:
 class CollectorProcess:
     """One collector process. ``data`` survives it."""
 
-    def __init__(self, data: Path, flags: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        flags: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
         self.data = data
+        self._cwd = cwd or data.parent
         self._command = [sys.executable, "-m", "collector", "--data", str(data)]
         for name in ("grpc-port", "http-port", "sql-port"):
             if f"--{name}" not in flags:
@@ -93,10 +100,9 @@ class CollectorProcess:
         self._ready.clear()
         self._addresses = None
         # Not in the project's folder: nothing that the engine leaves in its working folder may end up there.
-        folder = self.data.parent
-        folder.mkdir(parents=True, exist_ok=True)
+        self._cwd.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
-            self._command, env=self._environ, cwd=folder, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+            self._command, env=self._environ, cwd=self._cwd, stderr=subprocess.PIPE, text=True, encoding="utf-8"
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
