@@ -59,5 +59,7 @@ DISABLE_EXTENSIONS_FILE: Final = "disable-extensions-jwigqn8j"
 
 # Telemetry API --------------------------------------------------------------------------------------------------------
 
+LOGS_PATH: Final = "/2020-08-15/logs"
+"""Of the Logs API, which the Telemetry API has taken the place of."""
 TELEMETRY_PATH: Final = "/2022-07-01/telemetry"
 SANDBOX_HOSTS: Final = ("sandbox.localdomain", "sandbox")

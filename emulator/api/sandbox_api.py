@@ -46,6 +46,7 @@ def make(sandbox: Sandbox, account_id: str) -> web.Application:
             web.post(f"{wire.EXTENSION_PATH}/init/error", api.extension_init_error),
             web.post(f"{wire.EXTENSION_PATH}/exit/error", api.extension_exit_error),
             web.put(wire.TELEMETRY_PATH, api.subscribe),
+            web.put(wire.LOGS_PATH, api.subscribe_to_logs),
         ]
     )
     return application
@@ -213,6 +214,14 @@ class _SandboxApi:
         versions = MANAGED_VERSIONS if self._sandbox.deployment.config.managed else SCHEMA_VERSIONS
         self._sandbox.subscribe(extension, subscription.parse(body, versions))
         return web.Response(text='"OK"', content_type="application/json")
+
+    async def subscribe_to_logs(self, request: web.Request) -> web.Response:
+        """The Logs API: remembered, since it shuts the Telemetry API out, and answered as where it is not offered."""
+        extension = self._extension(request)
+        await request.read()
+        self._sandbox.subscribe_to_logs(extension)
+        body = {"errorType": "Logs.NotSupported", "errorMessage": "Logs API is not supported"}
+        return web.json_response(body, status=202)
 
 
 async def _events(request: web.Request) -> list[str]:

@@ -18,17 +18,17 @@ from emulator.cli import ISOLATIONS
 from emulator.clock import Clock
 from emulator.deployment import Deployment
 from emulator.faults import FaultsConfig
-from emulator.functions import FunctionConfig
+from emulator.functions import FunctionConfig, ManagedConfig
 from emulator.isolation.cgroups import ControlGroups
 from emulator.isolation.client import Zygote
 from emulator.layers import external_extensions
-from emulator.model import InitType
 from emulator.process import choose_isolation, choose_user, ignore_log, show_log
 from emulator.relay import RelayConfig
-from emulator.replay.script import Step, read
+from emulator.replay.script import Cast, Step, cast, read
 from emulator.replay.stage import Stage
 from emulator.runtimes import find_runtime
 from emulator.sandbox import Nobody, SandboxSettings
+from emulator.telemetry.records import MANAGED
 from emulator.workspace import Workspace
 
 _ACCOUNT_ID = "123456789012"
@@ -41,7 +41,8 @@ class Options:
 
     file: Path
     layers: tuple[Path, ...]
-    function: str
+    function: str | None
+    """None: as the file has it."""
     environment: dict[str, str]
     relays: tuple[RelayConfig, ...]
     isolation: str
@@ -55,7 +56,7 @@ def parse(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="JSON lines: records, INVOKE and SHUTDOWN events")
     parser.add_argument("--layer", type=Path, action="append", required=True, metavar="PATH", help="folder or .zip")
-    parser.add_argument("--function", default="replayed", metavar="NAME", help="its name (default: %(default)s)")
+    parser.add_argument("--function", metavar="NAME", help="its name (default: that of the file)")
     parser.add_argument(
         "--env", action="append", default=[], type=_variable, metavar="NAME=VALUE", help="a variable; may be repeated"
     )
@@ -86,7 +87,9 @@ def main(arguments: Sequence[str], say: Callable[[str], None]) -> None:
         at_end.callback(workspace.remove)
         code = workspace.folder / "code"
         code.mkdir()
-        deployment = _deployment(options, workspace.merged_layer(options.layers), code, has_namespaces=has_namespaces)
+        layer = workspace.merged_layer(options.layers)
+        played = cast(steps)
+        deployment = _deployment(options, played, layer, code, has_namespaces=has_namespaces)
         settings = SandboxSettings(
             clock=Clock(),
             zygote=zygote,
@@ -99,12 +102,12 @@ def main(arguments: Sequence[str], say: Callable[[str], None]) -> None:
             user=choose_user([deployment], say) if has_namespaces else None,
             show_log=show_log if options.logs else ignore_log,
         )
-        asyncio.run(_play(deployment, settings, steps))
+        asyncio.run(_play(deployment, settings, played, steps))
     say(f"replayed {len(steps)} steps of {options.file}")
 
 
-async def _play(deployment: Deployment, settings: SandboxSettings, steps: Sequence[Step]) -> None:
-    stage = Stage(deployment, settings, Nobody(), "replayed", InitType.ON_DEMAND)
+async def _play(deployment: Deployment, settings: SandboxSettings, played: Cast, steps: Sequence[Step]) -> None:
+    stage = Stage(deployment, settings, Nobody(), "replayed", played.initialization_type)
     application: web.Application = sandbox_api.make(stage, deployment.account_id)
     try:
         await stage.open(application)
@@ -113,26 +116,26 @@ async def _play(deployment: Deployment, settings: SandboxSettings, steps: Sequen
         await stage.close()
 
 
-def _deployment(options: Options, layer: Path, code: Path, *, has_namespaces: bool) -> Deployment:
+def _deployment(options: Options, played: Cast, layer: Path, code: Path, *, has_namespaces: bool) -> Deployment:
     runtime_name, runtime = find_runtime("python")
     config = FunctionConfig(
-        name=options.function,
+        name=options.function or played.function,
         runtime=runtime_name,
         handler="app.handler",
         code=code,
-        memory_mb=128,
+        memory_mb=played.memory_mb,
         timeout_s=3,
         environment=options.environment,
         layers=None,
         architecture="x86_64",
-        version="$LATEST",
+        version=played.version,
         aliases=(),
         log_format="Text",
         reserved_concurrency=None,
         provisioned_concurrency=0,
         proactive_sandboxes=0,
         snap_start=None,
-        managed=None,
+        managed=ManagedConfig(1, 1) if played.initialization_type == MANAGED else None,
         faults=FaultsConfig(),
     )
     environment = {
@@ -142,7 +145,7 @@ def _deployment(options: Options, layer: Path, code: Path, *, has_namespaces: bo
         config=config,
         account_id=_ACCOUNT_ID,
         region=_REGION,
-        arn=f"arn:aws:lambda:{_REGION}:{_ACCOUNT_ID}:function:{options.function}",
+        arn=f"arn:aws:lambda:{_REGION}:{_ACCOUNT_ID}:function:{config.name}",
         runtime_name=runtime_name,
         runtime=runtime,
         layer=layer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -53,11 +54,46 @@ def read(path: Path) -> list[Step]:
     except (OSError, UnicodeDecodeError) as error:
         raise StartupError(f"replay {path}: {error}") from error
     lines = [
-        _parse(line, f"replay {path}, line {number}")
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip()
+        parsed
+        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+        for parsed in _parse(line, number, f"replay {path}, line {number}")
     ]
     return [step for _, group in groupby(enumerate(lines), key=_group) for step in _steps([line for _, line in group])]
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """What a file tells of the sandbox that its records are from."""
+
+    function: str
+    version: str
+    initialization_type: str
+    memory_mb: int
+
+
+def cast(steps: Iterable[Step]) -> Cast:
+    """From the first ``platform.initStart`` and ``platform.report``; what they don't tell is as of a plain function."""
+    records = [record for step in steps if isinstance(step, Batch) for record in step.records]
+    start = _first(records, "platform.initStart")
+    metrics = _first(records, "platform.report").get("metrics")
+    memory = metrics.get("memorySizeMB") if isinstance(metrics, dict) else None
+    return Cast(
+        function=_text(start, "functionName", "replayed"),
+        version=_text(start, "functionVersion", "$LATEST"),
+        initialization_type=_text(start, "initializationType", "on-demand"),
+        memory_mb=int(memory) if isinstance(memory, int | float) and memory > 0 else 128,
+    )
+
+
+def _first(records: Iterable[dict[str, Any]], kind: str) -> dict[str, Any]:
+    found = (record["record"] for record in records if record["type"] == kind)
+    return next((record for record in found if isinstance(record, dict)), {})
+
+
+def _text(record: dict[str, Any], key: str, default: str) -> str:
+    value = record.get(key)
+    return value if isinstance(value, str) and value else default
 
 
 def _group(numbered: tuple[int, _Line]) -> tuple[Any, ...]:
@@ -72,13 +108,20 @@ def _steps(lines: list[_Line]) -> list[Step]:
     return [Batch(first.at_ms, tuple(line.body for line in lines))]
 
 
-def _parse(text: str, where: str) -> _Line:
+def _parse(text: str, number: int, where: str) -> list[_Line]:
+    """One object, or a whole delivery as it was posted: a list of records, which is a batch of its own."""
     try:
         body = json.loads(text)
     except ValueError as error:
         raise StartupError(f"{where}: is not JSON: {error}") from error
+    if isinstance(body, list):
+        return [_line({"batch": f"line {number}", **item} if isinstance(item, dict) else item, where) for item in body]
+    return [_line(body, where)]
+
+
+def _line(body: Any, where: str) -> _Line:
     if not isinstance(body, dict):
-        raise StartupError(f"{where}: must be an object")
+        raise StartupError(f"{where}: must be an object, or a list of objects")
     at_ms, batch = body.pop("deliverAt", None), body.pop("batch", None)
     if at_ms is not None and (isinstance(at_ms, bool) or not isinstance(at_ms, int | float) or at_ms < 0):
         raise StartupError(f"{where}: deliverAt must be a number of milliseconds, not {at_ms!r}")

@@ -45,21 +45,37 @@ class Stage(Sandbox):
         self._receivers.append((subscription, self._outlet.open_delivery(subscription)))
 
     async def play(self, steps: Sequence[Step]) -> None:
-        """Start the extensions, deliver the steps in order, and end with a SHUTDOWN. Raises StartupError."""
+        """Start the extensions, deliver the steps in order, and end with a SHUTDOWN. Raises StartupError.
+
+        After a SHUTDOWN that more steps follow, the extensions are started again, as by a reset.
+        """
         self._receivers: list[tuple[Subscription, Delivery]] = []
         self.start(None)
-        await self._wait(lambda: all(one.has_asked for one in self._external()), "its first event")
+        await self._wait_until_ready()
         begin = asyncio.get_running_loop().time()
-        for step in steps:
+        for number, step in enumerate(steps, start=1):
             if step.at_ms is not None:
                 await asyncio.sleep(max(0.0, begin + step.at_ms / 1000 - asyncio.get_running_loop().time()))
             if isinstance(step, Batch):
                 await self._deliver(step.records)
             else:
                 await self._tell(step)
-                if step.body["eventType"] == SHUTDOWN:
+                if step.body["eventType"] == SHUTDOWN and number == len(steps):
                     return
+                if step.body["eventType"] == SHUTDOWN:
+                    await self._start_again()
         await self._tell(Event(None, {"eventType": SHUTDOWN}))
+
+    async def _wait_until_ready(self) -> None:
+        await self._wait(lambda: all(one.has_asked for one in self._external()), "its first event")
+
+    async def _start_again(self) -> None:
+        self._stop_programs()
+        self._receivers.clear()
+        self.machine.extensions.restart()
+        for name in self.deployment.extensions:
+            self._perform(do.StartExtension(name))
+        await self._wait_until_ready()
 
     def _external(self) -> list[Extension]:
         return self.machine.extensions.external

@@ -151,6 +151,10 @@ class Sandbox:
         """An extension subscribes to telemetry. Raises SandboxApiError."""
         self._outlet.subscribe(extension.name, subscription)
 
+    def subscribe_to_logs(self, extension: Extension) -> None:
+        """An extension asks for the Logs API. Raises SandboxApiError."""
+        self._outlet.hub.subscribe_to_logs(extension.name)
+
     async def next_invocation(self) -> NextInvocation:
         """The runtime asks for its next invocation."""
         mailbox = self._inboxes.runtime

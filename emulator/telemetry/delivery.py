@@ -13,7 +13,8 @@ from emulator.telemetry import records
 from emulator.telemetry.buffer import Buffer
 from emulator.telemetry.http_client import Connection, DeliveryError
 from emulator.telemetry.hub import encode
-from emulator.telemetry.subscription import Subscription
+from emulator.telemetry.subscription import TCP, Subscription
+from emulator.telemetry.tcp_client import LineConnection
 
 ATTEMPTS: Final = 5
 FIRST_BACKOFF_S: Final = 0.1
@@ -55,14 +56,16 @@ class Delivery:
     ) -> None:
         self._subscription = subscription
         self._buffer = Buffer(subscription.buffering)
-        self._connection = Connection(host, subscription.port, open_socket)
+        port = subscription.destination.port
+        self._connection = Connection(host, port, open_socket)
+        self._lines = LineConnection(host, port, open_socket) if subscription.destination.protocol == TCP else None
         self._gate = gate
         self._clock = clock
         self._changed = asyncio.Event()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
         self._sequence = 0
-        self._task = asyncio.create_task(self._run(), name=f"telemetry-{subscription.port}")
+        self._task = asyncio.create_task(self._run(), name=f"telemetry-{port}")
 
     def add(self, record: bytes) -> None:
         """Queue one encoded record."""
@@ -85,6 +88,8 @@ class Delivery:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         self._connection.close()
+        if self._lines is not None:
+            self._lines.close()
 
     async def _run(self) -> None:
         while True:
@@ -109,7 +114,9 @@ class Delivery:
                     await self._changed.wait()
 
     async def _send(self, batch: list[bytes]) -> bool:
-        """Deliver one batch, with repeats. False where it is given up."""
+        """Deliver one batch, with repeats where its receiver answers. False where it is given up."""
+        if self._lines is not None:
+            return await self._lines.send(batch)
         body = b"[" + b",".join(batch) + b"]"
         self._sequence += 1
         headers = {"Content-Type": "application/json", "Sequence-Id": str(self._sequence)}
@@ -124,7 +131,7 @@ class Delivery:
         return False
 
     async def _attempt(self, headers: dict[str, str], body: bytes) -> int:
-        target = self._subscription
+        target = self._subscription.destination
         request = asyncio.create_task(self._connection.request(target.method, target.path, headers, body))
         try:
             while not request.done():

@@ -46,6 +46,8 @@ class Hub:
         self._held: list[_Event] | None = None
         """What is held back, while it is."""
         self._shift_ns = 0
+        self._of_logs: set[str] = set()
+        """Who uses the Logs API."""
         self._known: set[str] = set()
         """Every extension that has ever subscribed here, before a reset too."""
 
@@ -53,6 +55,8 @@ class Hub:
         """Add a subscription, with what was recorded before it. Raises SandboxApiError after the init."""
         if self._backlog is None:
             raise SandboxApiError(403, "Telemetry.SubscriptionClosed", "Telemetry API subscription is closed")
+        if extension in self._of_logs:
+            raise _mixed("Telemetry", "Logs")
         state = "Already subscribed" if extension in self._known else "Subscribed"
         self._known.add(extension)
         if extension not in self._subscriptions:
@@ -63,6 +67,12 @@ class Hub:
         record = records.telemetry_subscription(extension, state, list(subscription.types))
         self.emit(now_ns, records.TELEMETRY_SUBSCRIPTION, record)
 
+    def subscribe_to_logs(self, extension: str) -> None:
+        """Remember who uses the Logs API. Raises SandboxApiError for who uses the Telemetry API."""
+        if extension in self._subscriptions:
+            raise _mixed("Logs", "Telemetry")
+        self._of_logs.add(extension)
+
     def close_subscriptions(self) -> None:
         """The init is over: refuse further subscriptions."""
         self._backlog = None
@@ -70,6 +80,7 @@ class Hub:
     def reopen(self) -> None:
         """The sandbox was reset: forget all subscriptions, and take new ones until the next init is over."""
         self._subscriptions.clear()
+        self._of_logs.clear()
         self._backlog = deque(maxlen=BACKLOG_RECORDS)
 
     def hold(self, shift_ns: int) -> None:
@@ -106,6 +117,11 @@ class Hub:
                 self._backlog.append(event)
             for subscription, sink in self._subscriptions.values():
                 _offer(event, subscription, sink)
+
+
+def _mixed(wanted: str, used: str) -> SandboxApiError:
+    message = f"{wanted} API subscription is not allowed: the extension has subscribed to the {used} API"
+    return SandboxApiError(403, f"{wanted}.SubscriptionClosed", message)
 
 
 def _offer(event: _Event, subscription: Subscription, sink: Sink) -> None:

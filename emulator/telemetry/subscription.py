@@ -14,6 +14,9 @@ SCHEMA_VERSIONS: Final = ("2022-07-01", "2022-12-13", "2025-01-29")
 MANAGED_VERSIONS: Final = SCHEMA_VERSIONS[2:]
 """What Managed Instances accept."""
 TYPES: Final = ("platform", "function", "extension")
+HTTP: Final = "HTTP"
+TCP: Final = "TCP"
+PROTOCOLS: Final = (HTTP, TCP)
 _METHODS: Final = ("POST", "PUT")
 
 
@@ -43,15 +46,24 @@ class Buffering:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """Where records are sent."""
+
+    protocol: str
+    port: int
+    path: str = "/"
+    """Of HTTP, as the method."""
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """What an extension wants, and where."""
 
     schema_version: str
     types: tuple[str, ...]
     buffering: Buffering
-    port: int
-    path: str
-    method: str
+    destination: Destination
 
 
 def parse(body: Any, versions: Sequence[str] = SCHEMA_VERSIONS) -> Subscription:
@@ -62,8 +74,8 @@ def parse(body: Any, versions: Sequence[str] = SCHEMA_VERSIONS) -> Subscription:
     version = body.get("schemaVersion", SCHEMA_VERSIONS[0])
     if version not in versions:
         raise _invalid(f"/schemaVersion: must be one of {', '.join(versions)} but found {version!r}")
-    port, path, method = _destination(body.get("destination"))
-    return Subscription(version, _types(body.get("types")), _buffering(body.get("buffering")), port, path, method)
+    destination = _destination(body.get("destination"))
+    return Subscription(version, _types(body.get("types")), _buffering(body.get("buffering")), destination)
 
 
 def _types(value: Any) -> tuple[str, ...]:
@@ -99,20 +111,35 @@ def _number(name: str, value: Any, limits: Range) -> int:
     return value
 
 
-def _destination(value: Any) -> tuple[int, str, str]:
+def _destination(value: Any) -> Destination:
     if not isinstance(value, dict):
         raise _invalid("/destination: must be an object")
     _reject_unknown(value, ("protocol", "URI", "method", "encoding", "port"), "/destination")
     protocol = value.get("protocol")
-    if protocol != "HTTP":
-        raise _invalid(f"/destination/protocol: must be HTTP here (Lambda also has TCP) but found {protocol!r}")
+    if protocol not in PROTOCOLS:
+        raise _invalid(f"/destination/protocol: must be one of {', '.join(PROTOCOLS)} but found {protocol!r}")
+    if protocol == TCP:
+        return Destination(TCP, _tcp_port(value))
     method = value.get("method", "POST")
     if method not in _METHODS:
         raise _invalid(f"/destination/method: must be one of {', '.join(_METHODS)} but found {method!r}")
     if value.get("encoding", "JSON") != "JSON":
         raise _invalid(f"/destination/encoding: must be JSON but found {value['encoding']!r}")
     port, path = _address(value.get("URI"))
-    return port, path, method
+    return Destination(HTTP, port, path, method)
+
+
+def _tcp_port(value: dict[str, Any]) -> int:
+    port = value.get("port")
+    if not isinstance(port, int) or isinstance(port, bool) or not 1 <= port <= 65_535:
+        raise _invalid(f"/destination/port: must be a port but found {port!r}")
+    return _not_reserved(port, "port")
+
+
+def _not_reserved(port: int, field: str) -> int:
+    if port == wire.RUNTIME_API_PORT:
+        raise _invalid(f"Invalid destination: destination.{field} {port} is reserved")
+    return port
 
 
 def _address(uri: Any) -> tuple[int, str]:
@@ -129,9 +156,7 @@ def _address(uri: Any) -> tuple[int, str]:
         raise _invalid("Invalid destination: destination.URI host must be sandbox.localdomain")
     if not port:
         raise _invalid("Invalid destination: destination.URI port must be specified")
-    if port == wire.RUNTIME_API_PORT:
-        raise _invalid(f"Invalid destination: destination.URI port {port} is reserved")
-    return port, parts.path or "/"
+    return _not_reserved(port, "URI port"), parts.path or "/"
 
 
 def _reject_unknown(value: dict[str, Any], known: tuple[str, ...], where: str) -> None:

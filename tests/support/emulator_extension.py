@@ -6,6 +6,7 @@ Its options come as JSON in the function's variable PROBE.
 import http.client
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -57,7 +58,27 @@ class Listener(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def subscribe(identity: dict[str, str], port: int) -> list[Any]:
+def take_lines(listener: socket.socket) -> None:
+    """Take deliveries over TCP: a record on each line."""
+    connection, _ = listener.accept()
+    time.sleep(OPTIONS.get("deaf_s", 0))
+    for line in connection.makefile("rb"):
+        tell_telemetry([json.loads(line)])
+
+
+def listen() -> dict[str, Any]:
+    """Open what takes deliveries. Returns the destination to subscribe with."""
+    address = OPTIONS.get("listen", "0.0.0.0")
+    if OPTIONS.get("tcp"):
+        listener = socket.create_server((address, 0))
+        threading.Thread(target=take_lines, args=(listener,), daemon=True).start()
+        return {"protocol": "TCP", "port": listener.getsockname()[1]}
+    server = HTTPServer((address, 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return {"protocol": "HTTP", "URI": f"http://sandbox.localdomain:{server.server_port}"}
+
+
+def subscribe(identity: dict[str, str], destination: dict[str, Any]) -> list[Any]:
     """Ask for telemetry. Returns status and answer."""
     status, _, answer = call(
         "PUT",
@@ -66,7 +87,7 @@ def subscribe(identity: dict[str, str], port: int) -> list[Any]:
             "schemaVersion": OPTIONS.get("schema", "2025-01-29"),
             "types": OPTIONS.get("types", ["platform", "function"]),
             "buffering": {"timeoutMs": 25},
-            "destination": {"protocol": "HTTP", "URI": f"http://sandbox.localdomain:{port}"},
+            "destination": destination,
         },
         identity,
     )
@@ -78,14 +99,17 @@ def main() -> None:
     say("environment", dict(os.environ))
     if OPTIONS.get("crash_in_init"):
         sys.exit(7)
-    server = HTTPServer((OPTIONS.get("listen", "0.0.0.0"), 0), Listener)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    destination = listen()
     wanted = {"events": OPTIONS.get("events", ["INVOKE", "SHUTDOWN"])}
     features = {"Lambda-Extension-Name": NAME, "Lambda-Extension-Accept-Feature": "accountId"}
     status, headers, body = call("POST", "/2020-01-01/extension/register", wanted, features)
     say("registered", [status, body])
     identity = {"Lambda-Extension-Identifier": headers["Lambda-Extension-Identifier"]}
-    say("subscribed", subscribe(identity, server.server_port))
+    if OPTIONS.get("logs_api") == "before":
+        say("logs", call("PUT", "/2020-08-15/logs", {}, identity)[::2])
+    say("subscribed", subscribe(identity, destination))
+    if OPTIONS.get("logs_api") == "after":
+        say("logs", call("PUT", "/2020-08-15/logs", {}, identity)[::2])
     if "init_error" in OPTIONS:
         error = {"Lambda-Extension-Function-Error-Type": OPTIONS["init_error"]}
         call("POST", "/2020-01-01/extension/init/error", {}, {**identity, **error})
@@ -100,7 +124,7 @@ def main() -> None:
         if OPTIONS.get("crash_in_invoke"):
             sys.exit(9)
         if OPTIONS.get("subscribe_late"):
-            say("late", subscribe(identity, server.server_port))
+            say("late", subscribe(identity, destination))
         time.sleep(OPTIONS.get("busy_s", 0))
 
 

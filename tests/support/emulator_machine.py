@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from emulator.clock import NS_PER_MS
 from emulator.lifecycle import actions as do
@@ -33,7 +33,7 @@ class Sandbox:
     def __init__(self, *names: str, timeout_ms: float = 3000) -> None:
         ids = itertools.count()
         self.extensions = Extensions(names, new_identifier=lambda: f"{next(ids):032d}")
-        self.machine = SingleLifecycle(FUNCTION, ms(timeout_ms), self.extensions, lambda: 64, lambda: "5" * 16)
+        self.machine: Any = SingleLifecycle(FUNCTION, ms(timeout_ms), self.extensions, lambda: 64, lambda: "5" * 16)
         self.done: list[Action] = []
         self.request_id = "r1"
 

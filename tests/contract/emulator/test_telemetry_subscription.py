@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulator.errors import SandboxApiError
-from emulator.telemetry.subscription import Buffering, parse
+from emulator.telemetry.subscription import Buffering, Destination, parse
 
 GOOD = {
     "schemaVersion": "2025-01-29",
@@ -37,7 +37,7 @@ def test_a_full_request():
 
     assert subscription.types == ("platform", "function")
     assert subscription.buffering == Buffering(max_items=1000, max_bytes=262144, timeout_ms=25)
-    assert (subscription.port, subscription.path, subscription.method) == (8080, "/in", "POST")
+    assert subscription.destination == Destination("HTTP", 8080, "/in", "POST")
 
 
 def test_defaults():
@@ -58,7 +58,14 @@ def test_every_schema_version(version):
 
 @pytest.mark.parametrize("host", ["sandbox.localdomain", "sandbox"])
 def test_every_name_of_the_sandbox(host):
-    assert parse(changed("destination/URI", f"http://{host}:4243")).port == 4243
+    assert parse(changed("destination/URI", f"http://{host}:4243")).destination.port == 4243
+
+
+def test_a_tcp_destination_is_a_port():
+    """Telemetry API reference, "Destination": for TCP, a port and no URI."""
+    body = {**GOOD, "destination": {"protocol": "TCP", "port": 8080}}
+
+    assert parse(body).destination == Destination("TCP", 8080)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +84,10 @@ def test_every_name_of_the_sandbox(host):
         ("buffering/timeoutMs", "25", "/buffering/timeoutMs: must be an integer but found '25'"),
         ("buffering/more", 1, "/buffering/more: is not known"),
         ("destination", None, "/destination: must be an object"),
-        ("destination/protocol", "UDP", "/destination/protocol"),
+        ("destination/protocol", "UDP", "/destination/protocol: must be one of HTTP, TCP but found 'UDP'"),
+        ("destination", {"protocol": "TCP"}, "/destination/port: must be a port but found None"),
+        ("destination", {"protocol": "TCP", "port": "80"}, "/destination/port: must be a port but found '80'"),
+        ("destination", {"protocol": "TCP", "port": 9001}, "destination.port 9001 is reserved"),
         ("destination/method", "GET", "/destination/method: must be one of POST, PUT but found 'GET'"),
         ("destination/encoding", "XML", "/destination/encoding: must be JSON"),
         ("destination/URI", "http://localhost:80", "destination.URI host must be sandbox.localdomain"),

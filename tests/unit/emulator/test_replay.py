@@ -5,7 +5,7 @@ import json
 import pytest
 
 from emulator.errors import StartupError
-from emulator.replay.script import Batch, Event, read
+from emulator.replay.script import Batch, Cast, Event, cast, read
 
 
 def record(kind="platform.start", **members):
@@ -43,7 +43,8 @@ def test_neighbours_with_the_same_batch_and_time_go_together(tmp_path):
     ("line", "complaint"),
     [
         ("{", "line 1: is not JSON"),
-        ("[]", "line 1: must be an object"),
+        ("7", "line 1: must be an object, or a list of objects"),
+        ("[7]", "line 1: must be an object, or a list of objects"),
         ('{"type": "x"}', "line 1: must have time, type and record, or an eventType"),
         ('{"eventType": "THAW"}', "line 1: eventType must be INVOKE or SHUTDOWN, not 'THAW'"),
         (json.dumps(record(deliverAt="soon")), "line 1: deliverAt must be a number of milliseconds, not 'soon'"),
@@ -57,3 +58,28 @@ def test_a_bad_line_is_named(tmp_path, line, complaint):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(StartupError, match="nowhere"):
         read(tmp_path / "nowhere")
+
+
+def test_a_list_is_a_delivery_as_it_was_posted(tmp_path):
+    found = steps(tmp_path, record(), [record(), record("function", record="text")], [record()], "# a remark", record())
+
+    assert [len(step.records) for step in found] == [1, 2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], Cast("replayed", "$LATEST", "on-demand", 128)),
+        (
+            [
+                record("platform.initStart", record={"initializationType": "snap-start", "functionName": "f"}),
+                record("platform.report", record={"metrics": {"memorySizeMB": 512.0}}),
+            ],
+            Cast("f", "$LATEST", "snap-start", 512),
+        ),
+        ([record("platform.initStart", record="odd"), record("platform.report", record={"metrics": None})],
+         Cast("replayed", "$LATEST", "on-demand", 128)),
+    ],
+)  # fmt: skip
+def test_the_records_tell_which_sandbox_they_are_from(lines, expected, tmp_path):
+    assert cast(steps(tmp_path, *lines)) == expected

@@ -6,7 +6,7 @@ from emulator.clock import NS_PER_MS
 from emulator.faults import FaultsConfig
 from emulator.telemetry.buffer import QUEUED_BATCHES, Buffer, Dropped
 from emulator.telemetry.hub import Hub
-from emulator.telemetry.subscription import Buffering, Subscription
+from emulator.telemetry.subscription import Buffering, Destination, Subscription
 
 LIMITS = Buffering(max_items=3, max_bytes=100, timeout_ms=50)
 
@@ -71,7 +71,7 @@ class Received:
 
 
 def subscription(*types, version="2025-01-29"):
-    return Subscription(version, types, LIMITS, 80, "/", "POST")
+    return Subscription(version, types, LIMITS, Destination("HTTP", 80))
 
 
 def test_a_subscriber_gets_what_was_before_it_of_the_types_it_asked_for():
