@@ -33,13 +33,21 @@ PARAMETERS = {
     "lambda_concurrency": f"{RANGE}, bucket_s = 60",
     "lambda_invocations_between": RANGE,
     "lambda_sandboxes_between": RANGE,
+    "lambda_coverage_between": RANGE,
+    "lambda_metric_minutes": f"{RANGE}, metric = 'Invocations', dimension_set = 'FunctionName'",
     "lambda_stream_lag_between": RANGE,
     "lambda_throttle_causes_between": RANGE,
 }
 """Views that take parameters."""
 SAME_COLUMNS = {
     f"{view}_between": view
-    for view in ("lambda_invocations", "lambda_sandboxes", "lambda_stream_lag", "lambda_throttle_causes")
+    for view in (
+        "lambda_invocations",
+        "lambda_sandboxes",
+        "lambda_stream_lag",
+        "lambda_throttle_causes",
+        "lambda_coverage",
+    )
 }
 INTERNAL = {
     "lambda_activity_raw",
