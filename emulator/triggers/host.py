@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from emulator.api import streaming
 from emulator.api.lambda_api import trace_header
 from emulator.clock import Clock
 from emulator.errors import InvokeError
@@ -59,12 +60,15 @@ class Host:
 
     def asked(self, function: str, payload: bytes) -> InvokeInput:
         """A request for a function of the scenario."""
-        return InvokeInput(function, payload, self.service.deployments[function].arn, trace_header())
+        arn = self.service.deployments[function].arn
+        return InvokeInput(function, payload, arn, trace_header(), reads_stream=True)
 
     async def run(self, asked: InvokeInput) -> Attempt:
         """Invoke, and wait for the answer. Throttles and faults of the service are ``NOT_INVOKED``."""
         try:
             answer = await (await self.service.invoke(asked)).answered
+            if answer.stream is not None:
+                answer = await streaming.collect(answer.stream)
         except InvokeError:
             return Attempt(Outcome.NOT_INVOKED)
         return Attempt(Outcome.FUNCTION_ERROR if answer.is_error else Outcome.SUCCESS, answer.payload)
