@@ -38,6 +38,7 @@ PAGES = (
     Page("Invocation", "invocation", ":material/waterfall_chart:", listed=False),
     Page("Sandboxes", "sandboxes", ":material/view_timeline:"),
     Page("Async and queues", "async", ":material/schedule_send:"),
+    Page("Alerts", "alerts", ":material/notifications:"),
     Page("Ingest health", "ingest", ":material/monitor_heart:"),
     Page("SQL", "sql", ":material/terminal:"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import altair as alt
@@ -71,6 +71,33 @@ def steps(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour:
         )
     )
     return base.layered(window, [room, line])
+
+
+def levels(
+    frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours, limits: Sequence[float] = ()
+) -> alt.LayerChart:
+    """Levels per series as steps that break where nothing is known, with lines where the limits are."""
+    line = (
+        alt.Chart(frame)
+        .mark_line(interpolate="step-after", strokeWidth=1.8)
+        .encode(
+            x=base.time_x(),
+            y=base.count_y(value),
+            color=base.colour(by_colour, "FunctionName", "stroke"),
+            tooltip=[
+                *base.when(),
+                alt.Tooltip("FunctionName:N", title="series"),
+                alt.Tooltip(f"{value}:Q", title=unit),
+            ],
+        )
+    )
+    highest = max([*limits, float(frame[value].astype(float).max()) if not frame.empty else 0.0])
+    layers = [base.headroom(window, highest), line]
+    if limits:
+        data = pd.DataFrame({"Limit": list(limits)})
+        rule = alt.Chart(data).mark_rule(color=colours.FAILED, strokeDash=[6, 4], strokeWidth=1.5)
+        layers.append(rule.encode(y=base.count_y("Limit"), tooltip=[alt.Tooltip("Limit:Q", title="limit")]))
+    return base.layered(window, layers)
 
 
 def _blocks(frame: pd.DataFrame, value: str, unit: str, by_colour: Colours) -> alt.Chart:

@@ -1,0 +1,9 @@
+SELECT
+    AccountId,
+    Region,
+    FunctionName,
+    toFloat64(countIf(ErrorType IN ('Runtime.OutOfMemory', 'OutOfMemory'))) AS Value,
+    toFloat64(count()) AS Traffic
+FROM lambda_invocations
+WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
+GROUP BY AccountId, Region, FunctionName;
