@@ -110,9 +110,19 @@ class RunningEmulator:
 
     def said(self, kind: str, extension: str = "probe") -> list[Any]:
         """The values of one kind that the extension has printed so far."""
+        return [item["value"] for item in self._told(extension) if item["kind"] == kind]
+
+    def _told(self, extension: str) -> list[dict[str, Any]]:
         mark = re.compile(rf"\[[^/\]]+/{extension}\] (\{{\"kind\": .*)")
-        told = [json.loads(match[1]) for match in map(mark.fullmatch, list(self.lines)) if match]
-        return [item["value"] for item in told if item["kind"] == kind]
+        return [json.loads(match[1]) for match in map(mark.fullmatch, list(self.lines)) if match]
+
+    def streams(self, extension: str = "probe") -> list[list[dict[str, Any]]]:
+        """The records delivered to each process of the extension, in the order of their delivery."""
+        streams: dict[str, list[dict[str, Any]]] = {}
+        for item in self._told(extension):
+            if item["kind"] == "telemetry":
+                streams.setdefault(item["of"], []).extend(item["value"])
+        return list(streams.values())
 
     def telemetry(self, record_type: str | None = None) -> list[dict[str, Any]]:
         """The records delivered so far, in the order of their delivery."""

@@ -14,12 +14,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 NAME = os.path.basename(sys.argv[0])  # noqa: PTH119 - started without site packages, as fast as Python starts
+PROCESS = os.urandom(8).hex()
+"""Tells the lines of one sandbox, between two resets, from those of all others."""
 OPTIONS: dict[str, Any] = json.loads(os.environ.get("PROBE", "{}"))
 
 
 def say(kind: str, value: Any) -> None:
     """Print one thing."""
-    sys.stdout.write(json.dumps({"kind": kind, "value": value}) + "\n")
+    sys.stdout.write(json.dumps({"kind": kind, "value": value, "of": PROCESS}) + "\n")
     sys.stdout.flush()
 
 
