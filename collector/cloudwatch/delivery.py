@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from collector.cloudwatch import logs
+from collector.cloudwatch.logs import Report
 from collector.cloudwatch.point import Fault, Point, Reason
 from collector.cloudwatch.sniff import read_record
 from collector.errors import MalformedError
@@ -26,23 +28,26 @@ CHANGE_THE_FORMAT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a request holds: points to store, and pieces that cannot be.
+    """What a request holds: points and reports to store, and pieces that cannot be.
 
     Attributes:
+        reports: ends of invocations, where a log subscription delivers.
         faults: each with the number of its record, from 0.
     """
 
     records: int
     points: list[Point]
+    reports: list[Report]
     faults: list[tuple[int, Fault]]
 
 
-def read_delivery(body: bytes, request_id: str) -> Delivery:
+def read_delivery(body: bytes, request_id: str, region: str = "") -> Delivery:
     """Everything in a body. A record that is not good costs only itself.
 
     Args:
         body: without its content encoding.
         request_id: of the header; the body must say the same.
+        region: of the delivery stream, for what does not say it itself.
 
     Raises:
         MalformedError: the body is not a delivery, or not this one, or all there is in it is OpenTelemetry 0.7:
@@ -50,18 +55,24 @@ def read_delivery(body: bytes, request_id: str) -> Delivery:
     """
     records = _records(body, request_id)
     points: list[Point] = []
+    reports: list[Report] = []
     faults: list[tuple[int, Fault]] = []
     for index, record in enumerate(records):
         data = _data(record)
         if isinstance(data, Fault):
             faults.append((index, data))
             continue
+        if logs.is_logs(data):
+            found, bad = logs.read(data, region)
+            reports += found
+            faults += [(index, fault) for fault in bad]
+            continue
         reading = read_record(data)
         points += reading.points
         faults += [(index, fault) for fault in reading.faults]
-    if not points and any(fault.reason is Reason.OPENTELEMETRY_0_7 for _, fault in faults):
+    if not (points or reports) and any(fault.reason is Reason.OPENTELEMETRY_0_7 for _, fault in faults):
         raise MalformedError(CHANGE_THE_FORMAT)
-    return Delivery(len(records), points, faults)
+    return Delivery(len(records), points, reports, faults)
 
 
 def _records(body: bytes, request_id: str) -> list[Any]:

@@ -56,6 +56,8 @@ class Reason(enum.StrEnum):
     NOT_A_SUMMARY = "not_a_summary"
     OPENTELEMETRY_0_7 = "opentelemetry_0_7"
     UNKNOWN_FORMAT = "unknown_format"
+    BAD_LOGS = "bad_logs"
+    """A message of a log subscription that cannot be read, or is not of a Lambda function."""
 
 
 class Fault(NamedTuple):

@@ -18,6 +18,8 @@ from aiohttp import web
 from collector.cloudwatch.access import Caller
 from collector.cloudwatch.delivery import MAX_BODY_BYTES, Delivery, read_delivery
 from collector.cloudwatch.errors import AccessKeyError
+from collector.cloudwatch.log_spans import LOGS, Attempts
+from collector.cloudwatch.log_spans import request as spans_of
 from collector.cloudwatch.spooled import encode
 from collector.errors import (
     MalformedError,
@@ -45,6 +47,7 @@ log = logging.getLogger(__name__)
 PATH: Final = "/firehose"
 REQUEST_ID: Final = "X-Amz-Firehose-Request-Id"
 ACCESS_KEY: Final = "X-Amz-Firehose-Access-Key"
+SOURCE_ARN: Final = "X-Amz-Firehose-Source-Arn"
 MAX_HEADER_BYTES: Final = 128 << 10
 """Of one header: X-Amz-Firehose-Common-Attributes holds up to 50 pairs of 256 and 1,024 characters."""
 
@@ -77,6 +80,7 @@ class FirehoseReceiver:
         self._counters = counters
         self._now_unix_nano = now_unix_nano
         self._logged_s = -_LOG_EVERY_S
+        self._attempts = Attempts()
 
     async def handle(self, request: web.Request) -> web.Response:
         """POST /firehose."""
@@ -109,13 +113,13 @@ class FirehoseReceiver:
             plain = await asyncio.to_thread(decompress, body, encoding, MAX_BODY_BYTES)
             if plain is not body:
                 admission.grow(len(plain))
-            await self._keep(plain, request_id)
+            await self._keep(plain, request_id, _region_of(request.headers.get(SOURCE_ARN, "")))
 
-    async def _keep(self, body: bytes, request_id: str) -> None:
+    async def _keep(self, body: bytes, request_id: str, region: str) -> None:
         received_unix_nano = self._now_unix_nano()
 
         def read() -> tuple[Delivery, bytes]:
-            delivery = read_delivery(body, request_id)
+            delivery = read_delivery(body, request_id, region)
             return delivery, encode(delivery.points, received_unix_nano)
 
         delivery, encoded = await asyncio.to_thread(read)
@@ -125,6 +129,11 @@ class FirehoseReceiver:
             export_id = ExportId(request_id, 1)
             points = len(delivery.points)
             await self._intake.store_once(Record(Signal.CLOUDWATCH, points, received_unix_nano, export_id, encoded))
+        if delivery.reports:
+            spans = spans_of(delivery.reports, self._attempts).SerializeToString(deterministic=True)
+            export_id = ExportId(f"{request_id}/{LOGS}", 1)
+            count = 2 * len(delivery.reports)
+            await self._intake.store_once(Record(Signal.TRACES, count, received_unix_nano, export_id, spans))
         self._counters.records += delivery.records
         for _, fault in delivery.faults:
             self._counters.faults[fault.reason] += 1
@@ -150,3 +159,9 @@ class FirehoseReceiver:
                 fault.reason.value,
                 fault.detail,
             )
+
+
+def _region_of(arn: str) -> str:
+    """Of ``arn:aws:firehose:region:account:deliverystream/name``; empty where it is none."""
+    parts = arn.split(":")
+    return parts[3] if len(parts) > 5 else ""

@@ -109,7 +109,7 @@ SELECT
     max(SpanAttributes['lambda.event_source_arn']) AS EventSourceArn,
     max(toUInt32OrNull(SpanAttributes['lambda.batch_size'])) AS BatchSize,
     max(toFloat64OrNull(SpanAttributes['lambda.iterator_age_ms'])) AS IteratorAgeMs,
-    max(if(of_report, Duration, NULL)) AS PostRuntimeNs,
+    max(if(of_report AND SpanAttributes['lambda.source'] != 'logs', Duration, NULL)) AS PostRuntimeNs,
     max(multiIf(phase = 'response_latency', Duration,
         of_end, toUInt64(round(toFloat64OrNull(SpanAttributes['lambda.response_latency_ms']) * 1e6)), NULL))
         AS ResponseLatencyNs,
