@@ -16,8 +16,10 @@ from aiohttp import web
 from collector.errors import RequestError, UnauthenticatedError
 from collector.receiver.access import SCHEME
 from collector.receiver.compression import decompress
+from collector.sql import hello
+from collector.sql.engine import Result
 from collector.sql.errors import AUTHENTICATION_FAILED, BAD_ARGUMENTS, QUERY_IS_TOO_LARGE, SYNTAX_ERROR, QueryError
-from collector.sql.guard import check, check_beginning
+from collector.sql.guard import Query, check, check_beginning
 from collector.sql.settings import Options, SqlLimits, from_headers, options
 
 if sys.version_info >= (3, 14):
@@ -29,10 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from collector.receiver.access import Gate
-    from collector.sql.engine import Engine, Result
-    from collector.sql.guard import Query
+    from collector.sql.engine import Engine
 
 MAX_QUERY_BYTES: Final = 1 << 20
+_NAME: Final = "lambdascope"
 
 # LZ4, with which clickhouse-connect compresses insertions and which is not read here, leaves a text's first words as
 # they are, behind a few bytes of header. They only decide how the refusal is worded.
@@ -100,7 +102,7 @@ class SqlServer:
         query_id = request.query.get("query_id") or str(uuid.uuid4())
         headers = {
             "X-ClickHouse-Query-Id": query_id if query_id.isprintable() else "",
-            "X-ClickHouse-Server-Display-Name": "lambdascope",
+            "X-ClickHouse-Server-Display-Name": _NAME,
             "X-ClickHouse-Timezone": self._engine.timezone,
         }
         try:
@@ -135,7 +137,11 @@ class SqlServer:
         query = check(text, self._engine.table_functions)
         if request.method == "HEAD":
             return web.Response(headers=headers)
-        result = await self._engine.run(query, asked)
+        if hello.is_hello(text, fields.get("client_protocol_version", "")):
+            block = hello.answer(_NAME, self._engine.version, self._engine.timezone)
+            query, result = Query(text, "Native"), Result(block, 1, len(block), 0)
+        else:
+            result = await self._engine.run(query, asked)
         return _success(request, asked, query, result, headers)
 
 
