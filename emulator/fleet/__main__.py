@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from emulator.clock import rfc3339
-from emulator.fleet.errors import ExportError, FleetConfigError
+from emulator.fleet.archive import Archive, ArchiveWriter
+from emulator.fleet.errors import ArchiveError, ExportError, FleetConfigError
 from emulator.fleet.facts import Fact, as_json
 from emulator.fleet.options import Options, parse
 from emulator.fleet.sender import OtlpSender, Pacer
@@ -69,10 +70,13 @@ class Run:
         self._otlp: OtlpSender | None = None
         self._firehose: FirehoseSender | None = None
         self._file: TextIO | None = None
+        self._archive: ArchiveWriter | None = None
         if options.otlp is not None:
             self._otlp = stack.enter_context(closing(OtlpSender(options.otlp, options.otlp_headers)))
         if options.firehose is not None:
             self._firehose = stack.enter_context(closing(FirehoseSender(options.firehose)))
+        if options.save is not None:
+            self._archive = stack.enter_context(ArchiveWriter(options.save))
         if options.truth is not None:
             self._file = stack.enter_context(options.truth.open("w", encoding="utf-8"))
 
@@ -86,7 +90,10 @@ class Run:
             self._progress.tell(minute.end_us)
         self._send_traces(self._traces.rest())
         summary = self._truth.summary(self._options.fleet, self._options.start_us, self._simulation.end_us)
-        return {**summary, **self._progress.as_json()}
+        summary |= self._progress.as_json()
+        if self._archive is not None:
+            self._archive.finish(summary)
+        return summary
 
     def _write(self, facts: Iterable[Fact]) -> None:
         if self._file is not None:
@@ -98,6 +105,8 @@ class Run:
             self._pacer.wait(request.spans)
             if self._otlp is not None:
                 self._otlp.send(request.body)
+            if self._archive is not None:
+                self._archive.traces(request.body)
             self._progress.spans += request.spans
             self._progress.requests += 1
 
@@ -106,8 +115,23 @@ class Run:
         for delivery in self._metrics.add(points, minute.end_us):
             if self._firehose is not None:
                 self._firehose.send(delivery)
+            if self._archive is not None:
+                self._archive.delivery(delivery)
             self._progress.deliveries += 1
         self._progress.points += len(points)
+
+
+def send_archive(options: Options, archive: Archive, stack: ExitStack) -> dict[str, Any]:
+    """Send what was saved; the summary of then."""
+    if options.otlp is not None:
+        otlp = stack.enter_context(closing(OtlpSender(options.otlp, options.otlp_headers)))
+        for body in archive.traces():
+            otlp.send(body)
+    if options.firehose is not None:
+        firehose = stack.enter_context(closing(FirehoseSender(options.firehose)))
+        for delivery in archive.deliveries():
+            firehose.send(delivery)
+    return archive.truth
 
 
 def main(arguments: list[str]) -> int:
@@ -116,8 +140,11 @@ def main(arguments: list[str]) -> int:
     try:
         options = parse(arguments, datetime.now(UTC))
         with ExitStack() as stack:
-            summary = Run(options, stack)()
-    except FleetConfigError as error:
+            if options.load is not None:
+                summary = send_archive(options, Archive(options.load), stack)
+            else:
+                summary = Run(options, stack)()
+    except (FleetConfigError, ArchiveError) as error:
         _say(str(error))
         return 2
     except (ExportError, DeliveryError, OSError) as error:

@@ -5,6 +5,7 @@
     emulator.errors.EmulatorError
     └── FleetError
         ├── FleetConfigError        a description or an argument that is wrong: one line, exit code 2
+        ├── ArchiveError            an archive that is not there, not whole or broken
         └── ExportError             a receiver refused, or was out of reach for too long
 """
 
@@ -19,6 +20,10 @@ class FleetError(EmulatorError):
 
 class FleetConfigError(FleetError):
     """The fleet cannot be as described. The message names the field, its value and what is accepted."""
+
+
+class ArchiveError(FleetError):
+    """An archive cannot be read. The message names the file."""
 
 
 class ExportError(FleetError):

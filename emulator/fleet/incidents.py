@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from emulator.fields import Fields
 from emulator.fleet.profiles import Profile, Trigger
-from emulator.model import InitType
+from emulator.model import Cause, InitType
 
 _LONG_H: Final = 24 * 366
 
@@ -18,6 +18,8 @@ class Incident:
     """Base of all kinds: to whom, when, how long."""
 
     kind: ClassVar[str]
+    cause: ClassVar[str]
+    """What a diagnosis should find: a cause of throttles as the model names it, or the incident itself."""
     triggers: ClassVar[frozenset[Trigger]]
     """Which functions it can happen to."""
 
@@ -37,6 +39,7 @@ class ReservedLimit(Incident):
     """A throttling storm: more traffic than the reserved concurrency can serve."""
 
     kind: ClassVar[str] = "reserved_limit"
+    cause: ClassVar[str] = Cause.RESERVED_CONCURRENCY
     triggers: ClassVar[frozenset[Trigger]] = _DIRECT
     reserved: int
     requests_per_s: float
@@ -48,6 +51,7 @@ class ReservedZero(Incident):
     """Somebody sets the reserved concurrency to 0."""
 
     kind: ClassVar[str] = "reserved_zero"
+    cause: ClassVar[str] = Cause.RESERVED_ZERO
     triggers: ClassVar[frozenset[Trigger]] = frozenset(Trigger)
 
 
@@ -56,6 +60,7 @@ class AccountLimit(Incident):
     """One function takes all of the account's concurrency, and the others are throttled."""
 
     kind: ClassVar[str] = "account_limit"
+    cause: ClassVar[str] = Cause.ACCOUNT_CONCURRENCY
     triggers: ClassVar[frozenset[Trigger]] = _DIRECT
     requests_per_s: float
     duration_ms: float
@@ -66,6 +71,7 @@ class RequestRateLimit(Incident):
     """Throttled with hardly any concurrency: short requests above 10 per second and unit of reserved concurrency."""
 
     kind: ClassVar[str] = "request_rate_limit"
+    cause: ClassVar[str] = Cause.RESERVED_REQUEST_RATE
     triggers: ClassVar[frozenset[Trigger]] = _DIRECT
     reserved: int
     requests_per_s: float
@@ -77,6 +83,7 @@ class ScalingRateLimit(Incident):
     """Bursts at the start of each minute, faster than a function may add environments."""
 
     kind: ClassVar[str] = "scaling_rate_limit"
+    cause: ClassVar[str] = Cause.SCALING_RATE
     triggers: ClassVar[frozenset[Trigger]] = _DIRECT
     burst: int
     """Requests within one second."""
@@ -88,6 +95,7 @@ class PoisonedShard(Incident):
     """A record that no attempt gets past: its shard stands still, the others go on."""
 
     kind: ClassVar[str] = "poisoned_shard"
+    cause: ClassVar[str] = "poisoned_shard"
     triggers: ClassVar[frozenset[Trigger]] = _STREAMS
     shard: int
 
@@ -97,6 +105,7 @@ class SlowConsumer(Incident):
     """Batches take longer than records need to arrive: the iterator age climbs on all shards."""
 
     kind: ClassVar[str] = "slow_consumer"
+    cause: ClassVar[str] = "slow_consumer"
     triggers: ClassVar[frozenset[Trigger]] = _STREAMS
     factor: float
 
@@ -106,6 +115,7 @@ class PausedMapping(Incident):
     """The event source mapping is disabled: no invocation and no point, then an age as long as the pause."""
 
     kind: ClassVar[str] = "paused_mapping"
+    cause: ClassVar[str] = "paused_mapping"
     triggers: ClassVar[frozenset[Trigger]] = _STREAMS | {Trigger.SQS}
 
 
@@ -114,6 +124,7 @@ class SlowInit(Incident):
     """A release whose init takes longer, until the next release takes it back."""
 
     kind: ClassVar[str] = "slow_init"
+    cause: ClassVar[str] = "slow_init"
     triggers: ClassVar[frozenset[Trigger]] = frozenset(Trigger)
     factor: float
 

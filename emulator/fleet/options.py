@@ -34,6 +34,9 @@ class Options:
     """Spans per second; None: as fast as it goes."""
     spans_per_request: int
     truth: Path | None
+    save: Path | None
+    load: Path | None
+    """An archive to send instead of generating anything."""
 
 
 def parse(arguments: list[str], now: datetime) -> Options:
@@ -48,20 +51,24 @@ def parse(arguments: list[str], now: datetime) -> Options:
     sends = not given.dry_run
     otlp = _address("--otlp", given.otlp)
     firehose = _firehose(given.firehose, given.access_key_file)
-    if sends and otlp is None and firehose is None and given.truth is None:
-        raise FleetConfigError("nothing to do: give --otlp, --firehose, --truth or --dry-run")
+    if sends and otlp is None and firehose is None and given.truth is None and given.save is None:
+        raise FleetConfigError("nothing to do: give --otlp, --firehose, --truth, --save or --dry-run")
+    if given.load is not None and (given.save is not None or given.truth is not None or given.fleet is not None):
+        raise FleetConfigError("--load: sends what was saved, so it goes with none of --fleet, --save and --truth")
     return Options(
         fleet=fleet,
         start_us=_end_us(given.end, now) - round(fleet.days * 1440) * US_PER_MINUTE,
         otlp=otlp if sends else None,
         otlp_headers=dict(_header(text) for text in given.otlp_header),
-        with_metrics=firehose is not None or given.dry_run,
+        with_metrics=firehose is not None or given.dry_run or given.save is not None,
         firehose=firehose if sends else None,
         metric_format=given.metric_format,
         metrics_hours=None if given.metrics_hours is None else _number("--metrics-hours", given.metrics_hours, 0.01),
         rate=None if given.rate == "max" else _number("--rate", given.rate, 1),
         spans_per_request=round(_number("--spans-per-request", given.spans_per_request, 1)),
         truth=given.truth,
+        save=given.save,
+        load=given.load,
     )
 
 
@@ -86,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--rate", default="max", metavar="N|max", help="spans per second (max)")
     add("--spans-per-request", default="2000", metavar="N", help="(2000); 1: each invocation by itself")
     add("--truth", type=Path, metavar="FILE", help="write every fact to this file, one JSON line each")
+    add("--save", type=Path, metavar="FOLDER", help="write the streams to this folder, to send them with --load")
+    add("--load", type=Path, metavar="FOLDER", help="send what --save wrote, and generate nothing")
     add("--dry-run", action="store_true", help="generate and encode everything, send nothing")
     return parser
 

@@ -138,6 +138,7 @@ def _incident(incident: Any, start_us: int) -> dict[str, Any]:
     end_ns = start_ns + round(incident.for_min) * _NS_PER_MIN
     return {
         "kind": incident.kind,
+        "cause": incident.cause,
         "function": incident.function,
         "from": rfc3339(start_ns),
         "to": rfc3339(end_ns),

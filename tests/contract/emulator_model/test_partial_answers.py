@@ -43,4 +43,4 @@ def test_an_answer_that_cannot_be_read_is_complete_failure(answer):
 def test_the_named_ones_have_failed():
     answer = {"batchItemFailures": [{"itemIdentifier": "3"}, {"itemIdentifier": "2"}]}
 
-    assert failed_items(json.dumps(answer).encode(), IDS) == {"2", "3"}
+    assert failed_items(json.dumps(answer).encode(), IDS) == frozenset({"2", "3"})

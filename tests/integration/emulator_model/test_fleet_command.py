@@ -104,6 +104,7 @@ def test_the_stored_rows_are_the_truth(description, tmp_path):
         client = collector.sql()
         try:
             wait_for_rows(client, "SELECT 1 FROM otel_traces", truth["spans"])
+            wait_for_rows(client, "SELECT 1 FROM lambda_invocations", truth["invocations"])
             found = client.query(
                 "SELECT FunctionName, count(), countIf(ColdStart), sum(BilledDurationMs), countIf(ErrorType != '')"
                 " FROM lambda_invocations GROUP BY FunctionName ORDER BY FunctionName"
@@ -132,6 +133,44 @@ def test_the_same_seed_sends_the_same_bytes(description, receiver, tmp_path):
         sent.append([(path, body) for path, _, body in receiver.seen])
     assert sent[0] == sent[1]
     assert {path for path, _ in sent[0]} == {"/v1/traces", "/firehose"}
+
+
+def test_what_was_saved_is_sent_as_it_would_have_been(description, receiver, tmp_path):
+    common = ("--fleet", description, *END, "--days", "0.02")
+    to = ("--otlp", receiver.url, "--firehose", f"{receiver.url}/firehose")
+    truth = summary_of(fleet(*common, *to, cwd=tmp_path))
+    sent = sorted((path, body) for path, _, body in receiver.seen)
+    receiver.seen.clear()
+
+    summary_of(fleet(*common, "--save", "archive", cwd=tmp_path))
+    assert not receiver.seen
+    loaded = summary_of(fleet("--load", "archive", *to, cwd=tmp_path))
+
+    assert sorted((path, body) for path, _, body in receiver.seen) == sent
+    assert loaded == truth
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (lambda folder: (folder / "truth.json").unlink(), "no whole archive"),
+        (lambda folder: cut(folder / "traces.otlp.gz"), "traces.otlp.gz: "),
+        (lambda folder: (folder / "traces.otlp.gz").unlink(), "traces.otlp.gz: No such file"),
+    ],
+    ids=["without its truth", "cut", "without traces"],
+)
+def test_an_archive_that_is_not_whole_is_named(description, receiver, tmp_path, broken, message):
+    summary_of(fleet("--fleet", description, *END, "--days", "0.01", "--save", "archive", cwd=tmp_path))
+    broken(tmp_path / "archive")
+
+    done = fleet("--load", "archive", "--otlp", receiver.url, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
 
 
 def test_the_streams_and_the_truth_file_agree_with_the_summary(description, receiver, tmp_path):
