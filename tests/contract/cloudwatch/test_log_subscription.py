@@ -102,7 +102,7 @@ def as_json(request_id: str, status: str = "success", **metrics: float) -> str:
     return json.dumps({"time": "2026-11-18T12:27:10.500Z", "type": "platform.report", "record": record})
 
 
-LINES = {
+LINES: dict[str, tuple[str, dict[str, Any]]] = {
     "text": (REPORT.replace("{more}", ""), {}),
     "text, cold": (
         REPORT.replace("{more}", "Init Duration: 200.00 ms\t"),
