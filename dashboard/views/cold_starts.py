@@ -91,7 +91,7 @@ def _releases(run: Run, versions: pd.DataFrame) -> None:
             "ColdStarts": number("Cold starts since", format="localized"),
         },
         alt=f"{len(versions)} releases and runtime updates with the init before and since.",
-        height=min(36 * (len(versions) + 1), 290),
+        height=min(35 * (len(versions) + 1) + 3, 290),
     )
     run.download(versions, "releases")
 

@@ -171,7 +171,7 @@ def _ramp(run: Run) -> None:
             "Added": number("In all", format="localized"),
         },
         alt=f"How fast {len(rows)} functions added sandboxes.",
-        height=min(36 * (len(rows) + 1), 220),
+        height=min(35 * (len(rows) + 1) + 3, 220),
     )
     run.download(rows, "ramp")
 

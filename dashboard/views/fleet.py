@@ -5,8 +5,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import causes
-from dashboard.charts import cold_starts
 from dashboard.charts import fleet as shaping
 from dashboard.charts.frames import ACCOUNT
 from dashboard.text import count, milliseconds, plural, seconds, share
@@ -45,7 +43,7 @@ def _body(run: Run) -> None:
         return
     peaks = run.query("concurrency_peaks")
     row(_figures(run, total, peaks))
-    _incidents(run)
+    panels.incidents(run)
     frame = shaping.table(rows, peaks, run.window)
     with run.panel(
         f"{plural(len(frame), 'function')}, what stands out first",
@@ -59,43 +57,6 @@ def _body(run: Run) -> None:
             alt="Functions with invocations, failures, cold starts, duration percentiles and peak concurrency.",
         )
     panels.invocations_over_time(run)
-
-
-def _incidents(run: Run) -> None:
-    found = shaping.incidents(run.query("incidents"), cold_starts.releases(run.query("init_by_version"), run.window))
-    if found.empty:
-        return
-    shown = found.assign(
-        Title=[causes.title(kind, cause) for kind, cause in zip(found["Page"], found["Cause"], strict=True)],
-        Sure=[causes.CONFIDENCE.get(str(one), str(one)) for one in found["Sure"]],
-    )
-    text = st.column_config.TextColumn
-
-    def target(clicked: pd.Series) -> tuple[str, dict[str, list[str]]]:
-        _, query = panels.function_at(run, clicked, "Began", "Ended")
-        return str(clicked["Page"]), query
-
-    with run.panel(
-        f"{plural(len(found), 'incident')}, the newest first",
-        "What went wrong in this time and its likely cause. Click one to see what it rests on.",
-    ):
-        tables.linked(
-            shown,
-            "fleet-incidents",
-            target,
-            {
-                "Began": tables.instants(run.viewer, "Since", "MMM D, HH:mm", 95),
-                "Lasted": text("For", width=80),
-                "FunctionName": text("Function", width=140),
-                "Title": text("Likely cause", width=210),
-                "Sure": text("Sure", width=80, help="Inferred, unless AWS says so"),
-                "Others": text("Also", width=110, help="Others that the same cause hit at the same time"),
-                "Why": text("It rests on", width=420),
-            },
-            alt=f"{len(found)} incidents with function, time and likely cause.",
-            height=min(36 * (len(found) + 1), 290),
-        )
-        run.download(found, "incidents")
 
 
 def _figures(run: Run, total: pd.Series, peaks: pd.DataFrame) -> list[Figure]:

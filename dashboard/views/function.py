@@ -20,7 +20,15 @@ def _body(run: Run) -> None:
         return
     name = run.filters.functions[0]
     st.markdown(f"## {name}")
-    run.ahead("concurrency_peaks", "concurrency_over_time", "invocations_over_time", "coverage", "cold_start_phases")
+    run.ahead(
+        "incidents",
+        "init_by_version",
+        "concurrency_peaks",
+        "concurrency_over_time",
+        "invocations_over_time",
+        "coverage",
+        "cold_start_phases",
+    )
     run.ahead("invocations_percentiles", **invocation_params(InvocationFilters()))
     summary = run.query("invocations_summary", **invocation_params(InvocationFilters()))
     if summary.empty or not summary["Invocations"].iloc[0]:
@@ -40,6 +48,7 @@ def _body(run: Run) -> None:
             Figure("Peak busy", count(own["Peak"].max()), about="Most sandboxes at once, exact"),
         ]
     )
+    panels.incidents(run)
     panels.invocations_over_time(run)
     left, right = st.columns(2)
     with left:

@@ -11,7 +11,7 @@ from dashboard.ui.page import Run, nothing, show
 
 
 def _body(run: Run) -> None:
-    run.ahead("ingest_tables", "ingest_over_time")
+    run.ahead("ingest_tables", "ingest_over_time", "ingest_coverage", "ingest_missing")
     functions = run.query("ingest_functions")
     _figures(run, functions)
     with run.panel("Sources", "Rows in the chosen time, and how old the newest is."):
@@ -26,6 +26,24 @@ def _body(run: Run) -> None:
             first, last = rows["Bucket"].min(), rows["Bucket"].max()
             covered = frames.Coverage(first.to_pydatetime(), last.to_pydatetime())
             panels.stacked(run, rows, covered, "Rows", "spans")
+    left, right = st.columns(2)
+    with (
+        left,
+        run.panel(
+            "Coverage: stored, of what CloudWatch counts",
+            "By function, over closed minutes. Below 100 % something is not instrumented or sampled; "
+            "then concurrency and rates by spans are too low.",
+        ),
+    ):
+        _coverage(run)
+    with (
+        right,
+        run.panel(
+            "Sandboxes of which something is missing",
+            "By the numbers that the layer puts on its exports: what never came, and what it dropped itself.",
+        ),
+    ):
+        _missing(run)
     if not functions.empty:
         with run.panel("Functions, the one heard from last on top"):
             _by_function(run, functions)
@@ -78,6 +96,52 @@ def _sources(run: Run) -> None:
         placeholder="",
         alt="Sources with their rows and the age of the newest.",
     )
+
+
+def _coverage(run: Run) -> None:
+    rows = run.query("ingest_coverage")
+    if rows.empty:
+        nothing("No CloudWatch data to compare with in this time (docs/cloudwatch.md), or no minute is closed yet.")
+        return
+    number = st.column_config.NumberColumn
+    tables.linked(
+        rows.assign(SharePercent=100 * rows["Share"].astype(float)),
+        "ingest-coverage",
+        lambda clicked: ("function", {**run.filters.query(), "function": [str(clicked["FunctionName"])]}),
+        {
+            "FunctionName": st.column_config.TextColumn("Function", width=150),
+            "SharePercent": st.column_config.ProgressColumn("Stored", format="%.0f %%", min_value=0, max_value=100),
+            "Counted": number("by CloudWatch", format="localized"),
+            "ByLayer": number("by the layer", format="localized"),
+            "ByLogs": number("by logs alone", format="localized"),
+        },
+        alt=f"Coverage of {len(rows)} functions.",
+    )
+    run.download(rows, "coverage")
+
+
+def _missing(run: Run) -> None:
+    rows = run.query("ingest_missing")
+    if rows.empty:
+        st.success(
+            "Everything that sandboxes sent has come, and none dropped anything.", icon=":material/check_circle:"
+        )
+        return
+    st.dataframe(
+        rows,
+        hide_index=True,
+        key="ingest-missing",
+        column_config={
+            "InstanceId": "Sandbox",
+            "MissingExports": "Exports missing",
+            "MissingItems": "Items missing",
+            "DroppedItems": "Items dropped",
+            "LastReceived": tables.instants(run.viewer, "Heard last"),
+        },
+        placeholder="",
+        alt=f"{len(rows)} sandboxes of which something is missing.",
+    )
+    run.download(rows, "missing")
 
 
 def _by_function(run: Run, functions: pd.DataFrame) -> None:
