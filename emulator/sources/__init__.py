@@ -13,6 +13,7 @@ from emulator.sources.asynchronous import (
     destination_record,
 )
 from emulator.sources.common import Backoff, Condition, MetricSample, Outcome
+from emulator.sources.filters import Filter, any_of
 from emulator.sources.partial import failed_items
 from emulator.sources.sqs import SqsBatch, SqsConfig, SqsMessage, SqsSource, sqs_event
 from emulator.sources.stream_events import (
@@ -33,6 +34,7 @@ __all__ = [
     "AsyncQueue",
     "Backoff",
     "Condition",
+    "Filter",
     "MetricSample",
     "Outcome",
     "SqsBatch",
@@ -45,6 +47,7 @@ __all__ = [
     "StreamNames",
     "StreamRecord",
     "StreamSource",
+    "any_of",
     "dead_letter_attributes",
     "destination_record",
     "dynamodb_event",

@@ -66,10 +66,14 @@ class SqsSource:
     Args:
         config: of both.
         new_id: makes message ids.
+        accepts: the mapping's filter; messages that it refuses are deleted. None: no filter.
     """
 
-    def __init__(self, config: SqsConfig, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, config: SqsConfig, new_id: Callable[[], str], accepts: Callable[[SqsMessage], bool] | None = None
+    ) -> None:
         self.config = config
+        self._accepts = accepts
         self.enabled = True
         self.expired = 0
         """Messages that the queue dropped at the end of their retention."""
@@ -170,17 +174,22 @@ class SqsSource:
         if due_ns is None or due_ns > now_ns:
             return None
         messages: list[SqsMessage] = []
-        size_bytes = 0
+        size_bytes = filtered_out = 0
         while self._visible and len(messages) < self.config.batch_size:
             size_bytes += len(self._visible[0].body)
             if messages and size_bytes > MAX_EVENT_BYTES:
                 break
             message = self._receive(self._visible.popleft(), now_ns)
-            if message is not None:
+            if message is not None and self._accepts is not None and not self._accepts(message):
+                filtered_out += 1
+            elif message is not None:
                 messages.append(message)
+        if filtered_out:
+            self._sample("FilteredOutEventCount", now_ns, filtered_out)
+        if messages or filtered_out:
+            self._sample("PolledEventCount", now_ns, len(messages) + filtered_out)
         if not messages:
             return None
-        self._sample("PolledEventCount", now_ns, len(messages))
         return SqsBatch(tuple(messages), now_ns)
 
     def _receive(self, message: SqsMessage, now_ns: int) -> SqsMessage | None:

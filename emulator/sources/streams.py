@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,11 +105,16 @@ class _Lane:
 class StreamSource:
     """The shards of a stream and the mapping that reads them.
 
+    Args:
+        config: of both.
+        accepts: the mapping's filter; records that it refuses are done with. None: no filter.
+
     Ask ``poll`` for batches whenever ``next_poll_ns`` says so, invoke the function with each, tell ``complete``.
     """
 
-    def __init__(self, config: StreamConfig) -> None:
+    def __init__(self, config: StreamConfig, accepts: Callable[[StreamRecord], bool] | None = None) -> None:
         self.config = config
+        self._accepts = accepts
         self.enabled = True
         """False while the mapping is paused: records gather, nothing is read."""
         self.expired = 0
@@ -219,16 +224,26 @@ class StreamSource:
 
     def _next_batch(self, key: tuple[int, int], lane: _Lane, now_ns: int) -> StreamBatch | None:
         self._drop_expired(key, lane, now_ns)
-        if not lane.pieces:
+        while not lane.pieces:
             due_ns = self._due_ns(lane)
             if due_ns is None or due_ns > now_ns:
                 return None
-            records = _take(lane.queue, self.config.batch_size)
-            self._sample("PolledEventCount", now_ns, len(records))
-            lane.pieces.append(_Piece(records))
+            polled = _take(lane.queue, self.config.batch_size)
+            self._sample("PolledEventCount", now_ns, len(polled))
+            records = self._filtered(polled, now_ns)
+            if records:
+                lane.pieces.append(_Piece(records))
         piece = lane.pieces[0]
         piece.sends += 1
         return StreamBatch(*key, piece.records, piece.sends, now_ns)
+
+    def _filtered(self, polled: tuple[StreamRecord, ...], now_ns: int) -> tuple[StreamRecord, ...]:
+        if self._accepts is None:
+            return polled
+        records = tuple(filter(self._accepts, polled))
+        if len(records) < len(polled):
+            self._sample("FilteredOutEventCount", now_ns, len(polled) - len(records))
+        return records
 
     def _drop_expired(self, key: tuple[int, int], lane: _Lane, now_ns: int) -> None:
         """First what the stream no longer has, then what the mapping calls too old."""

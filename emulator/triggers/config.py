@@ -9,7 +9,7 @@ from typing import Final
 
 from emulator.errors import ScenarioError
 from emulator.fields import Fields
-from emulator.sources import AsyncConfig, SqsConfig, StreamConfig
+from emulator.sources import AsyncConfig, Filter, SqsConfig, StreamConfig, any_of
 
 KINESIS: Final = "kinesis"
 DYNAMODB: Final = "dynamodb"
@@ -38,6 +38,8 @@ class MappingConfig:
     reports_failures: bool
     """``ReportBatchItemFailures``: what the function answers may name those that failed."""
     pauses: tuple[PauseConfig, ...]
+    accepts: Filter | None
+    """None: no filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ def _source(name: str, fields: Fields, functions: Collection[str], queues: Colle
         enabled=fields.truth("enabled", default=True),
         reports_failures=fields.truth("report_batch_item_failures", default=False),
         pauses=tuple(_pause(item) for item in fields.items("pauses")),
+        accepts=_filter(fields),
     )
     source = _queue(fields, mapping, queues) if kind == SQS else _stream(fields, kind, mapping)
     fields.finish()
@@ -117,6 +120,16 @@ def _function(fields: Fields, functions: Collection[str], *, is_needed: bool) ->
     if not is_needed and fields.anything("function", None) is None:
         return None
     return fields.choice("function", tuple(functions))
+
+
+def _filter(fields: Fields) -> Filter | None:
+    patterns = fields.anything("filters", [])
+    if not isinstance(patterns, list):
+        raise ScenarioError(f"{fields.path('filters')}: must be a list of patterns, not {patterns!r}")
+    try:
+        return any_of(patterns) if patterns else None
+    except ValueError as error:
+        raise ScenarioError(f"{fields.path('filters')}: {error}") from error
 
 
 def _pause(fields: Fields) -> PauseConfig:

@@ -10,7 +10,7 @@ from typing import Any
 from emulator.metrics import Mapping as MetricMapping
 from emulator.sources import Outcome, SqsBatch, SqsMessage, SqsSource, failed_items, sqs_event
 from emulator.triggers.config import QueueConfig
-from emulator.triggers.host import Alarm, Host
+from emulator.triggers.host import Alarm, Host, text_of
 
 SendTo = Callable[[str, SqsMessage], None]
 """Moves a message to the queue of that name."""
@@ -25,7 +25,8 @@ class QueueTrigger:
         self._arn = arn
         self._host = host
         self._move = move
-        self._source = SqsSource(config.queue, lambda: str(uuid.uuid4()))
+        accepts = None if config.mapping.accepts is None else self._accepts
+        self._source = SqsSource(config.queue, lambda: str(uuid.uuid4()), accepts)
         self._source.enabled = config.mapping.enabled and config.mapping.function is not None
         self._metrics = MetricMapping(str(uuid.uuid5(uuid.NAMESPACE_URL, f"event-source-mapping/{name}")))
         self._alarm = Alarm(host.clock, self._poll)
@@ -63,6 +64,11 @@ class QueueTrigger:
             "batches_in_flight": self._in_flight,
             "expired": self._source.expired,
         }
+
+    def _accepts(self, message: SqsMessage) -> bool:
+        """Filters of queues read the body, as JSON where it is some."""
+        assert self._config.mapping.accepts is not None, "asked only where there is a filter"
+        return self._config.mapping.accepts({"body": text_of(message.body.encode())})
 
     def _poll(self) -> None:
         for batch in self._source.poll(self._host.now_ns()):

@@ -27,7 +27,7 @@ from emulator.sources import (
     kinesis_number,
 )
 from emulator.triggers.config import DYNAMODB, KINESIS, StreamSourceConfig
-from emulator.triggers.host import Alarm, Destinations, Host
+from emulator.triggers.host import Alarm, Destinations, Host, text_of
 
 _IDLE_POLL_NS: Final = 60 * NS_PER_S
 """An idle mapping polls all the same, and says so once a minute."""
@@ -38,11 +38,23 @@ class _Kind:
     event: Callable[[StreamBatch, StreamNames], dict[str, Any]]
     failure: Callable[[StreamDiscard, StreamNames, str], dict[str, Any]]
     number: Callable[[StreamRecord], str]
+    seen: Callable[[StreamRecord, StreamNames], dict[str, Any]]
+    """As filters see a record."""
+
+
+def _kinesis_seen(record: StreamRecord, _: StreamNames) -> dict[str, Any]:
+    """Filters read the data itself, which events have in Base64."""
+    return {"partitionKey": record.partition_key, "data": text_of(record.data)}
+
+
+def _dynamodb_seen(record: StreamRecord, names: StreamNames) -> dict[str, Any]:
+    seen: dict[str, Any] = dynamodb_event(StreamBatch(record.shard, 0, (record,), 1, 0), names)["Records"][0]
+    return seen
 
 
 _KINDS: Final[Mapping[str, _Kind]] = {
-    KINESIS: _Kind(kinesis_event, kinesis_failure, kinesis_number),
-    DYNAMODB: _Kind(dynamodb_event, dynamodb_failure, dynamodb_number),
+    KINESIS: _Kind(kinesis_event, kinesis_failure, kinesis_number, _kinesis_seen),
+    DYNAMODB: _Kind(dynamodb_event, dynamodb_failure, dynamodb_number, _dynamodb_seen),
 }
 
 
@@ -60,7 +72,7 @@ class StreamTrigger:
         self._kind = _KINDS[config.kind]
         self._host = host
         self._destinations = destinations
-        self._source = StreamSource(config.stream)
+        self._source = StreamSource(config.stream, None if config.mapping.accepts is None else self._accepts)
         self._source.enabled = config.mapping.enabled
         self._metrics = MetricMapping(str(uuid.uuid5(uuid.NAMESPACE_URL, f"event-source-mapping/{name}")))
         self._alarm = Alarm(host.clock, self._poll)
@@ -102,6 +114,10 @@ class StreamTrigger:
             "batches_in_flight": self._in_flight,
             "expired": self._source.expired,
         }
+
+    def _accepts(self, record: StreamRecord) -> bool:
+        assert self._config.mapping.accepts is not None, "asked only where there is a filter"
+        return self._config.mapping.accepts(self._kind.seen(record, self._names))
 
     def _poll(self) -> None:
         for batch in self._source.poll(self._host.now_ns()):
