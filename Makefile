@@ -30,11 +30,11 @@ demo: $(STAMP) dist/layer.zip chromium-if-needed ## run everything here and open
 	@$(BIN)/python -m deploy.local.demo $(if $(FOR),--for $(FOR))
 
 .PHONY: test
-test: $(STAMP) dist/layer.zip chromium nodejs ## every test, fault and load tests at a small size
+test: $(STAMP) dist/layer.zip chromium nodejs foreign ## every test, fault and load tests at a small size
 	$(BIN)/python -m pytest $(if $(ONLY),-k '$(ONLY)')
 
 .PHONY: soak
-soak: $(STAMP) dist/layer.zip chromium nodejs ## the same tests at full size; resumable; one JSON line each; ONLY=name selects
+soak: $(STAMP) dist/layer.zip chromium nodejs foreign ## the same tests at full size; resumable; one JSON line each; ONLY=name selects
 	@$(BIN)/python -m tests.soak $(ONLY)
 
 .PHONY: smoke
@@ -44,6 +44,10 @@ smoke: $(STAMP) dist/layer.zip ## the whole path once; the last line is one JSON
 .PHONY: bench
 bench: $(STAMP) dist/layer.zip nodejs ## measurements as JSON lines; ONLY=layer selects by a name's first part
 	@$(BIN)/python -m benchmarks $(ONLY)
+
+.PHONY: cold-start-table
+cold-start-table: $(STAMP) dist/layer.zip nodejs ## measure cold starts by runtime and memory in the emulator, into README.md
+	@$(BIN)/python -m benchmarks._cold_start_table
 
 .PHONY: lint
 lint: $(STAMP) ## ruff and mypy (strict)
@@ -129,6 +133,12 @@ nodejs: build/nodejs/.installed ## the runtime client of Node.js functions in th
 
 build/nodejs/.installed: deploy/locks/nodejs/package-lock.json deploy/setup/nodejs-runtime emulator/nodejs/index.mjs
 	@deploy/setup/nodejs-runtime build/nodejs
+
+.PHONY: foreign
+foreign: build/foreign/.installed ## what tests run in the emulator that nobody here wrote, from public Go modules
+
+build/foreign/.installed: $(wildcard tests/foreign/go/*) deploy/setup/foreign
+	@deploy/setup/foreign build/foreign
 
 .PHONY: chromium
 chromium: ## headless Chromium, which the browser tests drive

@@ -5,6 +5,7 @@ import json
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -55,9 +56,9 @@ def test_the_sums_hold_in_every_example(path: Path, tmp_path):
         assert looked["platform.restoreReport"] >= 1
 
 
-def with_probe(path: Path) -> dict:
+def with_probe(path: Path) -> dict[str, Any]:
     """The example with an extension that Managed Instances accept on those."""
-    scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
+    scenario: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     for function in scenario["functions"].values():
         if "managed_instances" in function:
             function["environment"] = {**function.get("environment", {}), "PROBE": '{"events": ["SHUTDOWN"]}'}
@@ -66,7 +67,7 @@ def with_probe(path: Path) -> dict:
 
 def seen(emulator: RunningEmulator) -> int:
     summary = emulator.summary()
-    return summary["invocations"] + summary["throttles"]
+    return int(summary["invocations"] + summary["throttles"])
 
 
 def ask(emulator: RunningEmulator, name: str) -> None:
