@@ -9,6 +9,7 @@ that was killed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterable
@@ -123,43 +124,66 @@ class ControlGroups:
 
 
 def _open_hierarchy(controller: str) -> Hierarchy:
-    parent, version = _own_group(controller)
+    groups = Path("/proc/self/cgroup").read_text(encoding="utf-8")
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    own, top, version = locate(controller, groups, mounts)
+    parent = own if version == 1 else delegating(own, top, controller)
     _remove_abandoned(parent)
     folder = parent / f"{_PREFIX}{os.getpid()}"
-    if version == 2:
-        (parent / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
     folder.mkdir(exist_ok=True)
     if version == 2:
         (folder / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
     return Hierarchy(controller, folder, version)
 
 
-def _own_group(controller: str) -> tuple[Path, int]:
-    """This process's own group of a controller, and the version. Raises IsolationError where there is none."""
-    for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+def locate(controller: str, groups: str, mounts: str) -> tuple[Path, Path, int]:
+    """A process's own group of a controller, the top of what it sees of that hierarchy, and the version.
+
+    ``groups`` and ``mounts`` are its /proc/self/cgroup and /proc/self/mountinfo. Raises IsolationError where there is
+    none.
+    """
+    for line in groups.splitlines():
         _, controllers, path = line.split(":", 2)
         version = 1 if controllers else 2
         if controllers and controller not in controllers.split(","):
             continue
-        folder = _mounted(path, controller, version)
-        if folder is not None and (version == 1 or _has_controller(folder, controller)):
-            return folder, version
+        found = _mounted(path, controller, version, mounts)
+        if found is not None and (version == 1 or _has_controller(found[0], controller)):
+            return *found, version
     raise IsolationError(f"this machine has no {controller} controller of control groups")
+
+
+def delegating(own: Path, top: Path, controller: str) -> Path:
+    """The nearest group of version 2, from ``own`` upwards, below which groups with the controller can be made.
+
+    A group with processes of its own can't have such ones, but for the root. Raises OSError where none can.
+    """
+    refused: OSError | None = None
+    for folder in (own, *own.parents):
+        try:
+            (folder / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
+        except OSError as error:
+            refused = refused or error
+        else:
+            return folder
+        if folder == top:
+            break
+    raise refused or OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(own))
 
 
 def _has_controller(folder: Path, controller: str) -> bool:
     return controller in (folder / "cgroup.controllers").read_text(encoding="ascii").split()
 
 
-def _mounted(path: str, controller: str, version: int) -> Path | None:
-    """Where a group is in the file system, by the mounts that this process sees."""
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+def _mounted(path: str, controller: str, version: int, mounts: str) -> tuple[Path, Path] | None:
+    """Where a group, and the top of its hierarchy, are in the file system."""
+    for line in mounts.splitlines():
         fields, _, kind = line.partition(" - ")
         root, place = fields.split()[3:5]
         kind_name, _, options = kind.split(" ", 2)
         is_it = kind_name == "cgroup2" if version == 2 else controller in options.split(",")
         if is_it and kind_name.startswith("cgroup") and path.startswith(root.rstrip("/")):
-            return Path(place + "/" + path.removeprefix(root.rstrip("/")).lstrip("/"))
+            return Path(place, path.removeprefix(root.rstrip("/")).lstrip("/")), Path(place)
     return None
 
 
