@@ -1,7 +1,7 @@
 """Control groups of both versions: where they are found, what is written into which file.
 
-Sources: "Control Group v2" of the kernel's documentation, and cgroups(7). Version 2 is tried on a tree of plain files: a
-machine has each controller in one version only, and those of these tests may have processor and memory in version 1.
+Sources: "Control Group v2" of the kernel's documentation, and cgroups(7). Version 2 is tried on a tree of plain files:
+a machine has each controller in one version only, and those of these tests may have processor and memory in version 1.
 """
 
 import errno
