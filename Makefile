@@ -34,7 +34,7 @@ test: $(STAMP) dist/layer.zip chromium nodejs foreign ## every test, fault and l
 	$(BIN)/python -m pytest $(if $(ONLY),-k '$(ONLY)')
 
 .PHONY: soak
-soak: $(STAMP) dist/layer.zip chromium nodejs foreign ## the same tests at full size; resumable; one JSON line each; ONLY=name selects
+soak: $(STAMP) dist/layer.zip chromium nodejs foreign foreign-extensions ## the same tests at full size; resumable; one JSON line each; ONLY=name selects
 	@$(BIN)/python -m tests.soak $(ONLY)
 
 .PHONY: smoke
@@ -139,6 +139,12 @@ foreign: build/foreign/.installed ## what tests run in the emulator that nobody 
 
 build/foreign/.installed: $(wildcard tests/foreign/go/*) deploy/setup/foreign
 	@deploy/setup/foreign build/foreign
+
+.PHONY: foreign-extensions
+foreign-extensions: build/foreign-extensions/.installed ## an extension that nobody here wrote, for the soak; takes minutes
+
+build/foreign-extensions/.installed: deploy/setup/foreign-extensions
+	@deploy/setup/foreign-extensions build/foreign-extensions
 
 .PHONY: chromium
 chromium: ## headless Chromium, which the browser tests drive

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -17,6 +18,7 @@ from tests.support.emulator import REPOSITORY, RunningEmulator, descendants, mak
 
 SOAK = os.environ.get("LAMBDASCOPE_SOAK") == "1"
 TRAFFIC_S = 600 if SOAK else 10
+ADAPTER = REPOSITORY / "build" / "foreign-extensions" / "layer"
 GO_RUNTIME = REPOSITORY / "build" / "foreign" / "go-runtime"
 
 
@@ -86,6 +88,27 @@ def handler(event, context):
     return "done"
 """
 NODE = "export const handler = async (event) => { if (event.exit) process.exit(1); return 'done'; };"
+WEB = """
+import http.server
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer(b"ready")
+
+    def do_POST(self):
+        self.answer(b'{"posted": ' + self.rfile.read(int(self.headers["Content-Length"])) + b"}")
+
+    def answer(self, body):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+http.server.HTTPServer(("127.0.0.1", 8080), Pages).serve_forever()
+"""
 EVENTS: list[dict[str, Any]] = [
     {},
     {"sleep": 0.1},
@@ -112,10 +135,23 @@ def scenario(folder: Path) -> dict[str, Any]:
         "snapshots": {"code": "python", "version": "1", "snap_start": {"load_ms": 10}},
         "instances": {"code": "python", "managed_instances": {"max_concurrency": 2}, "environment": managed},
     }
+    if SOAK:  # with an extension that nobody here wrote, which takes minutes to build
+        functions["web"] = behind_the_web_adapter(folder)
     for function in functions.values():
         function.setdefault("environment", {"PROBE": json.dumps({"shutdown_s": 0})})
         function["timeout_s"] = 1
     return {"functions": functions, "limits": {"idle_timeout_s": 0.5}, "resources": {"cpu": False}}
+
+
+def behind_the_web_adapter(folder: Path) -> dict[str, Any]:
+    """A web server. AWS's Lambda Web Adapter, an extension, asks for its invocations and posts them to it."""
+    assert (ADAPTER / "extensions" / "lambda-adapter").exists(), "`make foreign-extensions` builds it"
+    bootstrap = folder / "web" / "bootstrap"
+    bootstrap.parent.mkdir()
+    bootstrap.write_text(f"#!{Path(sys.executable).resolve()} -IS{WEB}", encoding="utf-8")
+    bootstrap.chmod(0o755)
+    environment = {"AWS_LWA_PASS_THROUGH_PATH": "/events"}
+    return {"runtime": "provided.al2023", "layers": [str(ADAPTER)], "environment": environment}
 
 
 def belongings(pid: int) -> dict[str, int]:
@@ -142,10 +178,14 @@ def test_traffic_leaves_nothing_behind(tmp_path):
         pid = emulator.process.pid
         for name in names:
             quietly(emulator, name, {})
+        if SOAK:
+            assert emulator.invoke("web", {"a": 1})[2] == {"posted": {"a": 1}}
         before = settled(emulator)
 
         sent = traffic(emulator, names, TRAFFIC_S)
         after = wait_for(lambda: holds(emulator, before), "what was there before the traffic, and no more", 120)
+        if SOAK:
+            assert emulator.invoke("web", {"b": 2})[2] == {"posted": {"b": 2}}
         summary = emulator.summary()
         emulator.stop()
         looked: Counter[str] = Counter()
