@@ -144,8 +144,8 @@ def summary(name: str, *, flat: bool) -> bytes:
     point = metric.summary.data_points.add(
         start_time_unix_nano=MINUTE_MS * 10**6, time_unix_nano=(MINUTE_MS + 60_000) * 10**6, count=4, sum=10.0
     )
-    for quantile, value in ((0.0, 0.0), (0.5, 2.0), (0.99, 7.5), (0.999, 7.9), (1.0, 8.0)):
-        point.quantile_values.add(quantile=quantile, value=value)
+    for quantile, figure in ((0.0, 0.0), (0.5, 2.0), (0.99, 7.5), (0.999, 7.9), (1.0, 8.0)):
+        point.quantile_values.add(quantile=quantile, value=figure)
     point.attributes.add(key="Namespace").value.string_value = "AWS/Lambda"
     point.attributes.add(key="MetricName").value.string_value = name
     if flat:
