@@ -37,6 +37,8 @@ PAGES = (
     Page("Invocations", "invocations", ":material/list_alt:"),
     Page("Invocation", "invocation", ":material/waterfall_chart:", listed=False),
     Page("Sandboxes", "sandboxes", ":material/view_timeline:"),
+    Page("Cost and size", "cost", ":material/payments:"),
+    Page("Runtimes", "runtimes", ":material/update:"),
     Page("Async and queues", "async", ":material/schedule_send:"),
     Page("Alerts", "alerts", ":material/notifications:"),
     Page("Ingest health", "ingest", ":material/monitor_heart:"),

@@ -66,6 +66,7 @@ _TABLE: Final = (
     _Named(
         "async_events_lost", "events", "async", "Events are gone for good: see the function's errors and its queue."
     ),
+    _Named("days_to_deprecation", "d", "runtimes", "Move to a newer runtime while updates are still possible."),
     _Named("minutes_without_data", "min", "ingest", "See whether the layer, the network or the delivery has stopped."),
 )
 
