@@ -17,7 +17,8 @@ PERIOD_US: Final = 20_000
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 
 REGISTERED: Final = (
-    b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: 5d2a7c1e\r\nContent-Length: 56\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: 5d2a7c1e-0000-4000-8000-000000000000\r\n"
+    b"Content-Length: 56\r\n\r\n"
     b'{"functionName":"f","functionVersion":"1","handler":"h"}'
 )
 SUBSCRIBED: Final = b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"OK"'
@@ -64,6 +65,29 @@ def request_of(connection: socket.socket) -> bytes:
             return data
 
 
+_AUTOGROUP: Final = Path("/proc/self/autogroup")
+"""Where the kernel groups processes by session, niceness counts within one, and this file has that of the session."""
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let what is measured, and all that it starts, go before other work on the machine. Without root, nothing."""
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    usual_of_session = _AUTOGROUP.read_text().split()[-1] if _AUTOGROUP.exists() else ""
+    try:
+        _go_before(-19, "-19" if usual_of_session else "")
+        yield
+    finally:
+        _go_before(usual, usual_of_session)
+
+
+def _go_before(nice: int, nice_of_session: str) -> None:
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        if nice_of_session:
+            _AUTOGROUP.write_text(nice_of_session)
+
+
 @contextlib.contextmanager
 def processor_share(share: float) -> Iterator[Path]:
     """A cgroup whose processes get `share` of one processor; needs root."""
@@ -79,4 +103,16 @@ def processor_share(share: float) -> Iterator[Path]:
             (group / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
         yield group
     finally:
-        group.rmdir()
+        _remove(group)
+
+
+def _remove(group: Path) -> None:
+    """Remove a cgroup, once the last of its processes, which are killed by now, is gone."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            return group.rmdir()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.02)

@@ -25,7 +25,9 @@ def main() -> int:
         from extension.agent import Agent  # noqa: PLC0415
         from extension.sandbox import SandboxEnvironment  # noqa: PLC0415
 
-        return Agent(started, SandboxEnvironment(environ), settings, diagnostics).run()
+        agent = Agent(started, SandboxEnvironment(environ), settings, diagnostics)
+        started.handoff.tell_taken_over()
+        return agent.run()
     except ExtensionError as error:
         diagnostics.say("hopeless", f"stopped: {error}")
         return EXIT_HOPELESS

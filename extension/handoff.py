@@ -12,6 +12,7 @@ Its value is ``key=value`` pairs with spaces between them::
     registered_ns=N when the registration was answered
     event_ns=N      when the answer to GET /next came, where the launcher has seen it
     runtime_ns=N    when the runtime's process started, where the launcher has looked for it: it may be gone by now
+    taken_over=FD   pipe on which to say so, see :meth:`Handoff.tell_taken_over`
     held=FD         file with the telemetry that the launcher took in our place, see :func:`read_held`
 """
 
@@ -46,6 +47,7 @@ class Handoff:
         event_ns: when the first event came; 0 where that is not known.
         runtime_ns: when the runtime's process started; 0 where that is not known.
         held: telemetry that was taken already.
+        taken_over_fd: where to say that we go on from here, or None.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class Handoff:
         "runtime_ns",
         "stage",
         "start_ns",
+        "taken_over_fd",
     )
 
     def __init__(self) -> None:
@@ -74,6 +77,16 @@ class Handoff:
         self.event_ns = 0
         self.runtime_ns = 0
         self.held = Held()
+        self.taken_over_fd: int | None = None
+
+    def tell_taken_over(self) -> None:
+        """Tell the launcher, once: until then it keeps all that it gave, to start another process if this one ends."""
+        if self.taken_over_fd is not None:
+            try:
+                posix.write(self.taken_over_fd, b"1")
+            finally:
+                posix.close(self.taken_over_fd)
+                self.taken_over_fd = None
 
 
 class Held:
@@ -110,6 +123,7 @@ def parse(value: str | None) -> Handoff:
     handoff.api_fd = _open_fd(fields.get("api"))
     handoff.listener_fd = _open_fd(fields.get("listener"))
     handoff.stage = _stage_that_holds(handoff, _STAGES.get(fields.get("stage", "")))
+    handoff.taken_over_fd = _open_fd(fields.get("taken_over"))
     held_fd = _open_fd(fields.get("held"))
     if held_fd is not None:
         handoff.held = _read_held_file(held_fd)

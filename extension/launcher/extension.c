@@ -207,6 +207,8 @@ void extension_write_handoff(const struct extension *extension, struct writer *w
         write_number(writer, TEXT(" event_ns="), extension->event_ns);
     if (extension->runtime_ns)
         write_number(writer, TEXT(" runtime_ns="), extension->runtime_ns);
+    if (extension->taken_over >= 0)
+        write_number(writer, TEXT(" taken_over="), extension->taken_over);
     if (extension->held.file >= 0)
         write_number(writer, TEXT(" held="), extension->held.file);
 }

@@ -19,6 +19,7 @@ struct extension {
     bool waiting;       /* the next event is asked for, and its answer not read yet */
     int64_t event_ns;   /* when that answer came, CLOCK_REALTIME; 0: not yet, or nobody looked */
     int64_t runtime_ns; /* when the runtime's process started, CLOCK_REALTIME; 0: not known */
+    int taken_over;     /* pipe on which Python says that it goes on from here; -1: none */
     struct held held;   /* telemetry that was taken in Python's place */
 };
 

@@ -16,6 +16,7 @@ int launcher_main(const char *called, const char *path, char *const *environment
     extension.api.fd = -1;
     extension.listener = -1;
     extension.held.file = -1;
+    extension.taken_over = -1;
     bool in_lambda = endpoint_from(extension.settings.runtime_api, &extension.api.endpoint);
     if (in_lambda) {
         extension_make_ready(&extension);

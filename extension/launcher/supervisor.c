@@ -10,18 +10,19 @@
 
 enum { PATH_CAPACITY = 4096, VARIABLES_CAPACITY = 1024, HANDOFF_CAPACITY = 512 };
 enum { EXIT_NOT_STARTED = 127, EXIT_BY_SIGNAL = 128 };
-enum { RETRY_FIRST_MS = 10, RETRY_LAST_MS = 1000 };
+enum { RETRY_FIRST_MS = 10, RETRY_LAST_MS = 1000, SECOND_START_MS = 50 };
 
 static const char PYTHON_CODE[] = "import sys;from extension.__main__ import main;sys.exit(main())";
 
-static void say(struct text what, int64_t number)
+static void say(struct text what, int64_t number, struct text what_follows)
 {
     char line[256];
     struct writer writer = {line, sizeof line, 0, false};
     write_text(&writer, TEXT("lambdascope: "));
     write_text(&writer, what);
     write_decimal(&writer, number);
-    write_text(&writer, TEXT("; the launcher goes on asking for events, without telemetry\n"));
+    write_text(&writer, what_follows);
+    write_text(&writer, TEXT("\n"));
     system_call3(SYS_WRITE, 2, (long)line, (long)writer.length);
 }
 
@@ -115,26 +116,72 @@ static int wait_for(long process)
     return signal ? EXIT_BY_SIGNAL + signal : status >> 8 & 0xff;
 }
 
-int run_python(struct extension *extension, const char *path, char *const *environment)
+static void execute_in_child(const struct extension *extension, const char *path, char *const *environment, long parent)
 {
+    system_call3(SYS_PRCTL, LINUX_PR_SET_PDEATHSIG, LINUX_SIGKILL, 0);
+    if (system_call3(SYS_GETPPID, 0, 0, 0) == parent) /* else it is gone already */
+        execute_python(extension, path, environment);
+    exit_process(EXIT_NOT_STARTED);
+}
+
+/* Waits until Python says that it goes on from here. False where it ends without having said so. */
+static bool takes_over(int end)
+{
+    char byte;
+    long got;
+    do
+        got = system_call3(SYS_READ, end, (long)&byte, 1);
+    while (got == -LINUX_EINTR);
+    return got > 0;
+}
+
+/* Its exit code. Whether there is still everything that was handed over is to be seen from `extension->waiting`. */
+static int run_once(struct extension *extension, const char *path, char *const *environment)
+{
+    int ends[2] = {-1, -1};
     long self = system_call3(SYS_GETPID, 0, 0, 0);
-    keep_exit_codes();
+    bool piped = system_call3(SYS_PIPE2, (long)ends, 0, 0) == 0;
+    int ours = above_standard_streams(ends[0]);
+    extension->taken_over = above_standard_streams(ends[1]);
     long child = fork_process();
     if (child == 0) {
-        system_call3(SYS_PRCTL, LINUX_PR_SET_PDEATHSIG, LINUX_SIGKILL, 0);
-        if (system_call3(SYS_GETPPID, 0, 0, 0) == self) /* else the parent is gone already */
-            execute_python(extension, path, environment);
-        exit_process(EXIT_NOT_STARTED);
+        if (piped)
+            close_fd(ours);
+        execute_in_child(extension, path, environment, self);
     }
-    /* Only Python holds the sockets now, so that they close with it and deliveries do not pile up. */
-    extension_close(extension);
-    int code = child < 0 ? EXIT_NOT_STARTED : wait_for(child);
+    if (piped)
+        close_fd(extension->taken_over);
+    extension->taken_over = -1;
+    /* From then on only Python holds the sockets: they close with it, and deliveries do not pile up. */
+    if (!piped || (child > 0 && takes_over(ours)))
+        extension_close(extension);
+    if (piped)
+        close_fd(ours);
+    return child < 0 ? EXIT_NOT_STARTED : wait_for(child);
+}
+
+static void say_how_it_ended(int code, struct text what_follows)
+{
     if (code == EXIT_NOT_STARTED)
-        say(TEXT("the bundled Python does not start, code "), code);
+        say(TEXT("the bundled Python does not start, code "), code, what_follows);
     else if (code > EXIT_BY_SIGNAL)
-        say(TEXT("the bundled Python was ended by signal "), code - EXIT_BY_SIGNAL);
+        say(TEXT("the bundled Python was ended by signal "), code - EXIT_BY_SIGNAL, what_follows);
     else if (code != 0)
-        say(TEXT("the bundled Python ended with exit code "), code);
+        say(TEXT("the bundled Python ended with exit code "), code, what_follows);
+}
+
+int run_python(struct extension *extension, const char *path, char *const *environment)
+{
+    keep_exit_codes();
+    int code = run_once(extension, path, environment);
+    /* Nothing has been read from any socket: a second one finds what the first has found, and what was held. */
+    if (code != 0 && extension->waiting) {
+        say_how_it_ended(code, TEXT("; it is started once more"));
+        sleep_ms(SECOND_START_MS);
+        code = run_once(extension, path, environment);
+    }
+    extension_close(extension);
+    say_how_it_ended(code, TEXT("; the launcher goes on asking for events, without telemetry"));
     return code;
 }
 

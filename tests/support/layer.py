@@ -254,6 +254,16 @@ class Launched:
         """The process of the bundled Python, once it is one (and not a copy of the launcher any more)."""
         return wait_until(self._python, "the start of the bundled Python")
 
+    def python_in_charge(self) -> int:
+        """The same, once it has taken over all that the launcher gave it."""
+        python = self.python_pid()
+        wait_until(lambda: not self._has_sockets(), "the take-over by the bundled Python")
+        return python
+
+    def _has_sockets(self) -> bool:
+        links = Path(f"/proc/{self.process.pid}/fd").iterdir()
+        return any(str(link.readlink()).startswith(("socket:", "pipe:")) for link in links)
+
     def has_no_python(self) -> bool:
         """Whether it has no child at all."""
         return not Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()

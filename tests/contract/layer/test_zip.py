@@ -106,6 +106,29 @@ def test_every_library_gives_the_symbol_versions_that_the_others_want(elf_files)
     assert [(library, version) for library, version in sorted(wanted) if version not in given[library]] == []
 
 
+def highest_glibc_from_outside(elf_files, without: str = "") -> tuple[int, ...]:
+    """The newest version of glibc of which a symbol is needed that no file of the layer has; (0,) where there is none.
+
+    Outside is what the layer does not bring: its loader is called by its path, and given the layer's own libraries.
+    """
+    given = {
+        (PurePosixPath(name).name, version)
+        for name, about in elf_files.items()
+        if PurePosixPath(name).name != without
+        for version in about.versions_defined
+    }
+    needed = {pair for about in elf_files.values() for pair in about.versions_needed} - given
+    numbers = [version.removeprefix("GLIBC_") for _, version in needed if re.fullmatch(r"GLIBC_[0-9.]+", version)]
+    return max((tuple(map(int, number.split("."))) for number in numbers), default=(0,))
+
+
+def test_no_newer_glibc_is_needed_than_the_oldest_that_lambda_has(elf_files):
+    """Every ELF file is read. That this can fail is to be seen from what would be needed without the C library."""
+    assert len(elf_files) > 10
+    assert highest_glibc_from_outside(elf_files) <= LIBC_OF_AMAZON_LINUX_2
+    assert highest_glibc_from_outside(elf_files, without="libc.so.6") > LIBC_OF_AMAZON_LINUX_2
+
+
 def test_no_program_looks_for_libraries_where_it_was_built(elf_files):
     assert {name: about.search_paths for name, about in elf_files.items() if about.search_paths} == {}
 

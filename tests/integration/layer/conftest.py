@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.layer import ExtensionsApi, Script, unpack, wait_until
+from tests.support.layer import ENTRY, ExtensionsApi, Script, unpack, wait_until
+from tests.support.sanitized_launcher import compile_sanitized
 
 REPORTER = Path(__file__).with_name("reporter.py")
 
@@ -21,15 +22,21 @@ def unpacked(tmp_path_factory):
     return unpack(tmp_path_factory.mktemp("layer") / "opt")
 
 
-@pytest.fixture(scope="session")
-def reporting(tmp_path_factory):
-    """The built layer with ``reporter.py`` in the place of the extension's Python modules."""
+@pytest.fixture(scope="session", params=["as built", "with sanitizers"])
+def reporting(request, tmp_path_factory):
+    """The built layer with ``reporter.py`` in the place of the extension's Python modules.
+
+    Once with its launcher as it is built, and once with one that ends with a report at the first mistake with memory.
+    """
     root = unpack(tmp_path_factory.mktemp("reporting") / "opt")
     (package,) = root.glob("lambdascope/lib/python3.*/extension")
     shutil.rmtree(package)
     package.mkdir()
     (package / "__init__.py").touch()
     shutil.copyfile(REPORTER, package / "__main__.py")
+    if request.param == "with sanitizers":
+        (root / ENTRY).unlink()
+        compile_sanitized(root / ENTRY)
     return root
 
 
@@ -70,9 +77,11 @@ class Report:
         return self._file.is_file()
 
     def handoff(self) -> dict[str, str]:
-        """The variable LAMBDASCOPE_HANDOFF, as a dictionary."""
+        """The variable LAMBDASCOPE_HANDOFF as a dictionary, without the pipe, which every one has."""
         value = self.read()["environ"]["LAMBDASCOPE_HANDOFF"]
-        return dict(pair.split("=", 1) for pair in value.split(" "))
+        handoff = dict(pair.split("=", 1) for pair in value.split(" "))
+        assert int(handoff.pop("taken_over")) > 2
+        return handoff
 
     def environment(self, *, exit_code: int | None = None) -> dict[str, str]:
         """What asks for the report, and for Python's end with this code after it."""

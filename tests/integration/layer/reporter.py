@@ -7,7 +7,12 @@ import time
 
 
 def main() -> int:
-    """Write the report; LAMBDASCOPE_TEST_EXIT is the code to end with."""
+    """Write the report; LAMBDASCOPE_TEST_EXIT is the code to end with.
+
+    Where LAMBDASCOPE_TEST_STARTS is a file, it gets a line for each start, and the first of them does not take over.
+    """
+    if "LAMBDASCOPE_TEST_STARTS" in os.environ and _is_first(os.environ["LAMBDASCOPE_TEST_STARTS"]):
+        return 9
     file = os.environ["LAMBDASCOPE_TEST_REPORT"]
     report = {
         "environ": dict(os.environ),
@@ -22,6 +27,7 @@ def main() -> int:
     }
     with open(file + ".partial", "w") as out:  # noqa: PTH123 -- the layer has no pathlib
         out.write(repr(report))
+    _take_over(os.environ["LAMBDASCOPE_HANDOFF"])
     os.rename(file + ".partial", file)  # noqa: PTH104 -- likewise
     if "LAMBDASCOPE_TEST_EXIT" in os.environ:
         return int(os.environ["LAMBDASCOPE_TEST_EXIT"])
@@ -29,8 +35,24 @@ def main() -> int:
         time.sleep(60)
 
 
+def _is_first(file: str) -> bool:
+    with open(file, "a") as starts:  # noqa: PTH123 -- the layer has no pathlib
+        starts.write("start\n")
+        return starts.tell() == len("start\n")
+
+
+def _take_over(handoff: str) -> None:
+    pipe = int(_fields(handoff)["taken_over"])
+    os.write(pipe, b"1")
+    os.close(pipe)
+
+
+def _fields(handoff: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in handoff.split(" "))
+
+
 def _held(handoff):
-    fields = dict(pair.split("=", 1) for pair in handoff.split(" "))
+    fields = _fields(handoff)
     return os.pread(int(fields["held"]), 1 << 24, 0) if "held" in fields else None
 
 

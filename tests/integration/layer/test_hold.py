@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -295,12 +296,27 @@ def test_python_takes_over_where_the_room_is_used_up_and_nothing_is_lost(hold, r
     assert b"peer " in held
 
 
+def test_nothing_that_was_held_is_lost_where_python_starts_only_at_the_second_try(hold, report, tmp_path):
+    with hold(LAMBDASCOPE_TEST_STARTS=str(tmp_path / "starts")) as holding, holding.connect() as half:
+        holding.api.answer_held(invoke())
+        half.sendall(request(LOG)[:100])
+        holding.deliver(START)
+        holding.deliver(DONE)
+        found = report.read()
+        peer = re.search(rb"peer (\d+) 100\n" + re.escape(request(LOG)[:100]), found["held"])
+        holding.api.expect_nothing_more()
+    assert bodies(found["held"]) == [START, DONE]
+    assert peer is not None
+    assert int(peer[1]) in found["sockets"]
+    assert (tmp_path / "starts").read_text() == "start\nstart\n"
+
+
 def test_goes_on_where_python_is_killed_after_it_was_held_back(hold, report):
     with hold(Script(next=[Reply(hold=True)])) as holding:
         holding.api.answer_held(invoke())
         holding.deliver(DONE)
         report.read()
-        os.kill(holding.launcher.python_pid(), signal.SIGKILL)
+        os.kill(holding.launcher.python_in_charge(), signal.SIGKILL)
         for event in (INVOKE, SHUTDOWN):
             holding.api.expect("next")
             holding.api.answer_held(event)
@@ -311,7 +327,7 @@ def test_deliveries_are_refused_once_python_that_was_held_back_is_gone(hold, rep
     with hold() as holding, holding.connect() as kept:
         deliver(kept, DONE)
         report.read()
-        os.kill(holding.launcher.python_pid(), signal.SIGKILL)
+        os.kill(holding.launcher.python_in_charge(), signal.SIGKILL)
         holding.api.expect("next")
         assert kept.recv(1) == b""
         with pytest.raises(ConnectionRefusedError):

@@ -6,7 +6,9 @@ import socket
 
 import pytest
 
+from deploy.layer import elf
 from tests.support.layer import (
+    ENTRY,
     IDENTIFIER,
     REGISTERED,
     REGISTERED_BODY,
@@ -18,6 +20,7 @@ from tests.support.layer import (
     launched,
     whole,
 )
+from tests.support.one_invocation import shutdown_event
 
 IDENTIFIER_HEADER = f"Lambda-Extension-Identifier: {IDENTIFIER}"
 
@@ -218,12 +221,42 @@ def test_takes_any_port_where_the_one_that_is_set_is_taken(serve, run, report):
 
 HOSTILE = {
     "PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere", "PYTHONSTARTUP": "/nowhere", "PYTHONWARNINGS": "error",
-    "LD_LIBRARY_PATH": "/nowhere", "LD_PRELOAD": "/nowhere.so", "LD_DEBUG": "all",
-    "GLIBC_TUNABLES": "glibc.malloc.check=3",
-    "SSL_CERT_FILE": "/nowhere", "SSL_CERT_DIR": "/nowhere", "OPENSSL_CONF": "/nowhere", "MALLOC_ARENA_MAX": "1",
-    "GRPC_TRACE": "all", "LC_ALL": "xx_XX.ISO-8859-1", "LANG": "xx", "PATH": "",
+    "PYTHONINSPECT": "1", "PYTHONMALLOC": "debug", "PYTHONUTF8": "0", "PYTHONHASHSEED": "x", "PYTHONDEVMODE": "1",
+    "PYTHONPLATLIBDIR": "nowhere", "PYTHONFAULTHANDLER": "1", "PYTHONTRACEMALLOC": "9", "PYTHONIOENCODING": "ascii",
+    "LD_LIBRARY_PATH": "/nowhere", "LD_PRELOAD": "/nowhere.so", "LD_DEBUG": "all", "LD_AUDIT": "/nowhere.so",
+    "LD_BIND_NOW": "1", "LD_SHOW_AUXV": "1", "LD_TRACE_LOADED_OBJECTS": "1", "GLIBC_TUNABLES": "glibc.malloc.check=3",
+    "SSL_CERT_FILE": "/nowhere", "SSL_CERT_DIR": "/nowhere", "SSLKEYLOGFILE": "/nowhere", "OPENSSL_CONF": "/nowhere",
+    "OPENSSL_MODULES": "/nowhere", "OPENSSL_ENGINES": "/nowhere", "OPENSSL_ia32cap": "~0", "REQUESTS_CA_BUNDLE": "/x",
+    "MALLOC_ARENA_MAX": "1", "MALLOC_CHECK_": "3", "MALLOC_PERTURB_": "165", "MALLOC_TRIM_THRESHOLD_": "0",
+    "GRPC_TRACE": "all", "GRPC_VERBOSITY": "debug", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "/nowhere",
+    "GRPC_PROXY_EXP": "http://nowhere", "ALL_PROXY": "http://nowhere", "LC_ALL": "xx_XX.ISO-8859-1", "LANG": "xx",
+    "LC_CTYPE": "xx", "LOCPATH": "/nowhere", "NLSPATH": "/nowhere", "RES_OPTIONS": "debug", "HOSTALIASES": "/nowhere",
+    "LOCALDOMAIN": "nowhere", "TMPDIR": "/nowhere", "HOME": "/nowhere", "PATH": "", "IFS": "x", "BASH_ENV": "/nowhere",
+    "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL": "http://nowhere", "NODE_OPTIONS": "--x",
     "LAMBDASCOPE_HANDOFF": "stage=waiting id=x",
 }  # fmt: skip
+
+
+NO_ENDPOINT = "lambdascope: OTEL_EXPORTER_OTLP_ENDPOINT is not set: nothing is exported\n"
+FAMILIES = ("PYTHON", "LD_", "SSL", "OPENSSL_", "MALLOC_", "GRPC_", "LC_", "AWS_")
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "any other"])
+def test_what_is_no_setting_changes_nothing(serve, unpacked, family):
+    """The extension itself: it starts, ends at SHUTDOWN, and says what it says without these variables."""
+    hostile = {
+        name: value
+        for name, value in HOSTILE.items()
+        if (name.startswith(FAMILIES) if family == "any other" else not name.startswith(family)) is False
+    }
+    assert hostile
+    api = serve()
+    with launched(unpacked, {"AWS_LAMBDA_RUNTIME_API": api.address, **hostile}) as launcher:
+        for path in ("register", "telemetry", "next"):
+            api.expect(path)
+        api.answer_held(shutdown_event())
+        assert launcher.exit_code() == 0
+        assert launcher.stderr() == NO_ENDPOINT
 
 
 def test_the_environment_of_the_function_does_not_reach_python(serve, run, report, reporting):
@@ -235,7 +268,10 @@ def test_the_environment_of_the_function_does_not_reach_python(serve, run, repor
         "SSL_CERT_FILE": f"{reporting}/lambdascope/ca/none",
         "OPENSSL_CONF": f"{reporting}/lambdascope/openssl.cnf",
     }
-    with run(api.address, **{**HOSTILE, **settings}):
+    # The one with sanitizers has the machine's C library, which listens to these before the launcher is there.
+    of_glibc = ("LD_", "GLIBC_") if elf.read((reporting / ENTRY).read_bytes()).interpreter else ()
+    hostile = {name: value for name, value in HOSTILE.items() if not name.startswith(of_glibc)}
+    with run(api.address, **{**hostile, **settings}):
         found = report.read()
     environ = found["environ"]
     assert environ.pop("LAMBDASCOPE_HANDOFF").startswith("stage=waiting api=")

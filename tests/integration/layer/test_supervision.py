@@ -14,6 +14,7 @@ from tests.support.layer import (
     INVOKE,
     REGISTERED,
     SHUTDOWN,
+    SUBSCRIBED,
     ExtensionsApi,
     Launched,
     Reply,
@@ -59,7 +60,7 @@ def test_goes_on_where_python_is_killed(serve, unpacked, number):
     api = serve()
     with launched(unpacked, {"AWS_LAMBDA_RUNTIME_API": api.address}) as launcher:
         first = expect_ready(api)
-        os.kill(launcher.python_pid(), number)
+        os.kill(launcher.python_in_charge(), number)
         request = api.expect("next")
         assert request.connection > first.connection
         api.answer_held(INVOKE)
@@ -79,7 +80,7 @@ def test_deliveries_are_refused_once_python_is_gone(serve, reporting, report):
     environment = {"AWS_LAMBDA_RUNTIME_API": api.address, **report.environment()}
     with launched(reporting, environment) as launcher:
         port = int(report.handoff()["port"])
-        os.kill(launcher.python_pid(), signal.SIGKILL)
+        os.kill(launcher.python_in_charge(), signal.SIGKILL)
         expect_ready(api)
         api.expect("next")
         with pytest.raises(ConnectionRefusedError):
@@ -121,6 +122,30 @@ def test_goes_on_where_python_does_not_start(serve, layer_copy, damage):
         serve_two_events_and_shutdown(api, launcher)
 
 
+def test_starts_python_a_second_time_where_the_first_did_not_take_over(serve, reporting, report, tmp_path):
+    """Whatever ended it may be gone (memory, processes), and the second finds all that the first had found."""
+    api = serve()
+    starts = tmp_path / "starts"
+    environment = {"AWS_LAMBDA_RUNTIME_API": api.address, "LAMBDASCOPE_TEST_STARTS": str(starts)}
+    with launched(reporting, {**environment, **report.environment(exit_code=0)}) as launcher:
+        expect_ready(api)
+        handoff, sockets = report.handoff(), report.read()["sockets"]
+        assert launcher.exit_code() == 0
+        assert launcher.stderr() == "lambdascope: the bundled Python ended with exit code 9; it is started once more\n"
+    assert (handoff["stage"], handoff["id"]) == ("waiting", IDENTIFIER)
+    assert {int(handoff["api"]), int(handoff["listener"])} <= set(sockets)
+    assert starts.read_text() == "start\nstart\n"
+    api.expect_nothing_more()
+
+
+def test_starts_no_second_one_where_the_first_has_taken_over(serve, reporting, report):
+    api = serve()
+    with launched(reporting, {"AWS_LAMBDA_RUNTIME_API": api.address, **report.environment(exit_code=4)}) as launcher:
+        expect_ready(api)
+        serve_two_events_and_shutdown(api, launcher)
+        assert "once more" not in launcher.stderr()
+
+
 def test_goes_on_where_python_gives_up(serve, reporting, report):
     api = serve(Script(next=[Reply(close=True), HELD]))
     environment = {"AWS_LAMBDA_RUNTIME_API": api.address, **report.environment(exit_code=3)}
@@ -128,6 +153,23 @@ def test_goes_on_where_python_gives_up(serve, reporting, report):
         expect_ready(api)
         serve_two_events_and_shutdown(api, launcher)
         assert "the bundled Python ended with exit code 3;" in launcher.stderr()
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["subscribed", "subscription refused"])
+def test_goes_on_where_python_gives_up_on_managed_instances(serve, reporting, report, refused):
+    """Such a sandbox registers for SHUTDOWN alone, so the first event is the last."""
+    api = serve(Script(telemetry=[whole(answer(403))] if refused else [whole(SUBSCRIBED)]))
+    environment = {"AWS_LAMBDA_RUNTIME_API": api.address, **report.environment(exit_code=3)}
+    with launched(reporting, {**environment, "AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances"}) as launcher:
+        assert api.expect("register").json == {"events": ["SHUTDOWN"]}
+        api.expect("telemetry")
+        api.expect("next")
+        assert ("listener" in report.handoff()) is not refused
+        api.expect("next")
+        api.answer_held(SHUTDOWN)
+        assert launcher.exit_code() == 0
+        assert "the bundled Python ended with exit code 3;" in launcher.stderr()
+    api.expect_nothing_more()
 
 
 def test_registers_in_the_end_where_neither_it_nor_python_could(serve, reporting, report):

@@ -72,7 +72,7 @@ def test_names_a_wrapper_that_is_taken():
     assert found({"Environment": {"Variables": variables}}) == [("warning", "AWS_LAMBDA_EXEC_WRAPPER is taken")]
 
 
-IN_VPC = {"VpcConfig": {"VpcId": "vpc-1", "SubnetIds": ["a", "b"]}}
+IN_VPC: dict[str, object] = {"VpcConfig": {"VpcId": "vpc-1", "SubnetIds": ["a", "b"]}}
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,17 @@ def layer_zip(tmp_path):
     return target
 
 
+def content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(entry)
+    return file.read() if file else b""
+
+
 class Image:
     """An image, read as an engine reads it: from the index, by digests."""
 
     def __init__(self, file):
         with tarfile.open(file) as archive:
-            self.files = {entry.name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}
+            self.files = {entry.name: content(archive, entry) for entry in archive if entry.isfile()}
         assert json.loads(self.files["oci-layout"]) == {"imageLayoutVersion": "1.0.0"}
         (self.reference,) = json.loads(self.files["index.json"])["manifests"]
         self.manifest = json.loads(self.blob(self.reference))
@@ -45,15 +50,13 @@ class Image:
 
     def blob(self, descriptor):
         algorithm, digest = descriptor["digest"].split(":")
-        content = self.files[f"blobs/{algorithm}/{digest}"]
-        assert (hashlib.sha256(content).hexdigest(), len(content)) == (digest, descriptor["size"])
-        return content
+        blob = self.files[f"blobs/{algorithm}/{digest}"]
+        assert (hashlib.sha256(blob).hexdigest(), len(blob)) == (digest, descriptor["size"])
+        return blob
 
     def members(self):
         with tarfile.open(fileobj=io.BytesIO(self.layer)) as archive:
-            return [
-                (entry, archive.extractfile(entry).read() if entry.isfile() else b"") for entry in archive.getmembers()
-            ]
+            return [(entry, content(archive, entry)) for entry in archive.getmembers()]
 
 
 def test_holds_the_files_of_the_zip_below_opt_with_their_modes(layer_zip, tmp_path):
@@ -65,7 +68,7 @@ def test_holds_the_files_of_the_zip_below_opt_with_their_modes(layer_zip, tmp_pa
             for entry in archive.infolist()
         }
     folders = {entry.name for entry, _ in members if entry.isdir()}
-    assert {entry.name: (entry.mode, content) for entry, content in members if entry.isfile()} == expected
+    assert {entry.name: (entry.mode, data) for entry, data in members if entry.isfile()} == expected
     assert folders == {"opt", "opt/extensions", "opt/lambdascope", "opt/lambdascope/bin", "opt/lambdascope/ca"}
     assert {(entry.uid, entry.gid) for entry, _ in members} == {(0, 0)}
 
