@@ -9,10 +9,12 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from collector import logs
 from collector.config import SETTINGS, argument_parser, from_environ, with_default_command
 from collector.errors import CollectorError, StoreRefusedError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from collector.config import CollectorConfig
@@ -31,12 +33,15 @@ def main(arguments: Sequence[str]) -> int:
         logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         config = from_environ(os.environ, {setting.name: getattr(parsed, setting.name) for setting in SETTINGS})
+        if config.log_format == "json":
+            logs.write_json()
         if parsed.command == "migrate":
-            _migrate(config, print_only=parsed.print_only)
-        elif parsed.command == "quarantine":
+            return _migrate(config, parsed)
+        if parsed.command == "query":
+            return _query(config, parsed)
+        if parsed.command == "quarantine":
             return _quarantine(config, parsed.action, parsed.names)
-        else:
-            asyncio.run(_serve(config))
+        asyncio.run(_serve(config))
     except CollectorError as error:
         _say(str(error))
         return _FAILURE
@@ -56,18 +61,35 @@ def _token() -> int:
     return 0
 
 
-def _migrate(config: CollectorConfig, *, print_only: bool) -> None:
+def _migrate(config: CollectorConfig, asked: argparse.Namespace) -> int:
+    """Returns the exit code: 1 where --check finds anything."""
     from collector.store import client, migrate  # noqa: PLC0415  # `serve` shows its faults faster without
+    from collector.store.render import SINGLE, Layout  # noqa: PLC0415  # as above
 
-    if print_only:
-        sys.stdout.write("\n".join(migration.text for migration in migrate.migrations()))
-        return
+    given = asked.cluster or asked.text_indexes
+    layout = Layout(asked.cluster or "", text_indexes=asked.text_indexes) if given else None
+    if asked.print_only:
+        sys.stdout.write("\n".join(migration.text for migration in migrate.migrations(layout or SINGLE)))
+        return 0
     connection = client.connect(config.store)
     try:
-        migrate.migrate(connection)
+        if asked.check:
+            missing = migrate.pending(connection, layout)
+            sys.stdout.write("".join(f"{migration.name}\n" for migration in missing))
+            return 1 if missing else 0
+        applied = migrate.migrate(connection, layout)
     finally:
         connection.close()
-    _say(f"{config.store.shown} has {len(migrate.migrations())} migrations applied")
+    _say(f"{config.store.shown}: {len(applied)} of {len(migrate.migrations())} migrations applied, the rest was there")
+    return 0
+
+
+def _query(config: CollectorConfig, asked: argparse.Namespace) -> int:
+    from collector.query import query  # noqa: PLC0415  # as above
+
+    sql = sys.stdin.read() if asked.sql == "-" else asked.sql
+    sys.stdout.buffer.write(query(config, sql, asked.form, os.environ.get("LAMBDASCOPE_COLLECTOR_SQL_PASSWORD", "")))
+    return 0
 
 
 def _quarantine(config: CollectorConfig, action: str, names: Sequence[str]) -> int:

@@ -60,6 +60,22 @@ def _milliseconds(text: str) -> int:
     return int(text)
 
 
+def _days(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text):
+        raise ValueError("a whole number of days, 0 for ever")
+    return int(text)
+
+
+def _limit_bytes(text: str) -> int:
+    return size_bytes(text) if text else 0
+
+
+def _role(text: str) -> str:
+    if text not in {"all", "receive", "jobs"}:
+        raise ValueError("all, receive or jobs")
+    return text
+
+
 def _count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) == 0:
         raise ValueError("a whole number above 0")
@@ -86,6 +102,18 @@ def _yes(text: str) -> bool:
     if text not in {"yes", "no"}:
         raise ValueError("yes or no")
     return text == "yes"
+
+
+def _log_format(text: str) -> str:
+    if text not in {"text", "json"}:
+        raise ValueError("text or json")
+    return text
+
+
+def _url(text: str) -> str:
+    if text and (urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname):
+        raise ValueError("http://host:port or https://host:port")
+    return text.rstrip("/")
 
 
 def _host(text: str) -> str:
@@ -185,6 +213,12 @@ SETTINGS: Final = (
         "file of the access keys that /firehose asks for, one per line; without it only this machine may deliver",
         _file,
     ),
+    Setting(
+        "aws",
+        "",
+        "YAML file of the accounts and regions whose metrics and inventory are asked for; without it, AWS is not asked",
+        _file,
+    ),
     Setting("max_request_bytes", "16MiB", "largest request as it arrives", size_bytes),
     Setting("max_decompressed_bytes", "64MiB", "largest request after decompression", size_bytes),
     Setting("max_in_flight_bytes", "128MiB", "requests that are held in memory before their answer", size_bytes),
@@ -195,6 +229,29 @@ SETTINGS: Final = (
     Setting("linger_ms", "200", "age at which a segment is closed when the store is waiting for one", _milliseconds),
     Setting("store_timeout_s", "60", "seconds that a ClickHouse server may take over an insert", _seconds),
     Setting("drain_s", "10", "seconds that a stop may spend on storing what is in the spool", _seconds),
+    Setting(
+        "log_format",
+        "text",
+        "how the collector's own log is written to stderr: text or json, one line each",
+        _log_format,
+    ),
+    Setting(
+        "own_telemetry",
+        "",
+        "base URL of the OTLP/HTTP receiver that gets the collector's own spans and metrics; it may be this one",
+        _url,
+    ),
+    Setting("role", "all", "receive: store and answer alone; jobs: rollups and tidying alone; all: both", _role),
+    Setting("jobs_every_s", "15", "seconds from one pass of the jobs to the next", _seconds),
+    Setting("keep_traces_days", "30", "days that spans are kept; 0 for ever, as with all that follow", _days),
+    Setting("keep_logs_days", "30", "days that log records are kept", _days),
+    Setting("keep_metrics_days", "90", "days that points of metrics, also of CloudWatch, are kept", _days),
+    Setting("keep_invocations_days", "90", "days that invocations and sandboxes are kept", _days),
+    Setting("keep_minutes_days", "90", "days that rollups of minutes are kept", _days),
+    Setting("keep_rollups_days", "400", "days that rollups of hours and days are kept", _days),
+    Setting(
+        "store_max_bytes", "", "what the tables may take on disk; above it the oldest day is dropped", _limit_bytes
+    ),
     Setting("sql_passwords", "", "file with the hashes of the passwords that queries need, as --tokens", _file),
     Setting("sql_threads", "4", "queries that run at once", _count),
     Setting("sql_max_seconds", "30", "longest query", _seconds),
@@ -222,6 +279,7 @@ class CollectorConfig:
     allow_unauthenticated: bool
     redaction: Path | None
     firehose_keys: Path | None
+    aws: Path | None
     max_request_bytes: int
     max_decompressed_bytes: int
     max_in_flight_bytes: int
@@ -232,6 +290,17 @@ class CollectorConfig:
     linger_ms: int
     store_timeout_s: float
     drain_s: float
+    role: str
+    jobs_every_s: float
+    keep_traces_days: int
+    keep_logs_days: int
+    keep_metrics_days: int
+    keep_invocations_days: int
+    keep_minutes_days: int
+    keep_rollups_days: int
+    store_max_bytes: int
+    log_format: str
+    own_telemetry: str
     sql_passwords: Path | None
     sql_threads: int
     sql_max_seconds: float
@@ -291,6 +360,12 @@ def argument_parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", parents=[settings], help="receive, store and answer queries (the default)")
     migrate = commands.add_parser("migrate", parents=[settings], help="create or update the tables")
     migrate.add_argument("--print", dest="print_only", action="store_true", help="print the SQL and change nothing")
+    migrate.add_argument("--check", action="store_true", help="say what is not applied; exit code 1 where there is any")
+    migrate.add_argument("--cluster", metavar="NAME", help="replicated and distributed tables of this cluster")
+    migrate.add_argument("--text-indexes", action="store_true", help="text indexes in place of Bloom filters")
+    query = commands.add_parser("query", parents=[settings], help="run one statement that reads")
+    query.add_argument("sql", metavar="SQL", help="the statement; - reads it from standard input")
+    query.add_argument("--format", dest="form", choices=("table", "json", "csv"), default="table", help="of the output")
     kept = commands.add_parser("quarantine", parents=[settings], help="requests that ClickHouse refused for good")
     kept.add_argument("action", choices=("list", "show", "replay"), help="replay stores them again and forgets them")
     kept.add_argument("names", nargs="*", metavar="NAME", help="as list gives it; without one, all")
@@ -299,6 +374,6 @@ def argument_parser() -> argparse.ArgumentParser:
 
 def with_default_command(arguments: Sequence[str]) -> list[str]:
     """``serve`` where no command is named."""
-    if arguments and arguments[0] in {"serve", "migrate", "quarantine", "token", "-h", "--help"}:
+    if arguments and arguments[0] in {"serve", "migrate", "query", "quarantine", "token", "-h", "--help"}:
         return list(arguments)
     return ["serve", *arguments]

@@ -130,6 +130,11 @@ class Ports:
         host = self._config.host
         return Addresses(shown(host, grpc_port), shown(host, http_port), shown(host, sql_port) if sql_port else "")
 
+    @property
+    def http_connections(self) -> int:
+        """Open connections of plain OTLP/HTTP."""
+        return len(self._connections)
+
     async def _start_grpc(self) -> int:
         receiver = GrpcReceiver(self._intake, self._gate, self._config.host, self._config.grpc_port, self._tls)
         port = await receiver.start()
@@ -144,7 +149,7 @@ class Ports:
         receiver = firehose.FirehoseReceiver(self._intake, access, quarantine, counters, time.time_ns)
         app.router.add_post(firehose.PATH, receiver.handle)
         library = await self._library(app, cancel=False)
-        connections = Connections()
+        connections = self._connections = Connections()
         self._exits.push_async_callback(connections.close, _GRACE_S)
         intake, access_gate = self._intake, self._gate
         return await self._listen(

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from collector.cloudwatch.counters import FirehoseCounters
 from collector.errors import SetupError, StoreUnavailableError
+from collector.jobs.runner import Jobs, job_settings
+from collector.jobs.runner import run as run_jobs
+from collector.own_telemetry import OwnTelemetry
 from collector.ports import Addresses, Ports, gate
 from collector.receiver import http
 from collector.receiver.intake import Intake, IntakeSettings
@@ -22,8 +25,10 @@ from collector.spool.folder import DataFolder
 from collector.spool.repeats import Journal, Repeats
 from collector.spool.spool import Spool, SpoolSettings
 from collector.store.clickhouse import ClickHouseStore
+from collector.store.client import connect
 from collector.store.inserter import Inserter
 from collector.telemetry import Counters, Gauges, prometheus_text
+from collector.worker import Worker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LONG_REPLAY_ITEMS: Final = 100_000
+_REPORT_EVERY_S: Final = 5.0
 _REOPEN_S: Final = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -71,6 +78,10 @@ class Service:
         self._spool = spool
         self._store = ClickHouseStore(config.store, config.store_timeout_s)
         self._inserter = Inserter(spool, self._store, repeats, journal, self._counters, config.data / "quarantine")
+        if config.own_telemetry:
+            own = OwnTelemetry(config.own_telemetry, self._counters)
+            self._inserter.tracer = own.tracer
+            self._exits.push_async_callback(asyncio.to_thread, own.close)
         self._exits.push_async_callback(self._close_store)
         self._intake = Intake(
             IntakeSettings(config.max_request_bytes, config.max_decompressed_bytes, config.max_in_flight_bytes),
@@ -80,13 +91,61 @@ class Service:
             time.time_ns,
             rules,
         )
-        ports = Ports(config, self._intake, access, self._exits)
+        ports = self._ports = Ports(config, self._intake, access, self._exits)
         if config.store.embedded:
             await self._inserter.call(self._open_store)
             self._inserter.recovered()
         addresses = await ports.start(http.Pages(self._not_ready, self._metrics), self._firehose_counters)
+        self._start_jobs()
+        self._start_polling()
         self._inserting = asyncio.create_task(self._run_inserter())
+        if (left := sum(self._counters.queued.values())) >= _LONG_REPLAY_ITEMS:
+            self._reporting = asyncio.create_task(self._report_replay(left))
+            self._exits.callback(self._reporting.cancel)
         return addresses
+
+    async def _report_replay(self, at_start: int) -> None:
+        """Tell how far the storing of what an earlier run left has come."""
+        began_s = time.monotonic()
+        while True:
+            await asyncio.sleep(_REPORT_EVERY_S)
+            done = sum(self._counters.stored.values()) + sum(self._counters.rejected.values())
+            if done >= at_start:
+                log.warning("spool: all %d items of before are stored", at_start)
+                return
+            per_s = done / (time.monotonic() - began_s)
+            left = f"{(at_start - done) / per_s:.0f} s left" if per_s else "the store takes none"
+            log.warning("spool: %d of %d items of before are stored, %.0f/s, %s", done, at_start, per_s, left)
+
+    def _start_jobs(self) -> None:
+        """Beside receiving, in a thread and with a connection of their own."""
+        config = self._config
+        if config.role == "receive":
+            return
+        jobs = Jobs(lambda: connect(config.store, config.store_timeout_s), job_settings(config), time.time)
+        worker = Worker("jobs")
+
+        async def stop(task: asyncio.Task[None]) -> None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            with contextlib.suppress(TimeoutError, StoreUnavailableError):
+                async with asyncio.timeout(config.drain_s):
+                    await worker.call(jobs.close)
+            worker.close()
+
+        self._exits.push_async_callback(stop, asyncio.create_task(run_jobs(jobs, worker, config.jobs_every_s)))
+
+    def _start_polling(self) -> None:
+        """Ask AWS, where that is wanted. Imported only then: a collector without it needs no boto3."""
+        config = self._config
+        if config.aws is None or config.role == "receive":
+            return
+        try:
+            from collector.aws import background  # noqa: PLC0415  # see above
+        except ImportError as error:
+            raise SetupError(f"--aws needs the package {error.name}: install lambdascope[aws]") from None
+        self._exits.push_async_callback(background.start(config.aws, config.store))
 
     def _open_spool(self) -> tuple[Spool, Repeats, Journal]:
         config = self._config
@@ -145,7 +204,16 @@ class Service:
         return self._inserter.trouble
 
     def _metrics(self) -> str:
-        gauges = Gauges(self._spool.stored_bytes, self._intake.in_flight_bytes, self._inserter.up)
+        oldest_unix_nano = self._spool.oldest_unix_nano
+        gauges = Gauges(
+            self._spool.stored_bytes,
+            max(0.0, (time.time_ns() - oldest_unix_nano) / 1e9) if oldest_unix_nano is not None else 0.0,
+            self._spool.free_bytes,
+            self._intake.in_flight_bytes,
+            self._ports.http_connections,
+            self._inserter.up,
+            self._inserter.state,
+        )
         return prometheus_text(self._counters, gauges) + self._firehose_counters.prometheus_text()
 
     async def _close_store(self) -> None:

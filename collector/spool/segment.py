@@ -33,11 +33,13 @@ class Segment:
         path: the file.
         size_bytes: its size.
         items: what it holds, per signal.
+        since_unix_nano: when the first of its requests came.
     """
 
     path: Path
     size_bytes: int
     items: dict[Signal, int] = field(default_factory=_no_items)
+    since_unix_nano: int = 0
 
     @property
     def record_bytes(self) -> int:
@@ -151,7 +153,7 @@ def recover_one(path: Path, found: Recovery) -> Scan:
     if result.bad_bytes:
         _cut(path, result, found)
     if result.records:
-        segment = Segment(path, result.good_bytes)
+        segment = Segment(path, result.good_bytes, since_unix_nano=result.records[0].received_unix_nano)
         for record in result.records:
             segment.items[record.signal] += record.items
         found.segments.append(segment)

@@ -57,6 +57,7 @@ class _Pending(NamedTuple):
     data: bytes
     signal: Signal
     items: int
+    received_unix_nano: int
     done: Done
 
 
@@ -82,6 +83,7 @@ class Spool:
         self._settings = settings
         self._next_ordinal = found.next_ordinal
         self._sealed: deque[Segment] = deque(found.segments)
+        self._taken: list[Segment] = []
         self._stored_bytes = sum(segment.record_bytes for segment in found.segments)
         self._counters = counters
         self._pending: list[_Pending] = []
@@ -129,7 +131,7 @@ class Spool:
         held = self._stored_bytes + self._pending_bytes
         if held + len(data) > self._settings.max_bytes:
             raise UnavailableError(f"the spool is full ({held} bytes)", retry_after_s=FULL_RETRY_S)
-        self._pending.append(_Pending(data, record.signal, record.items, done))
+        self._pending.append(_Pending(data, record.signal, record.items, record.received_unix_nano, done))
         self._pending_bytes += len(data)
         if self._committer is None or self._committer.done():
             self._committer = asyncio.create_task(self._commit_all())
@@ -173,6 +175,7 @@ class Spool:
         if self._writer is None:
             self._writer = SegmentWriter(self._folder, self._next_ordinal)
             self._next_ordinal += 1
+            self._writer.segment.since_unix_nano = batch[0].received_unix_nano
             self._first_write_s = time.monotonic()
         writer = self._writer
         items: dict[Signal, int] = {}
@@ -222,7 +225,9 @@ class Spool:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(times) - now_s if times else None):  # wait_for loses cancellations
                     await self._changed.wait()
-        return self._sealed.popleft()
+        segment = self._sealed.popleft()
+        self._taken.append(segment)
+        return segment
 
     async def seal(self) -> None:
         """Close the open segment, if there is one."""
@@ -239,6 +244,7 @@ class Spool:
 
         await asyncio.get_running_loop().run_in_executor(self._thread, unlink)
         self._stored_bytes -= segment.record_bytes
+        self._taken.remove(segment)
 
     # Both ------------------------------------------------------------------------------------------------------------
 
@@ -246,6 +252,18 @@ class Spool:
     def empty(self) -> bool:
         """Whether everything that was accepted has been removed again."""
         return not (self._stored_bytes or self._pending)
+
+    @property
+    def oldest_unix_nano(self) -> int | None:
+        """When the oldest request came that is here; None where there is none."""
+        writer = self._writer
+        segments = [*self._taken, *self._sealed, *([writer.segment] if writer else [])]
+        return min((segment.since_unix_nano for segment in segments), default=None)
+
+    @property
+    def free_bytes(self) -> int:
+        """Of its disk."""
+        return shutil.disk_usage(self._folder).free
 
     @property
     def stored_bytes(self) -> int:

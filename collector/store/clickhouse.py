@@ -8,6 +8,7 @@ from collector.errors import SetupError, StoreError, StoreUnavailableError
 from collector.store import encoded
 from collector.store.client import as_encoded_error, as_store_error, connect, use_database
 from collector.store.migrate import migrate
+from collector.telemetry import StoreState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +93,21 @@ class ClickHouseStore:
             )
         except Exception as error:  # as above
             raise self._failure(as_encoded_error(error)) from error
+
+    def state(self) -> StoreState:
+        """See :class:`~collector.store.inserter.Store`."""
+        client = self._opened("")
+        try:
+            rows = client.query(
+                "SELECT table, count(), sum(bytes_on_disk) FROM system.parts"
+                " WHERE active AND match(table, '^(otel|lambda)_') GROUP BY table"
+            ).result_rows
+            repeated = client.query("SELECT sum(value) FROM system.events WHERE event = 'DuplicatedInsertedBlocks'")
+        except Exception as error:  # as above
+            raise self._failure(as_store_error(error)) from error
+        parts = {str(table): int(count) for table, count, _ in rows}
+        sizes = {str(table): int(size) for table, _, size in rows}
+        return StoreState(parts, sizes, int(repeated.result_rows[0][0]))
 
     def _opened(self, tenant: str) -> Client:
         try:

@@ -7,10 +7,13 @@ attempt harmless.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 import time
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from opentelemetry.trace import NoOpTracer, Tracer
 
 from collector import quarantine
 from collector.errors import StoreRefusedError, StoreUnavailableError, UndecodedError
@@ -18,6 +21,7 @@ from collector.otlp.decode import decode
 from collector.spool.plan import batches
 from collector.store.arrivals import rows_by_tenant
 from collector.store.encoded import ENTRIES
+from collector.telemetry import StoreState
 from collector.worker import Worker
 
 if TYPE_CHECKING:
@@ -44,6 +48,8 @@ CLOSE_WITHIN_S: Final = 10.0
 """How long an insert at work may take at the end."""
 TELL_EVERY_S: Final = 5.0
 """How often changed states of sandboxes' exports are stored. Each state replaces the one before."""
+LOOK_EVERY_S: Final = 15.0
+"""How often ClickHouse is asked how it is."""
 MAX_TOLD: Final = 50_000
 """States that are stored at once."""
 
@@ -65,6 +71,9 @@ class Store(Protocol):
             StoreUnavailableError: as with any insert.
         """
 
+    def state(self) -> StoreState:
+        """What it says of itself. Raises StoreError."""
+
     def close(self) -> None:
         """Release it."""
 
@@ -83,7 +92,9 @@ class Inserter:
         self._quarantine = refused
         self._worker = Worker("inserter")
         self._told = False
-        self._told_s = 0.0
+        self._told_s = self._looked_s = 0.0
+        self.state = StoreState()
+        self.tracer: Tracer = NoOpTracer()
         self.up = False
         self.trouble = "the store is not open yet"
 
@@ -94,12 +105,24 @@ class Inserter:
     async def run(self) -> None:
         """Store segments until cancelled, and every now and then what has come of sandboxes' exports."""
         while True:
-            segment = await self._spool.next_segment(within_s=None if self._told else TELL_EVERY_S)
+            segment = await self._spool.next_segment(within_s=LOOK_EVERY_S if self._told else TELL_EVERY_S)
+            if time.monotonic() - self._looked_s >= LOOK_EVERY_S:
+                await self._look()
             if segment is not None:
                 await self._store_segment(segment)
                 self._told = False
             if not self._told and time.monotonic() - self._told_s >= TELL_EVERY_S:
                 await self.tell()
+
+    async def _look(self) -> None:
+        """Ask ClickHouse how it is. Where it does not say, what it said before stays."""
+        self._looked_s = time.monotonic()
+        try:
+            self.state = await self.call(self._store.state)
+        except (StoreUnavailableError, StoreRefusedError) as error:
+            self._failed(str(error))
+        else:
+            self.recovered()
 
     async def tell(self) -> None:
         """Store what has come of sandboxes' exports, as far as it changed. A failure is tried again next time."""
@@ -135,8 +158,18 @@ class Inserter:
 
     async def _until_stored(self, batch: Batch) -> int:
         """Store a batch, however long it takes; returns how many of its items ClickHouse refused."""
+        names: dict[str, str | int] = {"signal": batch.signal.label, "items": batch.items, "token": batch.token}
+        with self.tracer.start_as_current_span("insert", attributes=names) as span:
+            rejected, failures = await self._try_until_stored(batch)
+            span.set_attribute("failures", failures)
+            span.set_attribute("rejected", rejected)
+            return rejected
+
+    async def _try_until_stored(self, batch: Batch) -> tuple[int, int]:
+        """Returns how many of its items ClickHouse refused, and how often it could not be asked."""
         wait_s = _FIRST_WAIT_S
-        while True:
+        for failures in itertools.count():
+            began_s = time.monotonic()
             try:
                 rejected = await self.call(lambda: self._insert(batch))
             except StoreUnavailableError as error:
@@ -144,8 +177,10 @@ class Inserter:
                 await asyncio.sleep(wait_s)
                 wait_s = min(_LONGEST_WAIT_S, wait_s * 2)
             else:
+                self._counters.insert_seconds.observe(time.monotonic() - began_s)
                 self.recovered()
-                return rejected
+                return rejected, failures
+        raise AssertionError("itertools.count ends nowhere")
 
     def _failed(self, reason: str) -> None:
         self._counters.insert_failures += 1

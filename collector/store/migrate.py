@@ -1,9 +1,17 @@
-"""The numbered files of ``collector/schema``: every statement may be run again at any time."""
+"""The numbered files of ``collector/schema``: every statement may be run again at any time.
+
+A file is applied where the database does not have what it says: it was never applied, it has changed since, or one of
+its tables is missing. Files that begin with ``-- once`` carry data over from an earlier version, and run a single time.
+Several collectors may do this at once.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass
 from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING, Final
@@ -12,14 +20,21 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from collector.errors import StoreUnavailableError
 from collector.store.client import first_line
+from collector.store.render import SINGLE, Layout, rendered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from clickhouse_connect.driver.client import Client
 
 
 _DEFINITION: Final = re.compile(r"^-- define (\w+)\n(.*?)^-- end\n+", re.MULTILINE | re.DOTALL)
+_CREATED: Final = re.compile(
+    r"^CREATE (?:OR REPLACE )?(?:TABLE|VIEW|MATERIALIZED VIEW) (?:IF NOT EXISTS )?(\w+)", re.MULTILINE
+)
+_LAYOUT: Final = "layout"
+_ATTEMPTS: Final = 6
+_FIRST_WAIT_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,21 @@ class Migration:
         """Its statements without comments at their head."""
         return list(_statements(self.text))
 
+    @property
+    def once(self) -> bool:
+        """Whether it carries data over, and runs a single time."""
+        return self.text.startswith("-- once\n")
+
+    @property
+    def digest(self) -> str:
+        """Changes with its text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def creates(self) -> set[str]:
+        """Tables and views that are there after it."""
+        return set(_CREATED.findall("\n".join(self.statements)))
+
 
 def _statements(text: str) -> Iterator[str]:
     lines: list[str] = []
@@ -53,34 +83,101 @@ def _statements(text: str) -> Iterator[str]:
         raise ValueError(f"a statement without a semicolon: {lines[0]}")
 
 
-def _expanded(text: str) -> str:
-    """The text with its definitions (``-- define name`` to ``-- end``) put where it says ``${name}``."""
-    defined: dict[str, str] = {}
-    for name, body in _DEFINITION.findall(text):
-        defined[name] = Template(body.rstrip()).substitute(defined)
-    return Template(_DEFINITION.sub("", text)).substitute(defined) if defined else text
+def migrations(layout: Layout = SINGLE) -> list[Migration]:
+    """All of them, in order, for one server or a cluster.
 
-
-def migrations() -> list[Migration]:
-    """All of them, in order."""
+    ``-- define name`` to ``-- end`` in a file is a definition: it stands wherever this file or a later one says
+    ``${name}``.
+    """
     files = (
         entry for entry in resources.files("collector").joinpath("schema").iterdir() if entry.name.endswith(".sql")
     )
+    defined: dict[str, str] = {}
+    found = []
+    for file in sorted(files, key=lambda file: file.name):
+        text = file.read_text(encoding="utf-8")
+        for name, body in _DEFINITION.findall(text):
+            defined[name] = Template(body.rstrip()).substitute(defined) if "${" in body else body.rstrip()
+        text = _DEFINITION.sub("", text)
+        expanded = Template(text).substitute(defined) if "${" in text else text
+        found.append(Migration(file.name, rendered(expanded, layout)))
+    return found
+
+
+def layout_of(client: Client) -> Layout:
+    """How the tables of a database are kept, as it was said when they were first made."""
+    if not client.command("EXISTS TABLE lambda_schema"):
+        return SINGLE
+    said = client.query(
+        "SELECT argMax(Digest, AppliedAt) FROM lambda_schema WHERE Name = {name:String}", parameters={"name": _LAYOUT}
+    ).result_rows[0][0]
+    return Layout(**json.loads(said)) if said else SINGLE
+
+
+def pending(client: Client, layout: Layout | None = None) -> list[Migration]:
+    """Those that the database lacks. Blocking; changes nothing."""
+    known = migrations(layout or layout_of(client))
+    there = {str(row[0]) for row in client.query("SHOW TABLES").result_rows}
+    if "lambda_schema" not in there:
+        return known
+    rows = client.query("SELECT Name, argMax(Digest, AppliedAt) FROM lambda_schema GROUP BY Name").result_rows
+    applied = {str(name): str(digest) for name, digest in rows}
     return [
-        Migration(file.name, _expanded(file.read_text(encoding="utf-8")))
-        for file in sorted(files, key=lambda file: file.name)
+        migration
+        for migration in known
+        if (migration.name not in applied if migration.once else applied.get(migration.name) != migration.digest)
+        or not migration.creates <= there
     ]
 
 
-def migrate(client: Client) -> None:
-    """Create or update every table and view. Blocking.
+def migrate(client: Client, layout: Layout | None = None) -> Sequence[Migration]:
+    """Create or update every table and view; returns the files that were applied. Blocking.
+
+    Looks again when it is done: of two that replace a view at the same moment, ClickHouse can leave none. Whoever ends
+    last finds out.
+
+    Args:
+        client: of the database.
+        layout: how to keep the tables; remembered in the database, and taken from there where it is None.
 
     Raises:
         StoreUnavailableError: naming the file that failed.
     """
-    for migration in migrations():
-        for statement in migration.statements:
-            try:
+    applied: list[Migration] = []
+    for _ in range(_ATTEMPTS):
+        try:
+            needed = pending(client, layout)
+        except (ClickHouseError, OSError) as error:
+            raise StoreUnavailableError(f"schema: {first_line(str(error))}") from error
+        if not needed:
+            if layout is not None and layout != layout_of(client):
+                _record(client, _LAYOUT, json.dumps(asdict(layout)))
+            return applied
+        for migration in needed:
+            _apply(client, migration)
+        applied += needed
+    raise StoreUnavailableError(f"schema {needed[0].name}: another collector keeps changing it")
+
+
+def _record(client: Client, name: str, said: str) -> None:
+    client.insert(
+        "lambda_schema",
+        [[name, said]],
+        column_names=["Name", "Digest"],
+        settings={"async_insert": 0, "insert_deduplicate": 0},
+    )
+
+
+def _apply(client: Client, migration: Migration) -> None:
+    """Run a file, several times where another collector is at the same: its views are exchanged under our feet."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            for statement in migration.statements:
                 client.command(statement)
-            except (ClickHouseError, OSError) as error:
+            _record(client, migration.name, migration.digest)
+        except (ClickHouseError, OSError) as error:
+            if attempt == _ATTEMPTS - 1 or migration.once:
                 raise StoreUnavailableError(f"schema {migration.name}: {first_line(str(error))}") from error
+            time.sleep(_FIRST_WAIT_S * 2**attempt)
+        else:
+            return

@@ -195,7 +195,7 @@ def test_an_export_with_an_id_is_stored_once(http: urllib3.HTTPConnectionPool, c
     assert sorted(row[0] for row in client.query(ids).result_rows) == ["another", "once"]
     client.close()
     page = http.request("GET", "/metrics").data.decode()
-    assert 'lambdascope_collector_repeated_items_total{signal="traces"} 2\n' in page
+    assert 'lambdascope_collector_repeated_items_total{signal="traces"} 2.0\n' in page
 
 
 def test_pages(http: urllib3.HTTPConnectionPool) -> None:

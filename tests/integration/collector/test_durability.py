@@ -77,7 +77,8 @@ def stored(collector: CollectorProcess) -> tuple[list[str], list[str], list[int]
 def queued(collector: CollectorProcess) -> int:
     with urllib.request.urlopen(f"{collector.addresses.http_url}/metrics", timeout=10) as response:
         lines = response.read().decode().splitlines()
-    return sum(int(line.rpartition(" ")[2]) for line in lines if line.startswith("lambdascope_collector_queued_items{"))
+    counts = [line for line in lines if line.startswith("lambdascope_collector_queued_items{")]
+    return int(sum(float(line.rpartition(" ")[2]) for line in counts))
 
 
 def drain(collector: CollectorProcess, within_s: float = 60) -> None:
@@ -167,7 +168,7 @@ def test_a_torn_tail_is_cut_off_and_counted(tmp_path: Path) -> None:
         drain(process)
         assert stored(process)[0] == ["one", "two"]
         with urllib.request.urlopen(f"{process.addresses.http_url}/metrics", timeout=10) as response:
-            assert b"lambdascope_collector_spool_torn_bytes_total 17\n" in response.read()
+            assert b"lambdascope_collector_spool_torn_bytes_total 17.0\n" in response.read()
     finally:
         process.stop()
 

@@ -23,7 +23,7 @@ from collector.spool.spool import Spool, SpoolSettings
 from collector.store import inserter as inserter_module
 from collector.store.clickhouse import ClickHouseStore
 from collector.store.inserter import Inserter
-from collector.telemetry import Counters
+from collector.telemetry import Counters, StoreState
 from tests.support.collector import lambda_span, trace_request
 
 SETTINGS = SpoolSettings(max_bytes=1 << 30, min_free_bytes=1, segment_bytes=1 << 20, segment_items=1000, linger_s=0.01)
@@ -57,6 +57,9 @@ class Unreliable:
         self._store.insert_encoded(signal, bodies, token, tenant)
         if fate < 0.5:
             raise StoreUnavailableError("timed out after it was stored")
+
+    def state(self) -> StoreState:
+        return self._store.state()
 
     def close(self) -> None:
         self._store.close()
