@@ -132,3 +132,9 @@ def test_the_end_is_cut_to_the_minute(end):
 def test_a_wrong_option_is_named(arguments, message):
     with pytest.raises(FleetConfigError, match=message):
         parse(["--functions", "5", *arguments], NOW)
+
+
+def test_an_example_has_every_incident_there_is():
+    fleet = build(load(EXAMPLE.with_name("causes.yaml")), seed=1)
+
+    assert {incident.kind for incident in fleet.incidents} == set(incidents.KINDS)
