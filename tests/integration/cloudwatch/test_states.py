@@ -1,0 +1,149 @@
+"""Values, silence and what was not delivered; pauses that the inventory knows; retention; coverage; managed instances.
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from collector.aws import progress
+from collector.cloudwatch.point import Point, dimension_set
+from collector.cloudwatch.spooled import encode, rows
+from collector.otlp.decode import decode
+from collector.otlp.signals import Signal
+from collector.store.clickhouse import ClickHouseStore
+from tests.support.cloudwatch import store_at
+from tests.support.collector import lambda_span, trace_request
+
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+T0 = datetime(2026, 6, 1, tzinfo=UTC)
+RANGE = "from = '2026-06-01 00:00:00', to = '2026-06-01 01:00:00'"
+
+
+class Stored(NamedTuple):
+    store: ClickHouseStore
+    client: Client
+
+    def put(self, token: str, *points: Point) -> None:
+        self.store.insert(rows([encode(points, 1)]), token)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self.client.query(query).result_rows]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
+    with store_at(tmp_path_factory.mktemp("states")) as (store, client):
+        yield Stored(store, client)
+
+
+@pytest.fixture
+def stored(shared: Stored) -> Stored:
+    for table in ("lambda_metrics", "lambda_event_source_mappings", "lambda_event_sources", "lambda_poller_state"):
+        shared.client.command(f"TRUNCATE TABLE {table}")
+    return shared
+
+
+def point(metric: str, minute: int, value: float, function: str = "f", *, least: float | None = None) -> Point:
+    dimensions = {"FunctionName": function} if function else {}
+    time_s = int(T0.timestamp()) + 60 * minute
+    low = value if least is None else least
+    return Point(
+        "AWS/Lambda", metric, dimensions, dimension_set(dimensions), time_s, 60, value, low, value, 1.0, {}, "Count",
+        ACCOUNT, REGION,
+    )  # fmt: skip
+
+
+def states(stored: Stored, minutes: int) -> list[str]:
+    view = f"lambda_metric_minutes({RANGE}, metric = 'Invocations', dimension_set = 'FunctionName')"
+    query = f"SELECT State FROM {view} WHERE Dimensions['FunctionName'] = 'f' ORDER BY Minute LIMIT {minutes}"
+    return [row[0] for row in stored.rows(query)]
+
+
+def test_a_minute_has_a_value_or_nothing_ran_or_nothing_was_delivered(stored: Stored) -> None:
+    stored.put("states", point("Invocations", 0, 5), point("Invocations", 1, 2, "other"), point("Invocations", 3, 0))
+    assert states(stored, 5) == ["value", "no_invocations", "no_delivery", "value", "no_delivery"]
+
+
+def test_what_the_poller_has_read_was_delivered_though_nothing_ran(stored: Stored) -> None:
+    stored.put("polled", point("Invocations", 0, 5))
+    since_s = int(T0.timestamp())
+    state = progress.Progress("metrics", ACCOUNT, REGION, since_s=since_s, through_s=since_s + 180)
+    progress.write(stored.store, state, 1_800_000_000_000)
+    assert states(stored, 4) == ["value", "no_invocations", "no_invocations", "no_delivery"]
+
+
+def mapping(stored: Stored, state: str, minute: int) -> None:
+    stored.client.insert(
+        "lambda_event_source_mappings",
+        [[ACCOUNT, REGION, "f", "u-1", "arn:stream", "kinesis", state, T0 + timedelta(minutes=minute)]],
+        column_names=["AccountId", "Region", "FunctionName", "Uuid", "EventSourceArn", "Kind", "State", "PolledAt"],
+    )
+
+
+def test_a_pause_that_the_inventory_knows_is_exact_and_retention_is_what_the_stream_has(stored: Stored) -> None:
+    stored.client.insert(
+        "lambda_event_sources",
+        [[ACCOUNT, REGION, "arn:stream", "kinesis", 7200, T0]],
+        column_names=["AccountId", "Region", "EventSourceArn", "Kind", "RetentionS", "PolledAt"],
+    )
+    mapping(stored, "Enabled", -5)
+    mapping(stored, "Disabled", 5)
+    points = [point("IteratorAge", minute, 3_600_000) for minute in range(5)]
+    points += [point("Invocations", minute, 1, "other") for minute in range(10)]
+    stored.put("pause", *points)
+    query = (
+        "SELECT toMinute(Minute), Uuid, State, RetentionS, RetentionKnown, RetentionShare, Cause, Confidence, Inferred "
+        f"FROM lambda_stream_lag_between({RANGE}) WHERE FunctionName = 'f'"
+        " AND toMinute(Minute) IN (4, 7) ORDER BY Minute"
+    )
+    (before, paused) = stored.rows(query)
+    assert before[:6] == (4, "u-1", "value", 7200, 1, 0.5)
+    assert paused == (7, "u-1", "no_invocations", 7200, 1, None, "paused_mapping", "exact", 0)
+
+
+def test_the_time_to_data_loss_follows_from_the_age_the_slope_and_the_retention(stored: Stored) -> None:
+    mapping(stored, "Enabled", 0)
+    stored.client.insert(
+        "lambda_event_sources",
+        [[ACCOUNT, REGION, "arn:stream", "kinesis", 7200, T0]],
+        column_names=["AccountId", "Region", "EventSourceArn", "Kind", "RetentionS", "PolledAt"],
+    )
+    growing = [
+        point("IteratorAge", minute, 600_000 + 30_000 * minute) for minute in range(20)
+    ]  # half a second per second
+    stored.put("slope", *growing, *(point("Invocations", minute, 3) for minute in range(20)))
+    query = (
+        f"SELECT AgeSlope, TimeToLossS FROM lambda_stream_lag_between({RANGE}) WHERE FunctionName = 'f' ORDER BY Minute"
+    )
+    slope, loss_s = stored.rows(query)[-1]
+    assert slope == pytest.approx(0.5)
+    assert loss_s == pytest.approx((7200 - 600 - 19 * 30) / 0.5)
+
+
+def test_managed_instances_say_the_cause_themselves(stored: Stored) -> None:
+    stored.put("managed", point("Throttles", 0, 4), point("MemoryThrottles", 0, 1), point("CPUThrottles", 0, 0))
+    query = f"SELECT Cause, Confidence, Inferred FROM lambda_throttle_causes_between({RANGE})"
+    assert stored.rows(query) == [("managed_instance_memory", "exact", 0)]
+
+
+def test_coverage_is_what_was_seen_of_what_cloudwatch_counts(stored: Stored) -> None:
+    start_ns = int(T0.timestamp()) * 1_000_000_000
+    spans = [
+        lambda_span("invoke", start_ns=start_ns + 1_000_000 * index, duration_ns=1_000_000, request_id=f"r{index}")
+        for index in range(3)
+    ]
+    body = trace_request(spans, function="f").SerializeToString()
+    for part in decode(Signal.TRACES, [body]):
+        stored.store.insert(part, "coverage")
+    now_minute = int((datetime.now(UTC) - T0).total_seconds()) // 60
+    stored.put(
+        "coverage", point("Invocations", 0, 4), point("Invocations", 0, 2, "bare"), point("Invocations", now_minute, 9)
+    )
+    query = (
+        "SELECT FunctionName, Invocations, FromExtension, FromLogs, Coverage FROM lambda_coverage ORDER BY FunctionName"
+    )
+    assert stored.rows(query) == [("bare", 2.0, 0, 0, 0.0), ("f", 4.0, 3, 0, 0.75)]
