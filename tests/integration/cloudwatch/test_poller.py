@@ -8,17 +8,20 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from collector.aws.config import AwsConfig, parse
+from collector.aws.config import AwsConfig, load, parse
+from collector.aws.errors import AwsConfigError
 from collector.aws.job import AwsJob
 from collector.store.clickhouse import ClickHouseStore
 from tests.support.aws import Aws, local_aws
 from tests.support.cloudwatch import store_at
+from tests.support.collector import running_collector, wait_for_rows
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -318,3 +321,36 @@ def test_a_part_that_may_not_be_read_costs_only_itself(world: World) -> None:
     trouble = world.rows("SELECT Trouble FROM lambda_poller_state FINAL WHERE Job = 'inventory'")[0][0]
     assert "get_account_settings" in trouble
     assert "list_event_source_mappings" in trouble
+
+
+# In the collector ----------------------------------------------------------------------------------------------------
+
+
+def test_a_collector_polls_beside_receiving(world: World, tmp_path: Path) -> None:
+    put_points(world, 1)
+    make_function(world, "f0")
+    settings = tmp_path / "aws.yaml"
+    settings.write_text(f"regions: [{REGION}]\nendpoint_url: {world.aws.url}\n", encoding="utf-8")
+    with running_collector("--aws", str(settings), "--linger-ms", "50") as process, process.sql() as client:
+        wait_for_rows(client, "SELECT FunctionName FROM lambda_functions", 1)
+        found = wait_for_rows(client, "SELECT Sum FROM lambda_metrics WHERE MetricName = 'Invocations'", 2)
+    assert found == [(3.0,), (3.0,)]
+
+
+WRONG = {
+    "metrics: {evry_s: 60}": "there is no field 'evry_s'",
+    "metrics: {every_s: 61}": "metrics.every_s: 61 is not whole minutes",
+    "regions: [mars]": "regions such as eu-west-1",
+    "accounts: [{role_arn: 5}]": "accounts[0].role_arn: 5 is not text",
+    "{": "aws.yaml",
+}
+
+
+@pytest.mark.parametrize("content", WRONG)
+def test_a_file_that_is_wrong_is_named_with_what_is_wanted(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "aws.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(AwsConfigError) as raised:
+        load(path)
+    assert WRONG[content] in str(raised.value)
+    assert str(path) in str(raised.value)

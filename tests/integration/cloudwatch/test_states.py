@@ -1,4 +1,4 @@
-"""Values, silence and what was not delivered; pauses that the inventory knows; retention; coverage; managed instances.
+"""Values, silence, what was not delivered; pauses that the inventory knows; retention; coverage; exact causes."""
 
 from __future__ import annotations
 
