@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from deploy.doctor import LAYER_UNZIPPED_MB
 from deploy.layer import elf
 from deploy.layer.launcher import host_architecture
 from tests.support.layer import ENTRY, layer_zip
@@ -65,6 +66,7 @@ def test_modes_let_everyone_read_and_start(layer):
 
 def test_it_is_small(layer):
     assert layer_zip().stat().st_size < MOST_ZIPPED_MB * 10**6
+    assert sum(entry.file_size for entry in layer.infolist()) < LAYER_UNZIPPED_MB * 10**6  # what the doctor reckons with
 
 
 def test_entries_are_in_order_and_dated_alike(layer):
