@@ -57,8 +57,10 @@ class Progress:
 class Rollups:
     """Makes the rollups that are missing or do not hold. Blocking, and used from one thread."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, chunk_s: int = HOUR_S) -> None:
+        """`chunk_s`: minutes that lie within the same so many seconds are made at once, in memory."""
         self._client = client
+        self._chunk_s = chunk_s
         self._last: Mapping[int, int] = {}
 
     def run(self, now_s: int, *, settled: bool = False) -> Progress:
@@ -73,7 +75,7 @@ class Rollups:
         """
         stale = self._stale_minutes(now_s)
         ready = {time: arrivals for time, arrivals in stale.items() if settled or self._last.get(time) == arrivals}
-        for minutes in _by(HOUR_S, ready):
+        for minutes in _by(self._chunk_s, ready):
             versions = _versions({time: ready[time] for time in minutes})
             span = {"from_ms": minutes[0] * 1000, "to_ms": (minutes[-1] + MINUTE_S) * 1000}
             self._make(_MINUTES, span, MINUTE_S, versions)

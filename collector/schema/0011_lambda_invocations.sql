@@ -6,7 +6,7 @@
 -- filter by. It needs the start, which only the `invoke` span and its start record carry. A `post_runtime` span gives
 -- it away (its end less the report's duration), unless it was cut to nothing; one that came with its `invoke` span in
 -- the same insert, as those of the response do, takes it from there. A row that has it from nowhere is stored under the
--- start 0, and is put to the others when it is read, and by the collector's jobs for good.
+-- start 0, and is put to the others whenever it is read.
 CREATE TABLE IF NOT EXISTS lambda_invocation_parts
 (
     AccountId LowCardinality(String) CODEC(ZSTD(1)),

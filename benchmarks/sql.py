@@ -1,0 +1,145 @@
+"""The queries behind the dashboard's panels on the embedded store, and what an invocation takes on disk.
+
+50 million invocations of 1,000 functions over 30 days, and otel_traces for the last of them. To load them takes long,
+which is printed and not judged, so the store is kept in build/bench for the next run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+from benchmarks import Measurement
+from benchmarks._sql_fleet import DAY_S, Fleet, load_day
+from collector.config import StoreUrl
+from collector.jobs.rollups import Rollups
+from collector.store.migrate import migrate, migrations
+
+ROOT: Final = Path(__file__).parents[1]
+INVOCATIONS: Final = int(os.environ.get("LAMBDASCOPE_BENCH_INVOCATIONS", "50000000"))
+FUNCTIONS: Final = 1000
+DAYS: Final = 30
+RUNS: Final = 3
+_TABLES: Final = {"0001", "0011", "0012", "0013"}
+SHORT_S: Final = (900, 3600, 21_600)
+LONG_S: Final = (30 * DAY_S,)
+MAX_POINTS: Final = 200
+BUCKETS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+
+
+def measure() -> Iterator[Measurement]:
+    """Load what is not loaded, then ask."""
+    fleet = Fleet(FUNCTIONS, INVOCATIONS, DAYS, int(time.time()) // DAY_S * DAY_S)
+    client, fleet = _loaded(fleet)
+    try:
+        for name, ranges in (("sql.p95_ms_6h", SHORT_S), ("sql.p95_ms_30d", LONG_S)):
+            took = {
+                (query, length): _took_ms(client, query, fleet, length) for query in _queries() for length in ranges
+            }
+            slowest = sorted(took, key=lambda key: -statistics.median(took[key]))[:5]
+            every = [ms for times in took.values() for ms in times]
+            against = {
+                f"{query} over {length} s": round(statistics.median(took[query, length]), 1)
+                for query, length in slowest
+            }
+            yield Measurement(name, round(_quantile(every, 0.95), 1), "ms", against)
+        yield _bytes_per_invocation(client, fleet)
+    finally:
+        client.close()
+
+
+def _loaded(fleet: Fleet) -> tuple[Client, Fleet]:
+    """The store of the fleet, made where it is not there or its tables have changed since."""
+    digest = hashlib.sha256("".join(m.text for m in migrations() if m.name[:4] in _TABLES).encode()).hexdigest()[:8]
+    folder = ROOT / "build" / "bench" / f"sql-{fleet.invocations}-{digest}"
+    done = folder / "loaded"
+    if done.exists():
+        fleet = Fleet(fleet.functions, fleet.invocations, fleet.days, int(done.read_text()))
+        return _open(folder), fleet
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    client = _open(folder)
+    rollups = Rollups(client, chunk_s=DAY_S)
+    began = time.monotonic()
+    for day in range(fleet.days):
+        load_day(client, fleet, day, spans=day == fleet.days - 1)
+        while rollups.run(int(time.time()), settled=True).minutes:
+            pass
+        print(f"sql: day {day + 1} of {fleet.days} after {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    for table in ("otel_traces", "otel_traces_trace_id_ts", "lambda_invocation_parts", "lambda_rollups"):
+        client.command(f"OPTIMIZE TABLE {table} FINAL")
+    print(f"sql: loaded in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    done.write_text(str(fleet.end_s))
+    return client, fleet
+
+
+def _open(folder: Path) -> Client:
+    (folder / "store").mkdir(parents=True, exist_ok=True)
+    client = clickhouse_connect.get_client(dsn=StoreUrl(f"chdb://{folder / 'store'}").dsn)
+    migrate(client)
+    return client
+
+
+def _queries() -> dict[str, str]:
+    return {
+        path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "dashboard" / "queries").glob("*.sql"))
+    }
+
+
+def _took_ms(client: Client, query: str, fleet: Fleet, length_s: int) -> list[float]:
+    text, parameters = _queries()[query], _parameters(client, fleet, length_s)
+    took = []
+    for _ in range(RUNS):
+        began = time.monotonic()
+        client.query(text, parameters=parameters)
+        took.append((time.monotonic() - began) * 1000)
+    return took
+
+
+def _parameters(client: Client, fleet: Fleet, length_s: int) -> dict[str, object]:
+    """Everything that a panel may ask for; the example is an invocation of the last hour."""
+    begin, end = (_instant(at) for at in (fleet.end_s - length_s, fleet.end_s))
+    row = client.query(
+        "SELECT RequestId, InstanceId, TraceId FROM lambda_invocations WHERE Start >= {since:DateTime} LIMIT 1",
+        parameters={"since": fleet.end_s - 3600},
+    ).result_rows[0]
+    return {
+        "from": begin, "to": end, "since": begin, "span_s": length_s, "limit": 200,
+        "bucket_s": next(width for width in BUCKETS_S if length_s / width <= MAX_POINTS),
+        "functions": [], "account": "", "region": "", "status": "", "cold_only": 0, "min_ms": 0.0, "request": row[0],
+        "at": "1970-01-01 00:00:00.000", "until": "1970-01-01 00:00:00.000", "instance": row[1], "attempt": 1,
+        "trace": row[2], "instances": [row[1]], "quantum_ms": 1000,
+    }  # fmt: skip
+
+
+def _instant(epoch_s: int) -> str:
+    return f"{datetime.fromtimestamp(epoch_s, UTC):%Y-%m-%d %H:%M:%S}.000"
+
+
+def _quantile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def _bytes_per_invocation(client: Client, fleet: Fleet) -> Measurement:
+    """Of the tables that hold one day, per invocation of that day; of the others, per invocation of all days."""
+    rows = client.query("SELECT table, sum(bytes_on_disk) FROM system.parts WHERE active GROUP BY table").result_rows
+    sizes = {str(table): int(size) for table, size in rows}
+    last = client.query(
+        "SELECT count() FROM lambda_invocations WHERE Start >= {since:DateTime}",
+        parameters={"since": fleet.end_s - DAY_S},
+    ).result_rows[0][0]
+    every = client.query("SELECT count() FROM lambda_invocations").result_rows[0][0]
+    per = {table: size / (last if table.startswith("otel_") else every) for table, size in sizes.items()}
+    return Measurement(
+        "sql.bytes_per_invocation", round(sum(per.values()), 1), "B", {t: round(b, 1) for t, b in per.items()}
+    )

@@ -1,0 +1,125 @@
+"""The jobs of a collector, again and again: under the lease, each as often as it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from collector.errors import StoreError
+from collector.jobs import retention, size_cap
+from collector.jobs.lease import Lease
+from collector.jobs.rollups import Rollups
+from collector.store.client import as_store_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clickhouse_connect.driver.client import Client
+
+    from collector.config import CollectorConfig
+    from collector.worker import Worker
+
+log = logging.getLogger(__name__)
+
+_RETENTION_EVERY_S: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """What the jobs are to do.
+
+    Attributes:
+        every_s: seconds from one pass to the next.
+        keep: how long each signal is kept.
+        max_bytes: what the tables may take on disk; 0 is no limit.
+    """
+
+    every_s: float
+    keep: retention.KeepDays
+    max_bytes: int
+
+
+def job_settings(config: CollectorConfig) -> JobSettings:
+    """What of the collector's settings is the jobs'."""
+    keep = retention.KeepDays(
+        traces=config.keep_traces_days,
+        logs=config.keep_logs_days,
+        metrics=config.keep_metrics_days,
+        invocations=config.keep_invocations_days,
+        minutes=config.keep_minutes_days,
+        rollups=config.keep_rollups_days,
+    )
+    return JobSettings(config.jobs_every_s, keep, config.store_max_bytes)
+
+
+class Jobs:
+    """One database's jobs, with a connection of their own. Blocking, and used from one thread."""
+
+    def __init__(self, connect: Callable[[], Client], settings: JobSettings, clock: Callable[[], float]) -> None:
+        """`clock`: seconds since the epoch."""
+        self._connect = connect
+        self._settings = settings
+        self._clock = clock
+        self._client: Client | None = None
+        self._tidied_s = 0.0
+
+    def run(self) -> bool:
+        """One pass; whether the jobs are this collector's.
+
+        Raises:
+            StoreError: ClickHouse did not do it; the next pass connects anew.
+        """
+        try:
+            if self._client is None:
+                self._client = self._connect()
+                self._lease, self._rollups = Lease(self._client), Rollups(self._client)
+            return self._pass(self._client)
+        except StoreError:
+            self._forget()
+            raise
+        except Exception as error:  # clickhouse-connect and urllib3 raise many kinds
+            self._forget()
+            raise as_store_error(error) from error
+
+    def _pass(self, client: Client) -> bool:
+        if not self._lease.held():
+            return False
+        now_s = self._clock()
+        self._rollups.run(int(now_s))
+        if now_s - self._tidied_s >= _RETENTION_EVERY_S:
+            retention.apply(client, self._settings.keep)
+            self._tidied_s = now_s
+        if self._settings.max_bytes:
+            size_cap.apply(client, self._settings.max_bytes, datetime.fromtimestamp(now_s, UTC).date())
+        return True
+
+    def _forget(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def close(self) -> None:
+        """Leave the jobs to another, and release the connection."""
+        if self._client is not None:
+            self._lease.release()
+        self._forget()
+
+
+async def run(jobs: Jobs, worker: Worker, every_s: float) -> None:
+    """Until cancelled. A failure is said once, and tried again."""
+    said = ""
+    while True:
+        began = time.monotonic()
+        try:
+            await worker.call(jobs.run)
+        except StoreError as error:
+            if str(error) != said:
+                log.warning("jobs: %s; they are tried again", error)
+            said = str(error)
+        else:
+            said = ""
+        await asyncio.sleep(max(0.0, every_s - (time.monotonic() - began)))
