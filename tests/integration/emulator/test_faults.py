@@ -48,6 +48,40 @@ def test_a_report_that_never_comes(start, layer):
     assert emulator.telemetry("platform.report") == []
 
 
+def test_a_report_that_comes_with_the_next_invocation_or_the_end(start, layer):
+    emulator = start("--layer", layer, faults={"report": "next"})
+    for _ in range(2):
+        emulator.invoke("f", {"sleep": 0.2})
+        emulator.wait_idle()
+    emulator.stop()
+
+    ids = [record["record"]["requestId"] for record in emulator.telemetry("platform.start")]
+    told = [(record["type"], record["record"]["requestId"]) for record in of_invocations(emulator.telemetry())]
+    assert told.index(("platform.report", ids[0])) > told.index(("platform.runtimeDone", ids[0]))
+    assert told.index(("platform.report", ids[0])) < told.index(("platform.runtimeDone", ids[1]))
+    assert told[-1] == ("platform.report", ids[1])
+    reports = [number for number, line in enumerate(emulator.lines) if '"platform.report"' in line]
+    second = [number for number, line in enumerate(emulator.lines) if '"INVOKE"' in line and '"event"' in line][1]
+    assert min(reports) > second
+
+
+def of_invocations(records):
+    return [record for record in records if "requestId" in record["record"] and record["type"] != "function"]
+
+
+def test_several_invocations_in_one_batch(start, layer):
+    """A batch ends with the start of the invocation after them."""
+    emulator = start("--layer", layer, faults={"batch_invocations": 2})
+    for _ in range(3):
+        emulator.invoke("f", {"sleep": 0.1})
+        emulator.wait_idle()
+    emulator.stop()
+
+    ids = [record["record"]["requestId"] for record in emulator.telemetry("platform.start")]
+    whole = next(batch for batch in emulator.said("telemetry") if any(r["type"] == "platform.start" for r in batch))
+    assert [record["record"]["requestId"] for record in of_invocations(whole)] == [ids[0]] * 3 + [ids[1]] * 3 + [ids[2]]
+
+
 @pytest.mark.parametrize(
     ("fault", "error_type"),
     [("kill_extension", "Extension.Crash"), ("out_of_memory", "Runtime.OutOfMemory"), ("time_out", "Sandbox.Timedout")],

@@ -14,7 +14,9 @@ from tests.support.emulator import PATIENCE_S, RunningEmulator, descendants, wai
 
 
 def mounts() -> list[str]:
-    return Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    """Those of emulators: others mount and unmount meanwhile."""
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if "lambdascope-emulator-" in line]
 
 
 def folders() -> set[str]:
@@ -92,6 +94,7 @@ def test_a_crash_leaves_no_process_and_the_next_run_removes_the_folder(start, la
     assert own_folders(emulator.process.pid)
     start().stop()
     assert own_folders(emulator.process.pid) == set()
+    assert list(Path("/sys/fs/cgroup").rglob(f"lambdascope-emulator-{emulator.process.pid}")) == []
 
 
 def test_sandboxes_that_come_and_go_leave_nothing_in_the_emulator(start, layer):
