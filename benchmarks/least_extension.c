@@ -4,7 +4,7 @@
  * after event, and throws the telemetry away. AWS_LAMBDA_RUNTIME_API must be 127.0.0.1:PORT.
  */
 #include "bytes.h"
-#include "launcher.h"
+#include "program.h"
 #include "system.h"
 
 #define SEND(to, text) system_call(SYS_SENDTO, to, (long)(text), sizeof(text) - 1, LINUX_MSG_NOSIGNAL, 0, 0)
@@ -18,11 +18,11 @@ static char subscribe[] = "PUT /2022-07-01/telemetry HTTP/1.1\r\nContent-Length:
     "\"destination\":{\"protocol\":\"HTTP\",\"URI\":\"http://sandbox.localdomain:00000\"}}";
 static char next[] = "GET /2020-01-01/extension/event/next HTTP/1.1\r\n" IDENTIFIED "\r\n";
 
-int launcher_main(const char *called, const char *path, char *const *environment)
+int program_main(char *const *argv, const char *path, char *const *environment)
 {
     struct linux_sockaddr_in address = {.family = LINUX_AF_INET}, any = address;
     int port = 0, size = sizeof any;
-    (void)called, (void)path;
+    (void)argv, (void)path;
     while (memcmp(*environment, "AWS_LAMBDA_RUNTIME_API=", 23) != 0)
         environment++;
     for (const char *digit = *environment + 33; *digit; digit++)

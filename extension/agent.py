@@ -12,6 +12,7 @@ from time import monotonic, sleep, time, time_ns
 
 from extension import parsing, proc, state, wire
 from extension.channels import Channels, ResourceOfSandbox
+from extension.depth import Depth
 from extension.errors import HttpError, MalformedRecord
 from extension.exporter import Exporter
 from extension.flush import FlushPlanner
@@ -92,6 +93,9 @@ class Agent:
         self._log_rules = LogRules(
             settings.logs_redact, settings.logs_line_characters, settings.logs_per_second, diagnostics.say
         )
+        self._depth = Depth(
+            handoff, self._lifecycle, sandbox, settings.payload_characters, self._log_rules.redacted
+        )
         self._pipeline = Pipeline(
             self._lifecycle,
             self._channels.spans,
@@ -100,6 +104,7 @@ class Agent:
             settings.in_flight_after_s,
             self._log_rules,
             diagnostics,
+            self._depth.read,
         )
         self._cost.flush_ms = lambda: self._exporter.health.flush_ms
         self._cost.counts = self._losses

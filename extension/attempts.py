@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from extension.event_facts import EventFacts
     from extension.init_runs import InitRun
     from extension.records import Invoke, Report, RuntimeDone, Start
 
@@ -26,6 +27,8 @@ class Attempt:
     Attributes:
         number: from 1, per request id and sandbox.
         invoked_ns: when the INVOKE event was received, on our clock.
+        event: what its event says of where it comes from; None where that is not known.
+        payload: what of the event itself is recorded; None for nothing.
         runs: the inits that came before it and belong to no earlier attempt.
         waited: whether it waited for one of them; None where that is not known.
         proactive: whether its sandbox had been ready for long before it.
@@ -39,10 +42,12 @@ class Attempt:
     __slots__ = (
         "closed",
         "done",
+        "event",
         "followed_ns",
         "invoke",
         "invoked_ns",
         "number",
+        "payload",
         "proactive",
         "report",
         "request_id",
@@ -63,6 +68,8 @@ class Attempt:
         self.done: RuntimeDone | None = None
         self.report: Report | None = None
         self.runs: list[InitRun] = []
+        self.event: EventFacts | None = None
+        self.payload: str | None = None
         self.waited: bool | None = None
         self.proactive = False
         self.sent = False

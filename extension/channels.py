@@ -53,7 +53,7 @@ class ResourceOfSandbox:
 
     def _find_log_destination(self) -> None:
         """Ask the runtime's process until it was seen, a few times at most."""
-        if self._searches_left > 0:
+        if self._searches_left > 0 and not self._sandbox.log_group:
             self._searches_left -= 1
             found = proc.log_destination(self._sandbox.runtime_api)
             if found is not None:

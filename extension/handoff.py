@@ -12,6 +12,8 @@ Its value is ``key=value`` pairs with spaces between them::
     registered_ns=N when the registration was answered
     event_ns=N      when the answer to GET /next came, where the launcher has seen it
     runtime_ns=N    when the runtime's process started, where the launcher has looked for it: it may be gone by now
+    marks=FD        datagram socket with what the wrapper and its probe say, see marks.py
+    events=FD       datagram socket with what the Runtime API proxy tells of events, see events.py
     taken_over=FD   pipe on which to say so, see :meth:`Handoff.tell_taken_over`
     held=FD         file with the telemetry that the launcher took in our place, see :func:`read_held`
 """
@@ -48,15 +50,18 @@ class Handoff:
         runtime_ns: when the runtime's process started; 0 where that is not known.
         held: telemetry that was taken already.
         taken_over_fd: where to say that we go on from here, or None.
+        marks_fd, events_fd: sockets of the opt-in parts, or None.
     """
 
     __slots__ = (
         "account_id",
         "api_fd",
         "event_ns",
+        "events_fd",
         "held",
         "identifier",
         "listener_fd",
+        "marks_fd",
         "port",
         "registered_ns",
         "runtime_ns",
@@ -77,6 +82,8 @@ class Handoff:
         self.event_ns = 0
         self.runtime_ns = 0
         self.held = Held()
+        self.marks_fd: int | None = None
+        self.events_fd: int | None = None
         self.taken_over_fd: int | None = None
 
     def tell_taken_over(self) -> None:
@@ -123,6 +130,8 @@ def parse(value: str | None) -> Handoff:
     handoff.api_fd = _open_fd(fields.get("api"))
     handoff.listener_fd = _open_fd(fields.get("listener"))
     handoff.stage = _stage_that_holds(handoff, _STAGES.get(fields.get("stage", "")))
+    handoff.marks_fd = _open_fd(fields.get("marks"))
+    handoff.events_fd = _open_fd(fields.get("events"))
     handoff.taken_over_fd = _open_fd(fields.get("taken_over"))
     held_fd = _open_fd(fields.get("held"))
     if held_fd is not None:

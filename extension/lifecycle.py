@@ -9,6 +9,7 @@ from __future__ import annotations
 from extension import records as r
 from extension.attempts import Attempt, Attempts
 from extension.init_runs import InitRun
+from extension.init_split import split_of
 from extension.span_builder import Ending, SpanBuilder, SpanStyle
 from extension.timestamps import NS_PER_MS
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from extension.event_facts import EventFacts
     from extension.logs import Line, LogRecord
+    from extension.marks import RuntimeMarks
     from extension.spans import Span
     from extension.state import Remembered
 
@@ -41,6 +44,7 @@ _MANAGED_INSTANCES = "lambda-managed-instances"
 _ESTIMATED_STATUS = {"timeout": "timeout", "failure": "error"}
 _MOST_OUTSTANDING = 1024
 _MOST_RUNS = 8
+_MOST_EVENTS = 128
 """Far more than a sandbox has; anything in it can post to the listener, and must not fill our memory."""
 
 
@@ -99,6 +103,7 @@ class Lifecycle:
         logs_dropped: how many records the platform says it dropped before they reached us.
         unknown_events: how many records were of a type that is not known here.
         runtime_start_ns: set once by the owner, when it has found the runtime's process in /proc.
+        starts: what the wrapper and its probe have said; the owner's list, which grows.
     """
 
     __slots__ = (
@@ -106,6 +111,7 @@ class Lifecycle:
         "_builder",
         "_current",
         "_ended",
+        "_events",
         "_life",
         "_memory",
         "_outstanding",
@@ -116,6 +122,7 @@ class Lifecycle:
         "invoked_arn",
         "logs_dropped",
         "runtime_start_ns",
+        "starts",
         "unknown_events",
     )
 
@@ -135,6 +142,8 @@ class Lifecycle:
         self.logs_dropped = 0
         self.unknown_events = 0
         self.runtime_start_ns: int | None = None
+        self.starts: list[RuntimeMarks] = []
+        self._events: dict[str, tuple[EventFacts, str | None]] = {}
 
     @property
     def instance_id(self) -> str:
@@ -197,6 +206,13 @@ class Lifecycle:
         handler = _HANDLERS.get(type(record))
         return handler(self, record) if handler is not None else []
 
+    def on_event(self, request_id: str, facts: EventFacts, payload: str | None) -> None:
+        """The event of an invocation under way, or of one that is about to be told of, has been seen."""
+        self._events.pop(request_id, None)
+        self._events[request_id] = facts, payload
+        if len(self._events) > _MOST_EVENTS:
+            del self._events[next(iter(self._events))]
+
     def on_log(self, line: Line, now_ns: int) -> LogRecord:
         """A log line of the function: it belongs to the request that it names, else to the one that is under way.
 
@@ -215,6 +231,7 @@ class Lifecycle:
             start_ns = attempt.start_ns
             if start_ns is not None and start_ns + after_ns <= now_ns:
                 attempt.told = True
+                self._take_event(attempt)
                 now = Ending(now_ns, None, None, estimated=False, in_flight=True)
                 spans += self._built().invoke(attempt, start_ns, now)
         return spans
@@ -298,8 +315,8 @@ class Lifecycle:
         if run.sent or run.of_snapshot:
             return []
         run.sent = True
-        border_ns = run.runtime_border_ns(self.runtime_start_ns, self._sandbox.registered_ns)
-        return list(self._built().init(run, attempt if run.waited else None, now_ns, border_ns))
+        split = split_of(run, self.starts, self.runtime_start_ns, self._sandbox.registered_ns)
+        return list(self._built().init(run, attempt if run.waited else None, now_ns, split))
 
     # Invocations -----------------------------------------------------------------------------------------------------
 
@@ -353,6 +370,7 @@ class Lifecycle:
         return self._end(attempt, start_ns, self._ending(attempt, start_ns))
 
     def _end(self, attempt: Attempt, start_ns: int, ending: Ending) -> list[Span]:
+        self._take_event(attempt)
         spans = self._finish_inits(attempt, start_ns)
         spans += self._built().invoke(attempt, start_ns, ending)
         self._memory.ended(attempt, ending.end_ns)
@@ -398,6 +416,11 @@ class Lifecycle:
         return self._end(attempt, start_ns, Ending(max(start_ns, end_ns), status, None, estimated=True))
 
     # Parts -----------------------------------------------------------------------------------------------------------
+
+    def _take_event(self, attempt: Attempt) -> None:
+        """The event that was seen for its request since an earlier attempt of it."""
+        if attempt.event is None:
+            attempt.event, attempt.payload = self._events.pop(attempt.request_id, (None, None))
 
     def _expect(self, attempt: Attempt) -> None:
         if attempt not in self._outstanding and not attempt.closed and attempt.report is None:

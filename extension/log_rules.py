@@ -53,6 +53,10 @@ class LogRules:
         self._redact = _redactor(patterns, say) if patterns.strip() else None
         self.limited = 0
 
+    def redacted(self, text: str) -> str:
+        """Another text that leaves the sandbox, by the same patterns."""
+        return text if self._redact is None else self._redact(text)
+
     def applied(self, line: Line, now_s: float) -> Line | None:
         """The line as it may leave; None where it may not."""
         if self._rate is not None and not self._rate.allows(now_s):

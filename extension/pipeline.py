@@ -39,13 +39,14 @@ class Pipeline:
         "_lifecycle",
         "_log_rules",
         "_logs",
+        "_look",
         "_searched",
         "_spans",
         "deliveries",
         "malformed",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the ends that it stands between
         self,
         lifecycle: Lifecycle,
         spans: BatchQueue | None,
@@ -54,11 +55,13 @@ class Pipeline:
         in_flight_after_s: float | None,
         log_rules: LogRules,
         diagnostics: Diagnostics,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         """A signal without a queue is not kept.
 
         `find_runtime` says when the runtime's process started; it is called once, when there must be one. An invocation
-        that runs for `in_flight_after_s` is told of while it does.
+        that runs for `in_flight_after_s` is told of while it does. `look` is called before anything is made of records:
+        what the wrapper and the proxy have said by then belongs to them.
         """
         self._in_flight_after_ns = None if in_flight_after_s is None else int(in_flight_after_s * 1e9)
         self._log_rules = log_rules
@@ -67,6 +70,7 @@ class Pipeline:
         self._logs = logs
         self._find_runtime = find_runtime
         self._diagnostics = diagnostics
+        self._look = look
         self._searched = False
         self.deliveries = 0
         self.malformed = 0
@@ -87,6 +91,7 @@ class Pipeline:
         if after_ns is None or self._spans is None:
             return _NEVER_S
         now_ns = time_ns()
+        self._look()
         spans = self._lifecycle.in_flight(now_ns, after_ns)
         self._queue(spans)
         due_ns = self._lifecycle.next_in_flight_ns(after_ns)
@@ -96,16 +101,19 @@ class Pipeline:
 
     def on_invoke(self, event: Invoke, now_ns: int) -> None:
         """An INVOKE event."""
+        self._look()
         self._search_runtime()
         self._queue(self._lifecycle.on_invoke(event, now_ns))
 
     def on_shutdown(self, event: Shutdown, received_ns: int, now_ns: int) -> None:
         """The SHUTDOWN event, and the end of the wait for late records."""
+        self._look()
         self._queue(self._lifecycle.on_shutdown(event, received_ns, now_ns))
 
     def _take(self, batch: Batch) -> None:
         if any(isinstance(record, InitRuntimeDone) for record in batch.records):
             self._search_runtime()
+        self._look()
         self.deliveries += 1
         self.malformed += batch.malformed
         for record in batch.records:

@@ -125,6 +125,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         " 0 for any number.",
     ),
     Setting(
+        "LAMBDASCOPE_PAYLOAD",
+        "payload",
+        "off",
+        "How many characters of an event are recorded (`on`: 2048), secrets masked; with LAMBDASCOPE_PROXY only.",
+    ),
+    Setting(
         "LAMBDASCOPE_QUEUE_BYTES",
         "queue_bytes",
         "2097152",
@@ -192,6 +198,7 @@ class Settings:
         logs_redact: regular expressions, one per line; empty for none.
         logs_line_characters: a longer line is cut.
         logs_per_second: how many lines are sent; 0 for any number.
+        payload_characters: how much of an event is recorded; 0 for nothing.
         queue_bytes: bound of what waits for the collector.
         listener_port: 0 for any.
         state_file: empty for none.
@@ -208,6 +215,7 @@ class Settings:
         "logs_redact",
         "logs_wanted",
         "metrics",
+        "payload_characters",
         "queue_bytes",
         "receiver_port",
         "resource_attributes",
@@ -231,6 +239,7 @@ class Settings:
         self.logs_redact = values.text("LAMBDASCOPE_LOGS_REDACT")
         self.logs_line_characters = values.number("LAMBDASCOPE_LOGS_LINE_CHARACTERS")
         self.logs_per_second = values.number("LAMBDASCOPE_LOGS_PER_SECOND")
+        self.payload_characters = _parse_payload(values.text("LAMBDASCOPE_PAYLOAD"))
         self.queue_bytes = values.number("LAMBDASCOPE_QUEUE_BYTES")
         self.state_file = _parse_state_file(values.text("LAMBDASCOPE_STATE_FILE"))
         self.listener_port = values.number("LAMBDASCOPE_LISTENER_PORT")
@@ -467,6 +476,15 @@ def _parse_receiver(value: str) -> int:
     return int(value)
 
 
+def _parse_payload(value: str) -> int:
+    """How many characters of an event are recorded; 0 for none."""
+    if value.lower() in {_ON, _OFF}:
+        return 2048 if value.lower() == _ON else 0
+    if not (value.isascii() and value.isdigit()) or not 1 <= int(value[:8]) <= 16384:
+        raise ValueError(value)
+    return int(value)
+
+
 def _parse_state_file(value: str) -> str:
     if value.lower() == _OFF:
         return ""
@@ -488,6 +506,7 @@ KINDS: Final[dict[str, Kind]] = {
     "in_flight": Kind("a number of seconds from 0.1 to 900, or off", _parse_in_flight),
     "spans": Kind("full or compact", _one_of("full", "compact")),
     "switch": Kind("on or off", _one_of(_ON, _OFF)),
+    "payload": Kind("on, off or a number of characters from 1 to 16384", _parse_payload),
     "queue_bytes": Kind("a number of bytes from 65536 to 67108864", _between(65536, 64 << 20)),
     "state_file": Kind("an absolute path or off", _parse_state_file),
     "proxy": Kind("an http:// address without a password", _parse_proxy, _may_hold_a_password),

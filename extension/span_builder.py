@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from extension.attempts import Attempt
+    from extension.event_facts import EventFacts
     from extension.init_runs import InitRun
+    from extension.init_split import InitSplit
     from extension.logs import Line
     from extension.records import PlatformSpan, Report, Shutdown
 
@@ -29,7 +31,8 @@ _RESPONSE_ATTRIBUTES = {
     "runtimeOverhead": a.RUNTIME_OVERHEAD_MS,
 }
 _SUCCESS = "success"
-_TELEMETRY, _PROC = "telemetry", "proc"
+_TELEMETRY, _PROBE = "telemetry", "probe"
+_PROCESS = "process"
 _SUPPRESSED = "invoke"
 
 
@@ -115,6 +118,11 @@ class SpanBuilder:
         parts = done.spans if done is not None else attempt.report.spans if attempt.report else ()
         if self._style.compact:
             _add_responses(values, parts)
+        kind, links = s.KIND_SERVER, self._links_to_unwaited_inits(attempt)
+        if attempt.event is not None:
+            _add_event(values, attempt.event, attempt.payload, start_ns)
+            kind = s.KIND_CONSUMER if attempt.event.faas_trigger == "pubsub" else kind
+            links += attempt.event.links
         yield _span(
             self.function_name or phases.INVOKE,
             self._trace_id(attempt),
@@ -122,9 +130,9 @@ class SpanBuilder:
             header.parent_id if header else b"",
             (start_ns, ending.end_ns),
             values,
-            kind=s.KIND_SERVER,
+            kind=kind,
             outcome=(ending.status, ending.error_type),
-            links=self._links_to_unwaited_inits(attempt),
+            links=links,
         )
         if not self._style.compact:
             yield from self._responses(attempt, parts)
@@ -171,14 +179,14 @@ class SpanBuilder:
 
     # Init and restore ------------------------------------------------------------------------------------------------
 
-    def init(self, run: InitRun, attempt: Attempt | None, end_ns: int, border_ns: int | None) -> Iterator[s.Span]:
+    def init(self, run: InitRun, attempt: Attempt | None, end_ns: int, split: InitSplit | None) -> Iterator[s.Span]:
         """The spans of an init or restore.
 
         Args:
             run: what the platform said; it has a start.
             attempt: the invocation that waited for it; None makes a trace of its own.
             end_ns: its end where the platform did not tell one.
-            border_ns: when the runtime's process started, where that is known.
+            split: the borders inside it, where they are known.
         """
         start_ns = run.start_ns
         if start_ns is None:
@@ -198,13 +206,21 @@ class SpanBuilder:
         parent_id = self._span_id(attempt, phases.INVOKE) if attempt else b""
         outcome = (ending.status, ending.error_type)
         yield _span(phase, trace_id, span_id, parent_id, (start_ns, ending.end_ns), values, outcome=outcome)
-        if border_ns is not None and run.done is not None:
-            for part, bounds in (
-                (phases.EXTENSION_INIT, (start_ns, border_ns)),
-                (phases.RUNTIME_AND_FUNCTION_INIT, (border_ns, run.done.time_ns)),
-            ):
+        if split is not None and run.done is not None:
+            for part, source, bounds in _parts(split, start_ns, run.done.time_ns):
                 part_id = self._init_ids(part, run, attempt)[1]
-                yield _span(part, trace_id, part_id, span_id, bounds, self._of_init(part, attempt, _PROC))
+                yield _span(part, trace_id, part_id, span_id, bounds, self._of_init(part, attempt, source))
+                if part == phases.FUNCTION_INIT:
+                    yield from self._imports(split, run, attempt, part_id)
+
+    def _imports(self, split: InitSplit, run: InitRun, attempt: Attempt | None, parent_id: bytes) -> Iterator[s.Span]:
+        """A span for each import that took long. They are no phase: each is inside of function init, and of others."""
+        for number, one in enumerate(split.imports, 1):
+            trace_id, span_id = self._init_ids(f"import/{number}", run, attempt)
+            values: s.Attributes = {a.PHASE_SOURCE: _PROBE, a.IMPORT_NAME: one.name}
+            if attempt is not None:
+                values |= {a.FAAS_INVOCATION_ID: attempt.request_id, a.ATTEMPT: attempt.number}
+            yield _span(f"import {one.name}", trace_id, span_id, parent_id, (one.begin_ns, one.end_ns), values)
 
     def _init_ids(self, phase: str, run: InitRun, attempt: Attempt | None) -> tuple[bytes, bytes]:
         """Trace and span of a phase of an init. A suppressed init may follow one that failed, with the same request."""
@@ -291,6 +307,39 @@ class SpanBuilder:
         if attempt is None:
             return {a.PHASE: phase, a.PHASE_SOURCE: source}
         return {**self._of_attempt(phase, attempt), a.PHASE_SOURCE: source}
+
+
+def _parts(split: InitSplit, start_ns: int, done_ns: int) -> Iterator[tuple[str, str, tuple[int, int]]]:
+    """Phase, source and bounds of what an init consists of."""
+    yield phases.EXTENSION_INIT, split.source, (start_ns, split.runtime_ns)
+    if split.load_ns is None or split.loaded_ns is None:
+        yield phases.RUNTIME_AND_FUNCTION_INIT, split.source, (split.runtime_ns, done_ns)
+        return
+    yield phases.RUNTIME_INIT, _PROBE, (split.runtime_ns, split.load_ns)
+    yield phases.FUNCTION_INIT, _PROBE, (split.load_ns, split.loaded_ns)
+
+
+def _add_event(values: s.Attributes, event: EventFacts, payload: str | None, start_ns: int) -> None:
+    """What the event says of where it comes from."""
+    age_ms = None if event.last_ns is None or not event.ages else max(0, start_ns - event.last_ns) / NS_PER_MS
+    messages = event.batch_size if event.messaging_system else None
+    for name, value in (
+        (a.FAAS_TRIGGER, event.faas_trigger),
+        (a.TRIGGER, event.trigger),
+        (a.EVENT_SOURCE_ARN, event.source_arn),
+        (a.BATCH_SIZE, event.batch_size),
+        (a.ITERATOR_AGE_MS, age_ms),
+        (a.EVENT_FIRST_UNIX_NANO, event.first_ns),
+        (a.EVENT_LAST_UNIX_NANO, event.last_ns),
+        (a.EVENT_ATTEMPT, event.attempt),
+        (a.EVENT_PAYLOAD, payload),
+        (a.MESSAGING_SYSTEM, event.messaging_system),
+        (a.MESSAGING_OPERATION_TYPE, _PROCESS if event.messaging_system else None),
+        (a.MESSAGING_DESTINATION_NAME, event.destination),
+        (a.MESSAGING_DESTINATION_PARTITION_ID, event.partition),
+        (a.MESSAGING_BATCH_MESSAGE_COUNT, messages),
+    ):
+        _add(values, name, value)
 
 
 def _add_responses(values: s.Attributes, parts: tuple[PlatformSpan, ...]) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Values of OTLP's enums (opentelemetry/proto/trace/v1/trace.proto).
 KIND_INTERNAL: Final = 1
 KIND_SERVER: Final = 2
+KIND_CONSUMER: Final = 5
 STATUS_UNSET: Final = 0
 STATUS_OK: Final = 1
 STATUS_ERROR: Final = 2

@@ -3,6 +3,9 @@
 ::
 
     extensions/lambdascope            the launcher: static, the only file that Lambda starts
+    lambdascope/wrapper               opt-in: what AWS_LAMBDA_EXEC_WRAPPER names
+    lambdascope/proxy                 opt-in: the Runtime API proxy, which the launcher starts
+    lambdascope/probe/                opt-in: what the wrapper puts into Python and Node.js runtimes
     lambdascope/bin/python3           the interpreter
     lambdascope/bin/python3._pth      its module search path, which nothing else can change
     lambdascope/lib/*.so*             every library that it loads, C library and loader included
@@ -26,7 +29,7 @@ from deploy.layer.archive import moment, write_zip
 from deploy.layer.components import authorities_licence, components_of
 from deploy.layer.errors import LayerError
 from deploy.layer.interpreter import DPKG_LISTS, libraries_of
-from deploy.layer.launcher import compile_launcher
+from deploy.layer.launcher import EXTENSION, PROXY, WRAPPER, compile_launcher, compile_program
 from deploy.layer.licences import DOCUMENTATION, licences_of
 from deploy.layer.modules import Module, compile_modules
 from extension import __version__
@@ -72,6 +75,9 @@ def build(inputs: Inputs, target: Path) -> list[Path]:
     root = inputs.work / "root"
     shutil.rmtree(root, ignore_errors=True)
     compile_launcher(root / "extensions" / NAME, architecture, inputs.work / "zig")
+    compile_program(root / NAME / "wrapper", architecture, inputs.work / "zig", WRAPPER)
+    compile_program(root / NAME / "proxy", architecture, inputs.work / "zig", PROXY)
+    _add_probe(root / NAME / "probe")
     libraries = _add_python(root / NAME, interpreter, inputs.modules)
     _add_certificates(root / NAME, inputs.ca_bundle)
     without = _add_licences(root / NAME / "licenses", inputs, libraries)
@@ -99,6 +105,14 @@ def _add_python(folder: Path, interpreter: Interpreter, modules: tuple[Module, .
     for name, file in libraries.items():
         _add_elf(file, folder / "lib" / name, executable=name == interpreter.loader.name)
     return libraries
+
+
+def _add_probe(folder: Path) -> None:
+    """As sources: they run in whatever version the function's runtime has."""
+    for source in sorted((EXTENSION / "probe").glob("*/*")):
+        if source.suffix in {".py", ".cjs"}:
+            (folder / source.parent.name).mkdir(parents=True, exist_ok=True)
+            (folder / source.parent.name / source.name).write_bytes(source.read_bytes())
 
 
 def _add_licences(folder: Path, inputs: Inputs, libraries: dict[str, Path]) -> list[Path]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _DEBIAN: Final = {"x86_64": "amd64", "arm64": "arm64"}
 _OWN: Final = (
     "extensions/",
+    "lambdascope/wrapper",
+    "lambdascope/proxy",
+    "lambdascope/probe/",
     "lambdascope/lib/python{version}/extension/",
     "lambdascope/lib/python{version}/semconv/",
     "lambdascope/licenses/lambdascope.txt",

@@ -1,4 +1,4 @@
-"""Compiles the launcher: C for no operating system's library, so that it starts in any root file system."""
+"""Compiles the layer's programs: C for no operating system's library, so that they start in any root file system."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from typing import Final
 
 from deploy.layer.errors import CompilerError
 
-SOURCES: Final = Path(__file__).resolve().parents[2] / "extension" / "launcher"
+EXTENSION: Final = Path(__file__).resolve().parents[2] / "extension"
+SOURCES: Final = EXTENSION / "launcher"
+
+SHARED: Final = ("environment.c", "freestanding.c", "text.c")
+"""What the other programs take from the launcher."""
+
+WRAPPER: Final = (EXTENSION / "wrapper", (*SHARED, "connection.c", "http.c", "layout.c", "local.c"))
+PROXY: Final = (EXTENSION / "runtime_proxy", SHARED)
+"""Folder of a program, and which files of the launcher it takes."""
 
 TARGETS: Final = {"x86_64": "x86_64-linux-none", "arm64": "aarch64-linux-none"}
 """Zig's name of each architecture that Lambda has."""
@@ -52,8 +60,26 @@ def compile_launcher(target: Path, architecture: str, cache: Path) -> None:
     Raises:
         CompilerError: with the compiler's words.
     """
-    sources = sorted(path.name for path in SOURCES.glob("*.c"))
-    flags = [*WARNINGS, *_FREESTANDING, "-Os", "-g0", "-Wl,-s", "-target", TARGETS[architecture]]
+    _compile(target, architecture, cache, sorted(path.name for path in SOURCES.glob("*.c")))
+
+
+def compile_program(target: Path, architecture: str, cache: Path, program: tuple[Path, tuple[str, ...]]) -> None:
+    """Write another program (:data:`WRAPPER`, :data:`PROXY`) likewise.
+
+    Raises:
+        CompilerError: with the compiler's words.
+    """
+    _compile(target, architecture, cache, program_sources(program))
+
+
+def program_sources(program: tuple[Path, tuple[str, ...]]) -> list[str]:
+    """The files of a program as they are seen from :data:`SOURCES`."""
+    folder, shared = program
+    return [*(f"../{folder.name}/{path.name}" for path in sorted(folder.glob("*.c"))), *shared]
+
+
+def _compile(target: Path, architecture: str, cache: Path, sources: list[str]) -> None:
+    flags = [*WARNINGS, *_FREESTANDING, "-Os", "-g0", "-Wl,-s", "-I", ".", "-target", TARGETS[architecture]]
     target.parent.mkdir(parents=True, exist_ok=True)
     zig_cc([*flags, "-o", str(target.resolve()), *sources], cwd=SOURCES, cache=cache)
     target.chmod(0o755)

@@ -134,9 +134,9 @@ bool connection_exchange(struct connection *connection, struct text request, dea
     return kept_open && connection_send(connection, request, until) && connection_receive(connection, until, answer);
 }
 
-int listener_open(uint16_t *port)
+int listener_open(uint32_t at, uint16_t *port)
 {
-    struct linux_sockaddr_in address = {.family = LINUX_AF_INET, .port = network_order(*port)};
+    struct linux_sockaddr_in address = {.family = LINUX_AF_INET, .port = network_order(*port), .address = at};
     int size = sizeof address, on = 1;
     int fd = socket_open();
     if (fd < 0)

@@ -32,9 +32,12 @@ bool connection_receive(struct connection *connection, deadline until, struct ht
 bool connection_exchange(struct connection *connection, struct text request, deadline until, struct http_answer *answer);
 
 /*
- * Opens a socket that listens on 0.0.0.0 (sandbox.localdomain, where deliveries go, is not 127.0.0.1) and returns it, or a
- * negative errno. `port` is the wanted one, 0 for any, and then the one that it got.
+ * Opens a socket that listens at an IPv4 address and returns it, or a negative errno. `port` is the wanted one, 0 for any,
+ * and then the one that it got.
  */
-int listener_open(uint16_t *port);
+int listener_open(uint32_t address, uint16_t *port);
+
+/* In network byte order, on processors whose own is the other one. */
+static const uint32_t ANY_ADDRESS = 0, LOOPBACK = 0x0100007f;
 
 #endif

@@ -9,6 +9,7 @@ static const char *const PASSED_ON[] = {
     "AWS_DEFAULT_REGION",
     "AWS_SESSION_TOKEN", /* what the Parameters and Secrets extension wants to be shown; the keys are none of our business */
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT",
     "HTTPS_PROXY",
     "HTTP_PROXY",
     "NO_PROXY",
@@ -29,7 +30,7 @@ static struct text name_of(const char *entry)
     return name;
 }
 
-static struct text value_of(char *const *environment, struct text name)
+struct text environment_value(char *const *environment, struct text name)
 {
     for (; *environment; environment++)
         if (text_equal(name_of(*environment), name)) {
@@ -42,12 +43,12 @@ static struct text value_of(char *const *environment, struct text name)
 
 struct settings settings_from(char *const *environment)
 {
-    struct text logs = value_of(environment, TEXT("LAMBDASCOPE_LOGS"));
-    struct text type = value_of(environment, TEXT("AWS_LAMBDA_INITIALIZATION_TYPE"));
-    struct text receiver = value_of(environment, TEXT("LAMBDASCOPE_OTLP_RECEIVER"));
-    int64_t port = text_decimal(value_of(environment, TEXT("LAMBDASCOPE_LISTENER_PORT")), UINT16_MAX);
+    struct text logs = environment_value(environment, TEXT("LAMBDASCOPE_LOGS"));
+    struct text type = environment_value(environment, TEXT("AWS_LAMBDA_INITIALIZATION_TYPE"));
+    struct text receiver = environment_value(environment, TEXT("LAMBDASCOPE_OTLP_RECEIVER"));
+    int64_t port = text_decimal(environment_value(environment, TEXT("LAMBDASCOPE_LISTENER_PORT")), UINT16_MAX);
     return (struct settings){
-        .runtime_api = value_of(environment, TEXT("AWS_LAMBDA_RUNTIME_API")),
+        .runtime_api = environment_value(environment, TEXT("AWS_LAMBDA_RUNTIME_API")),
         .managed_instance = text_equal(type, TEXT("lambda-managed-instances")),
         .on_demand = text_equal(type, TEXT("on-demand")),
         .receives = receiver.length > 0 && !text_equal_ignoring_case(receiver, TEXT("off")),
@@ -56,24 +57,11 @@ struct settings settings_from(char *const *environment)
     };
 }
 
-/* Takes the text in front of `end` off `rest`, and `end` with it; all of `rest` where `end` is not in it. */
-static struct text take_until(struct text *rest, char end)
-{
-    size_t i = 0;
-    while (i < rest->length && rest->at[i] != end)
-        i++;
-    struct text taken = {rest->at, i};
-    size_t gone = i < rest->length ? i + 1 : i;
-    rest->at += gone;
-    rest->length -= gone;
-    return taken;
-}
-
 bool endpoint_from(struct text text, struct endpoint *endpoint)
 {
     unsigned char address[4];
     for (size_t i = 0; i < sizeof address; i++) {
-        int64_t byte = text_decimal(take_until(&text, i < 3 ? '.' : ':'), 255);
+        int64_t byte = text_decimal(text_until(&text, i < 3 ? '.' : ':'), 255);
         if (byte < 0)
             return false;
         address[i] = (unsigned char)byte;

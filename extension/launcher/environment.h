@@ -18,7 +18,9 @@ struct settings {
     uint16_t listener_port;  /* LAMBDASCOPE_LISTENER_PORT; 0 lets the kernel choose */
 };
 
-/* `environment` as the kernel gives it: NAME=value strings, then NULL. */
+/* `environment` as the kernel gives it: NAME=value strings, then NULL. Empty where it is not set. */
+struct text environment_value(char *const *environment, struct text name);
+
 struct settings settings_from(char *const *environment);
 
 /* Reads "127.0.0.1:9001". Only IPv4 literals: names would need a resolver, and Lambda gives none. */

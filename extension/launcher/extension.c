@@ -88,10 +88,10 @@ bool extension_register(struct extension *extension, deadline until)
 static void listen_for_telemetry(struct extension *extension)
 {
     extension->port = extension->settings.listener_port;
-    extension->listener = listener_open(&extension->port);
+    extension->listener = listener_open(ANY_ADDRESS, &extension->port); /* sandbox.localdomain is not 127.0.0.1 */
     if (extension->listener < 0 && extension->settings.listener_port != 0) {
         extension->port = 0; /* the wanted port is taken: any other serves as well */
-        extension->listener = listener_open(&extension->port);
+        extension->listener = listener_open(ANY_ADDRESS, &extension->port);
     }
 }
 
@@ -211,6 +211,10 @@ void extension_write_handoff(const struct extension *extension, struct writer *w
         write_number(writer, TEXT(" taken_over="), extension->taken_over);
     if (extension->held.file >= 0)
         write_number(writer, TEXT(" held="), extension->held.file);
+    if (extension->depth.marks >= 0)
+        write_number(writer, TEXT(" marks="), extension->depth.marks);
+    if (extension->depth.events >= 0)
+        write_number(writer, TEXT(" events="), extension->depth.events);
 }
 
 void extension_close(struct extension *extension)
@@ -220,5 +224,6 @@ void extension_close(struct extension *extension)
         close_fd(extension->listener);
     extension->listener = -1;
     held_close(&extension->held);
+    depth_close(&extension->depth);
     extension->waiting = false;
 }

@@ -3,6 +3,7 @@
 #define LAMBDASCOPE_EXTENSION_H
 
 #include "connection.h"
+#include "depth.h"
 #include "held.h"
 
 struct extension {
@@ -21,6 +22,7 @@ struct extension {
     int64_t runtime_ns; /* when the runtime's process started, CLOCK_REALTIME; 0: not known */
     int taken_over;     /* pipe on which Python says that it goes on from here; -1: none */
     struct held held;   /* telemetry that was taken in Python's place */
+    struct depth depth; /* from the wrapper and the proxy, for Python */
 };
 
 /* Registers, listens, subscribes and asks for the next event; goes as far as it gets, in bounded time. */

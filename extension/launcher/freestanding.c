@@ -1,6 +1,6 @@
 /* What a C library would bring: the program's entry point and the functions that the compiler calls on its own. */
 #include "bytes.h"
-#include "launcher.h"
+#include "program.h"
 #include "system.h"
 
 /* The kernel leaves argc, argv, the environment and the auxiliary vector on the stack, in that order. */
@@ -32,7 +32,7 @@ _Noreturn void start(long *stack)
     for (long *pair = (long *)(end + 1); pair[0]; pair += 2)
         if (pair[0] == LINUX_AT_EXECFN)
             path = (const char *)pair[1];
-    exit_process(launcher_main(argv[0] ? argv[0] : "", path ? path : "", environment));
+    exit_process(program_main(argv, path ? path : "", environment));
 }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size)

@@ -1,4 +1,4 @@
-#include "launcher.h"
+#include "program.h"
 
 #include "extension.h"
 #include "hold.h"
@@ -8,17 +8,19 @@
 /* Static, for the stack is the customer's memory only once it is touched, and so is this. */
 static struct extension extension;
 
-int launcher_main(const char *called, const char *path, char *const *environment)
+int program_main(char *const *argv, const char *path, char *const *environment)
 {
     extension.start_ns = clock_ns(LINUX_CLOCK_REALTIME);
     extension.settings = settings_from(environment);
-    extension.name = text_basename(text_of(called));
+    extension.name = text_basename(text_of(argv[0] ? argv[0] : ""));
     extension.api.fd = -1;
     extension.listener = -1;
     extension.held.file = -1;
     extension.taken_over = -1;
+    extension.depth = (struct depth){-1, -1};
     bool in_lambda = endpoint_from(extension.settings.runtime_api, &extension.api.endpoint);
     if (in_lambda) {
+        extension.depth = depth_open(path, environment, extension.settings.runtime_api);
         extension_make_ready(&extension);
         hold_until_function_is_done(&extension);
     }

@@ -1,23 +1,11 @@
 #include "runtime.h"
 
-/* Takes the text in front of `end`, and `end` with it, off `rest`. */
-static struct text take(struct text *rest, char end)
-{
-    struct text taken = {rest->at, 0};
-    while (taken.length < rest->length && taken.at[taken.length] != end)
-        taken.length++;
-    size_t gone = taken.length + (taken.length < rest->length ? 1 : 0);
-    rest->at += gone;
-    rest->length -= gone;
-    return taken;
-}
-
 bool is_environment_of_runtime(struct text environment, struct text runtime_api)
 {
     bool runtime = false, here = false;
     struct text name = TEXT("AWS_LAMBDA_RUNTIME_API=");
     while (environment.length > 0) {
-        struct text variable = take(&environment, 0);
+        struct text variable = text_until(&environment, 0);
         runtime = runtime || text_starts_with(variable, TEXT("LAMBDA_TASK_ROOT=")); /* extensions are not given it */
         if (text_starts_with(variable, name))
             here = text_equal((struct text){variable.at + name.length, variable.length - name.length}, runtime_api);
@@ -32,8 +20,8 @@ int64_t start_ticks(struct text stat)
     while (name_end > 0 && stat.at[name_end - 1] != ')')
         name_end--;
     struct text rest = {stat.at + name_end, stat.length - name_end}, field = TEXT("");
-    take(&rest, ' ');
+    text_until(&rest, ' ');
     for (int i = 0; i < START_TIME_AFTER_NAME; i++)
-        field = take(&rest, ' ');
+        field = text_until(&rest, ' ');
     return text_decimal(field, INT64_MAX);
 }

@@ -1,5 +1,6 @@
 #include "supervisor.h"
 
+#include "layout.h"
 #include "system.h"
 
 #if defined(__x86_64__)
@@ -8,7 +9,7 @@
 #define LOADER "ld-linux-aarch64.so.1"
 #endif
 
-enum { PATH_CAPACITY = 4096, VARIABLES_CAPACITY = 1024, HANDOFF_CAPACITY = 512 };
+enum { VARIABLES_CAPACITY = 1024, HANDOFF_CAPACITY = 512 };
 enum { EXIT_NOT_STARTED = 127, EXIT_BY_SIGNAL = 128 };
 enum { RETRY_FIRST_MS = 10, RETRY_LAST_MS = 1000, SECOND_START_MS = 50 };
 
@@ -24,18 +25,6 @@ static void say(struct text what, int64_t number, struct text what_follows)
     write_text(&writer, what_follows);
     write_text(&writer, TEXT("\n"));
     system_call3(SYS_WRITE, 2, (long)line, (long)writer.length);
-}
-
-/* The folder that holds extensions/ and lambdascope/: /opt in Lambda. */
-static struct text root_of(const char *path, char *buffer)
-{
-    long length = system_call(SYS_READLINKAT, LINUX_AT_FDCWD, (long)"/proc/self/exe", (long)buffer, PATH_CAPACITY, 0, 0);
-    struct text self = length > 0 ? (struct text){buffer, (size_t)length} : text_of(path);
-    for (int levels = 0; levels < 2; levels++) {
-        self.length -= text_basename(self).length;
-        self.length -= self.length > 0; /* the slash */
-    }
-    return self;
 }
 
 struct paths {
@@ -71,7 +60,7 @@ static void execute_python(const struct extension *extension, const char *path, 
     static struct paths paths;
     static char root_buffer[PATH_CAPACITY];
     static const char *variables[VARIABLES_CAPACITY + 6];
-    if (!find_paths(&paths, root_of(path, root_buffer)))
+    if (!find_paths(&paths, layer_root(path, root_buffer)))
         return;
     struct writer handoff = {paths.handoff, sizeof paths.handoff, 0, false};
     write_text(&handoff, TEXT("LAMBDASCOPE_HANDOFF="));

@@ -67,6 +67,17 @@ struct text text_basename(struct text path)
     return path;
 }
 
+struct text text_until(struct text *rest, char end)
+{
+    struct text taken = {rest->at, 0};
+    while (taken.length < rest->length && taken.at[taken.length] != end)
+        taken.length++;
+    size_t gone = taken.length + (taken.length < rest->length ? 1 : 0);
+    rest->at += gone;
+    rest->length -= gone;
+    return taken;
+}
+
 int64_t text_decimal(struct text text, int64_t most)
 {
     int64_t number = 0;

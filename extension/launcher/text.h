@@ -23,6 +23,8 @@ bool text_contains(struct text text, struct text part);
 struct text text_trimmed(struct text text);
 /* The part behind the last slash; the whole text where there is none. */
 struct text text_basename(struct text path);
+/* Takes the text in front of `end` off `rest`, and `end` with it; all of `rest` where `end` is not in it. */
+struct text text_until(struct text *rest, char end);
 /* A whole number in decimal digits and nothing else, at most `most`; -1 for anything else. */
 int64_t text_decimal(struct text text, int64_t most);
 /* True where the text is not empty and consists of printable ASCII without spaces. */

@@ -6,23 +6,23 @@
 #include "environment.h"
 #include "http.h"
 #include "json.h"
-#include "launcher.h"
+#include "program.h"
 #include "runtime.h"
 #include "system.h"
 
 #include "bytes.h"
 
 #if defined(__x86_64__)
-enum { SYS_MMAP = 9, SYS_MPROTECT = 10 };
+enum { SYS_MPROTECT = 10 };
 #else
-enum { SYS_MMAP = 222, SYS_MPROTECT = 226 };
+enum { SYS_MPROTECT = 226 };
 #endif
-enum { PAGE = 64 * 1024, PROT_READ_WRITE = 3, PRIVATE_ANONYMOUS = 0x22 };
+enum { PAGE = 64 * 1024 };
 
 /* A page behind which there is nothing. */
 static char *guarded_page(void)
 {
-    char *pages = (char *)system_call(SYS_MMAP, 0, 2 * PAGE, PROT_READ_WRITE, PRIVATE_ANONYMOUS, -1, 0);
+    char *pages = (char *)system_call(SYS_MMAP, 0, 2 * PAGE, LINUX_PROT_READ_WRITE, LINUX_MAP_PRIVATE_ANONYMOUS, -1, 0);
     system_call3(SYS_MPROTECT, (long)(pages + PAGE), PAGE, 0);
     return pages;
 }
@@ -248,10 +248,10 @@ static int fuzz(int64_t rounds, uint64_t seed, char *end)
     return 0;
 }
 
-int launcher_main(const char *called, const char *path, char *const *environment)
+int program_main(char *const *argv, const char *path, char *const *environment)
 {
     static char input[PAGE];
-    (void)called, (void)path;
+    (void)argv, (void)path;
     char *end = guarded_page() + PAGE;
     struct text mode = variable(environment, TEXT("MODE")), key = variable(environment, TEXT("KEY"));
     if (text_equal(mode, TEXT("fuzz")))
@@ -288,6 +288,6 @@ int launcher_main(const char *called, const char *path, char *const *environment
 int main(int argc, char **argv, char **environment)
 {
     (void)argc;
-    return launcher_main(argv[0], argv[0], environment);
+    return program_main(argv, argv[0], environment);
 }
 #endif

@@ -1,0 +1,101 @@
+// Marks when the runtime begins to load the handler's module, and when that has ended (CommonJS). Runs inside the function's
+// own process before anything else, by NODE_OPTIONS; no frame of it is in a stack trace, and what it puts in the way of
+// Node's own code is taken away again.
+"use strict";
+
+(() => {
+  const fs = require("fs");
+  const path = require("path");
+  const Module = require("module");
+  const environment = process.env;
+  const marks = Number(environment.LAMBDASCOPE_MARKS);
+  const handler = environment._HANDLER || "";
+  if (!Number.isInteger(marks) || marks < 3 || !handler.includes(".")) return;
+
+  // As the runtime client reads it: folders, a module's name up to the first dot, and the rest.
+  const folders = path.dirname(handler);
+  const name = path.basename(handler).split(".", 1)[0];
+  const wanted = path.resolve(environment.LAMBDA_TASK_ROOT || ".", folders, name);
+  const profiled = ["1", "on", "true"].includes((environment.LAMBDASCOPE_IMPORT_PROFILE || "").toLowerCase());
+  const thresholdNs = BigInt(Math.round((Number(environment.LAMBDASCOPE_IMPORT_PROFILE_MS) || 5) * 1e6));
+  const mostImports = 100;
+
+  const nowNs = () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1e6));
+  const watched = new WeakMap();
+  const imports = [];
+  let beginNs = 0n;
+  let ended = false;
+
+  const say = (mark) => {
+    try {
+      fs.writeSync(marks, mark);
+    } catch {
+      // nobody listens, or their queue is full: there will be no split
+    }
+  };
+
+  const restoreEnvironment = () => {
+    delete environment.LAMBDASCOPE_MARKS;
+    const ours = `--require=${__filename}`;
+    const options = environment.NODE_OPTIONS || "";
+    if (options === ours) delete environment.NODE_OPTIONS;
+    else if (options.endsWith(` ${ours}`)) environment.NODE_OPTIONS = options.slice(0, -ours.length - 1);
+  };
+
+  const begin = () => {
+    if (beginNs) return;
+    beginNs = nowNs();
+    if (fs.existsSync === existsSync) fs.existsSync = original;
+    restoreEnvironment();
+    say(`load ${beginNs}`);
+  };
+
+  const end = () => {
+    ended = true;
+    const endNs = nowNs();
+    delete Module.prototype.loaded;
+    imports.sort((a, b) => Number(b[1] - b[0] - (a[1] - a[0])));
+    imports.length = Math.min(imports.length, mostImports);
+    imports.sort((a, b) => Number(a[0] - b[0]));
+    say([`loaded ${beginNs} ${endNs}`, ...imports.map((one) => one.join(" "))].join("\n"));
+    try {
+      fs.closeSync(marks);
+    } catch {
+      // somebody else has closed it
+    }
+  };
+
+  // The runtime client looks for the handler's file before it loads it, in whichever of Node's two ways.
+  const original = fs.existsSync;
+  function existsSync(file) {
+    if (file === wanted || (typeof file === "string" && file.startsWith(`${wanted}.`))) begin();
+    return original(file);
+  }
+  fs.existsSync = existsSync;
+
+  // A CommonJS module sets `loaded` to false when it is made, and to true when it is done.
+  const files = [wanted, `${wanted}.js`, `${wanted}.cjs`, path.join(wanted, "index.js")];
+  const isHandler = (id) => files.includes(id);
+  const own = (module, value) =>
+    Object.defineProperty(module, "loaded", { value, writable: true, enumerable: true, configurable: true });
+  Object.defineProperty(Module.prototype, "loaded", {
+    configurable: true,
+    get() {
+      return false;
+    },
+    set(value) {
+      const known = watched.get(this);
+      if (!known && !ended && (isHandler(this.id) || (profiled && beginNs))) {
+        begin();
+        watched.set(this, { beginNs: nowNs(), handler: isHandler(this.id) });
+        return;
+      }
+      own(this, value);
+      if (!known || ended) return;
+      const endNs = nowNs();
+      if (known.handler) end();
+      else if (endNs - known.beginNs >= thresholdNs) imports.push([known.beginNs, endNs, this.id]);
+    },
+  });
+  delete require.cache[__filename];
+})();

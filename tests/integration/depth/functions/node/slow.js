@@ -1,0 +1,2 @@
+const until = Date.now() + 200;
+while (Date.now() < until);
