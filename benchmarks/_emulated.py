@@ -160,21 +160,19 @@ def _emulator(scenario: Path, record: Path, collector: int) -> Iterator[str]:
     command += ["--relay", f"collector=127.0.0.1:{collector}"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        said = []
         try:
+            said, url = [], None
             for line in process.stderr:
                 said.append(line)
-                if ready := re.match(r"emulator: ready on (http://\S+)", line):
-                    reader = threading.Thread(target=process.stderr.read)
-                    reader.start()
-                    yield ready[1]
+                if url := re.match(r"emulator: ready on (http://\S+)", line):
                     break
-            else:
+            if url is None:
                 raise RuntimeError(f"the emulator does not start: {''.join(said)}")
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield url[1]
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(ANSWER_S)
-            reader.join()
 
 
 @contextlib.contextmanager
