@@ -1,0 +1,151 @@
+"""The wrapper as a process: what it says, what it sets, what it becomes."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.depth import WAIT_S, programs
+
+SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
+RUNTIME = [sys.executable, "-I", "-S", "-c", SHOW]
+
+
+@pytest.fixture
+def api():
+    """An address that no other test has: it is a part of the sockets' names."""
+    return f"127.0.0.1:{20000 + os.getpid() % 30000}"
+
+
+def wrapped(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    wrapper = programs() / "lambdascope" / "wrapper"
+    return subprocess.run(
+        [wrapper, *command], env=environment, capture_output=True, text=True, check=False, timeout=WAIT_S
+    )
+
+
+def environment_behind(**environment: str) -> dict[str, str]:
+    done = wrapped(*RUNTIME, **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return {name: value for name, value in found.items() if name != "LC_CTYPE"}
+
+
+@contextmanager
+def marks_of(api: str) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as marks:
+        marks.bind(f"\0lambdascope/marks/{api}")
+        marks.settimeout(WAIT_S)
+        yield marks
+
+
+def test_it_tells_when_the_runtime_starts_and_where_its_logs_go(api):
+    told = {
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/g",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "s",
+        "AWS_EXECUTION_ENV": "AWS_Lambda_java21",
+    }
+    with marks_of(api) as marks:
+        before = time.time_ns()
+        found = environment_behind(AWS_LAMBDA_RUNTIME_API=api, **told)
+        first, *lines = marks.recv(4096).decode().split("\n")
+    assert lines == ["/g", "s", "AWS_Lambda_java21"]
+    assert before <= int(first.removeprefix("runtime ")) <= time.time_ns()
+    assert found == {"AWS_LAMBDA_RUNTIME_API": api, **told}  # there is no probe for this runtime
+
+
+@pytest.mark.parametrize(("own", "expected"), [({}, "{probe}"), ({"PYTHONPATH": "/a:/b"}, "{probe}:/a:/b")])
+def test_a_python_runtime_gets_the_probe_in_front_of_its_path(api, own, expected):
+    with marks_of(api):
+        found = environment_behind(AWS_LAMBDA_RUNTIME_API=api, AWS_EXECUTION_ENV="AWS_Lambda_python3.13", **own)
+    assert found["PYTHONPATH"] == expected.format(probe=programs() / "lambdascope/probe/python")
+    assert int(found["LAMBDASCOPE_MARKS"]) >= 3
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"), [({}, "{probe}"), ({"NODE_OPTIONS": "--no-warnings"}, "--no-warnings {probe}")]
+)
+def test_a_node_runtime_gets_the_probe_behind_its_options(api, own, expected):
+    with marks_of(api):
+        found = environment_behind(AWS_LAMBDA_RUNTIME_API=api, AWS_EXECUTION_ENV="AWS_Lambda_nodejs22.x", **own)
+    assert found["NODE_OPTIONS"] == expected.format(probe=f"--require={programs()}/lambdascope/probe/nodejs/probe.cjs")
+
+
+@pytest.mark.parametrize("switched", [{}, {"LAMBDASCOPE_PROBE": "off"}])
+def test_nothing_changes_where_nobody_listens_or_the_probe_is_off(api, switched):
+    given = {
+        "AWS_LAMBDA_RUNTIME_API": api,
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "PYTHONPATH": "/a",
+        **switched,
+    }
+    if not switched:
+        assert environment_behind(**given) == given
+    else:
+        with marks_of(api):
+            assert environment_behind(**given) == given
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"), [(b"127.0.0.1:9009", "127.0.0.1:9009"), (b"", None), (b"nonsense", None)]
+)
+def test_the_runtime_goes_to_the_proxy_only_where_it_answers(api, answer, expected):
+    def serve() -> None:
+        connection, _ = proxy.accept()
+        connection.sendall(answer)
+        connection.close()
+
+    with socket.socket(socket.AF_UNIX) as proxy:
+        proxy.bind(f"\0lambdascope/proxy/{api}")
+        proxy.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        found = environment_behind(AWS_LAMBDA_RUNTIME_API=api)
+        thread.join()
+    assert found["AWS_LAMBDA_RUNTIME_API"] == (expected or api)
+
+
+def test_a_proxy_that_hangs_is_left_alone(api):
+    with socket.socket(socket.AF_UNIX) as proxy:
+        proxy.bind(f"\0lambdascope/proxy/{api}")
+        proxy.listen()
+        assert environment_behind(AWS_LAMBDA_RUNTIME_API=api)["AWS_LAMBDA_RUNTIME_API"] == api
+
+
+def test_the_next_wrapper_gets_the_runtimes_command(tmp_path):
+    following = tmp_path / "next"
+    following.write_text('#!/bin/sh\nexport WRAPPED=yes\nexec "$@"\n')
+    following.chmod(0o755)
+    found = environment_behind(LAMBDASCOPE_NEXT_WRAPPER=str(following))
+    assert found["WRAPPED"] == "yes"
+
+
+def test_without_the_next_wrapper_the_runtime_starts_all_the_same():
+    done = wrapped(*RUNTIME, LAMBDASCOPE_NEXT_WRAPPER="/nowhere")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "lambdascope: the runtime starts without LAMBDASCOPE_NEXT_WRAPPER, which cannot be executed: /nowhere\n"
+    )
+
+
+def test_arguments_pass_as_they_are_and_a_program_is_found_on_the_path():
+    done = wrapped("printf", "%s|", "a b", "", "*", PATH="/nowhere:/usr/bin:/bin")
+    assert (done.returncode, done.stdout) == (0, "a b||*|")
+
+
+def test_what_cannot_be_executed_is_named():
+    done = wrapped("/nowhere/runtime")
+    assert (done.returncode, done.stderr) == (
+        127,
+        "lambdascope: the wrapper was to start what cannot be executed: /nowhere/runtime\n",
+    )
