@@ -7,15 +7,16 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from collector import logs
 from collector.config import SETTINGS, argument_parser, from_environ, with_default_command
-from collector.errors import CollectorError, StoreRefusedError
+from collector.errors import CollectorError, SetupError, StoreRefusedError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
     from collector.config import CollectorConfig
 
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str]) -> int:
     parsed = argument_parser().parse_args(with_default_command(arguments))
     if parsed.command == "token":
         return _token()
+    if parsed.command == "alerts":
+        return _alerts(parsed.check)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="collector: %(message)s")
     for library in ("clickhouse_connect", "urllib3", "urllib3.connectionpool"):
         # Their failures reach us as exceptions; what they log beside that names each attempt at a server that is away.
@@ -35,17 +38,10 @@ def main(arguments: Sequence[str]) -> int:
         config = from_environ(os.environ, {setting.name: getattr(parsed, setting.name) for setting in SETTINGS})
         if config.log_format == "json":
             logs.write_json()
-        if parsed.command == "migrate":
-            return _migrate(config, parsed)
-        if parsed.command == "query":
-            return _query(config, parsed)
-        if parsed.command == "quarantine":
-            return _quarantine(config, parsed.action, parsed.names)
-        asyncio.run(_serve(config))
+        return _COMMANDS[parsed.command](config, parsed)
     except CollectorError as error:
         _say(str(error))
         return _FAILURE
-    return 0
 
 
 def _say(text: str) -> None:
@@ -84,6 +80,45 @@ def _migrate(config: CollectorConfig, asked: argparse.Namespace) -> int:
     return 0
 
 
+def _alerts(file: Path | None) -> int:
+    from collector.alerts.load import read, recommended  # noqa: PLC0415  # `serve` shows its faults faster without
+
+    if file is None:
+        sys.stdout.write(recommended())
+        return 0
+    try:
+        found = read(file, os.environ)
+    except CollectorError as error:
+        _say(str(error))
+        return _FAILURE
+    for rule in found.rules:
+        bounds = ", ".join(f"{severity} {bound.text}" for severity, bound in rule.tiers)
+        sys.stdout.write(f"{rule.name}: {rule.title}: {rule.metric.name} {bounds}\n")
+    told = ", ".join(f"{one.name} ({one.kind}: {'/'.join(one.severities)})" for one in found.destinations)
+    sys.stdout.write(f"told: {told or 'nobody; they show on the dashboard'}\n")
+    return 0
+
+
+def _load(config: CollectorConfig, asked: argparse.Namespace) -> int:
+    from collector.reference.load import load  # noqa: PLC0415  # as above
+    from collector.store import client  # noqa: PLC0415  # as above
+
+    file: Path = asked.file
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"{file}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+    connection = client.connect(config.store)
+    try:
+        kind, rows = load(connection, text)
+    except SetupError as error:
+        raise SetupError(f"{file}: {error}") from None
+    finally:
+        connection.close()
+    _say(f"{config.store.shown}: {rows} rows of {kind} loaded")
+    return 0
+
+
 def _query(config: CollectorConfig, asked: argparse.Namespace) -> int:
     from collector.query import query  # noqa: PLC0415  # as above
 
@@ -92,15 +127,15 @@ def _query(config: CollectorConfig, asked: argparse.Namespace) -> int:
     return 0
 
 
-def _quarantine(config: CollectorConfig, action: str, names: Sequence[str]) -> int:
+def _quarantine(config: CollectorConfig, asked: argparse.Namespace) -> int:
     """Returns the exit code: 1 where something is refused again."""
     from collector import quarantine  # noqa: PLC0415  # as above
     from collector.store.clickhouse import ClickHouseStore  # noqa: PLC0415  # as above
 
-    kept = quarantine.read(config.quarantine, names)
-    if action != "replay":
+    kept = quarantine.read(config.quarantine, asked.names)
+    if asked.action != "replay":
         for item in kept:
-            sys.stdout.write((item.line if action == "list" else item.content) + "\n")
+            sys.stdout.write((item.line if asked.action == "list" else item.content) + "\n")
         return 0
     store = ClickHouseStore(config.store)
     refused = 0
@@ -118,14 +153,19 @@ def _quarantine(config: CollectorConfig, action: str, names: Sequence[str]) -> i
     return 1 if refused else 0
 
 
-async def _serve(config: CollectorConfig) -> None:
+def _serve(config: CollectorConfig, _: argparse.Namespace) -> int:
+    asyncio.run(_until_stopped(config))
+    return 0
+
+
+async def _until_stopped(config: CollectorConfig) -> None:
     from collector.service import Service  # noqa: PLC0415  # as above
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    service = Service(config)
+    service = Service(config, os.environ)
     try:
         addresses = await service.start()
         _say(f"ready grpc={addresses.grpc} http={addresses.http} sql={addresses.sql or '-'} store={config.store.shown}")
@@ -138,6 +178,9 @@ async def _serve(config: CollectorConfig) -> None:
         working.cancel()
     finally:
         await service.stop()
+
+
+_COMMANDS: Final = {"serve": _serve, "migrate": _migrate, "query": _query, "quarantine": _quarantine, "load": _load}
 
 
 if __name__ == "__main__":

@@ -70,6 +70,10 @@ def _limit_bytes(text: str) -> int:
     return size_bytes(text) if text else 0
 
 
+def _alerts(text: str) -> Path | str:
+    return text if text in {"recommended", "off"} else Path(text).absolute()
+
+
 def _role(text: str) -> str:
     if text not in {"all", "receive", "jobs"}:
         raise ValueError("all, receive or jobs")
@@ -241,6 +245,12 @@ SETTINGS: Final = (
         "base URL of the OTLP/HTTP receiver that gets the collector's own spans and metrics; it may be this one",
         _url,
     ),
+    Setting(
+        "alerts",
+        "recommended",
+        "file of the rules that are evaluated, `recommended` for those that come with the collector, `off` for none",
+        _alerts,
+    ),
     Setting("role", "all", "receive: store and answer alone; jobs: rollups and tidying alone; all: both", _role),
     Setting("jobs_every_s", "15", "seconds from one pass of the jobs to the next", _seconds),
     Setting("keep_traces_days", "30", "days that spans are kept; 0 for ever, as with all that follow", _days),
@@ -290,6 +300,7 @@ class CollectorConfig:
     linger_ms: int
     store_timeout_s: float
     drain_s: float
+    alerts: Path | str
     role: str
     jobs_every_s: float
     keep_traces_days: int
@@ -363,6 +374,12 @@ def argument_parser() -> argparse.ArgumentParser:
     migrate.add_argument("--check", action="store_true", help="say what is not applied; exit code 1 where there is any")
     migrate.add_argument("--cluster", metavar="NAME", help="replicated and distributed tables of this cluster")
     migrate.add_argument("--text-indexes", action="store_true", help="text indexes in place of Bloom filters")
+    alerts = commands.add_parser("alerts", help="the recommended rules, or what is wrong with a file of your own")
+    what = alerts.add_mutually_exclusive_group(required=True)
+    what.add_argument("--print", dest="print_only", action="store_true", help="print the recommended rules")
+    what.add_argument("--check", type=Path, metavar="FILE", help="say what is wrong with it, or what it asks for")
+    load = commands.add_parser("load", parents=[settings], help="newer prices or dates of runtimes (docs/cost.md)")
+    load.add_argument("file", type=Path, metavar="FILE", help="tab-separated; its heading says which")
     query = commands.add_parser("query", parents=[settings], help="run one statement that reads")
     query.add_argument("sql", metavar="SQL", help="the statement; - reads it from standard input")
     query.add_argument("--format", dest="form", choices=("table", "json", "csv"), default="table", help="of the output")
@@ -372,8 +389,11 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
+COMMANDS: Final = ("serve", "migrate", "query", "quarantine", "alerts", "load", "token")
+
+
 def with_default_command(arguments: Sequence[str]) -> list[str]:
     """``serve`` where no command is named."""
-    if arguments and arguments[0] in {"serve", "migrate", "query", "quarantine", "token", "-h", "--help"}:
+    if arguments and arguments[0] in {*COMMANDS, "-h", "--help"}:
         return list(arguments)
     return ["serve", *arguments]

@@ -12,6 +12,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from collector.alerts.load import alerts
 from collector.cloudwatch.counters import FirehoseCounters
 from collector.errors import SetupError, StoreUnavailableError
 from collector.jobs.runner import Jobs, job_settings
@@ -31,6 +32,7 @@ from collector.telemetry import Counters, Gauges, prometheus_text
 from collector.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from collector.config import CollectorConfig
@@ -56,8 +58,10 @@ def _rules(path: Path | None) -> Rules | None:
 class Service:
     """A collector. :meth:`start` once, :meth:`stop` once (also after a failed start)."""
 
-    def __init__(self, config: CollectorConfig) -> None:
+    def __init__(self, config: CollectorConfig, environ: Mapping[str, str]) -> None:
+        """`environ`: for what the file of alerts takes from there."""
         self._config = config
+        self._environ = environ
         self._counters = Counters()
         self._firehose_counters = FirehoseCounters()
         self._exits = contextlib.AsyncExitStack()
@@ -72,6 +76,7 @@ class Service:
         config = self._config
         access = self._access = gate(config.tokens)
         rules = _rules(config.redaction)
+        self._alerts = alerts(config.alerts, self._environ)
         folder = DataFolder(config.data)
         self._exits.callback(folder.release)
         spool, repeats, journal = self._open_spool()
@@ -122,7 +127,9 @@ class Service:
         config = self._config
         if config.role == "receive":
             return
-        jobs = Jobs(lambda: connect(config.store, config.store_timeout_s), job_settings(config), time.time)
+        jobs = Jobs(
+            lambda: connect(config.store, config.store_timeout_s), job_settings(config), time.time, self._alerts
+        )
         worker = Worker("jobs")
 
         async def stop(task: asyncio.Task[None]) -> None:

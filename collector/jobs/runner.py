@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from clickhouse_connect.driver.client import Client
 
+    from collector.alerts.job import Alerts
     from collector.config import CollectorConfig
     from collector.worker import Worker
 
@@ -59,8 +60,15 @@ def job_settings(config: CollectorConfig) -> JobSettings:
 class Jobs:
     """One database's jobs, with a connection of their own. Blocking, and used from one thread."""
 
-    def __init__(self, connect: Callable[[], Client], settings: JobSettings, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        settings: JobSettings,
+        clock: Callable[[], float],
+        alerts: Alerts | None = None,
+    ) -> None:
         """`clock`: seconds since the epoch."""
+        self._alerts = alerts
         self._connect = connect
         self._settings = settings
         self._clock = clock
@@ -90,6 +98,8 @@ class Jobs:
             return False
         now_s = self._clock()
         self._rollups.run(int(now_s))
+        if self._alerts is not None:
+            self._alerts.run(client, datetime.fromtimestamp(now_s, UTC))
         if now_s - self._tidied_s >= _RETENTION_EVERY_S:
             retention.apply(client, self._settings.keep)
             self._tidied_s = now_s

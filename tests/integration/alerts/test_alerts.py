@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +26,7 @@ from collector.alerts.metrics import METRICS
 from collector.alerts.rules import parse
 from collector.config import StoreUrl
 from collector.store.clickhouse import ClickHouseStore
+from tests.support.collector import ROOT, CollectorProcess, lambda_span, trace_request
 
 T0 = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -285,3 +290,45 @@ def test_what_the_metrics_of_cloudwatch_measure(client):
     assert value_of(client, "function_concurrency_share") == [0.9]
     assert value_of(client, "async_events_lost") == [4]
     assert value_of(client, "minutes_without_data") == [3]
+
+
+def test_a_running_collector_tells_what_fails(sink, tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "rules: [{name: errors, title: Invocations fail, metric: error_rate, critical: '> 10 %', for: 0m}]\n"
+        "destinations: [{name: pager, webhook: '${PAGER}'}]\n",
+        encoding="utf-8",
+    )
+    flags = ["--alerts", str(rules), "--jobs-every-s", "1"]
+    collector = CollectorProcess(tmp_path / "data", flags, {"PAGER": sink.url})
+    collector.start()
+    try:
+        start_ns = time.time_ns() - 5 * 60 * 10**9
+        span = lambda_span("invoke", start_ns=start_ns, duration_ns=10**6, request_id="r", lambda__status="error")
+        body = trace_request([span]).SerializeToString()
+        request = urllib.request.Request(
+            f"{collector.addresses.http_url}/v1/traces", data=body, headers={"content-type": "application/x-protobuf"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 200
+        give_up_at = time.monotonic() + 90
+        while not sink.bodies:
+            assert time.monotonic() < give_up_at, collector.stderr
+            time.sleep(0.2)
+    finally:
+        collector.stop()
+    assert sink.bodies[0]["labels"]["FunctionName"] == "checkout"
+    assert sink.bodies[0]["summary"].startswith("100 % over the last 5 minutes")
+    assert "secret" not in collector.stderr
+
+
+def test_a_bad_file_of_rules_ends_the_start_with_a_line(tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{name: x, metric: error_rate}]", encoding="utf-8")
+    command = [sys.executable, "-m", "collector", "--data", str(tmp_path / "data"), "--alerts", str(rules)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 2
+    assert run.stderr == (
+        f"collector: alerts {rules}: rule 'x': needs a bound for one of info, warning, critical, "
+        "such as critical: '> 5 %'\n"
+    )
