@@ -41,6 +41,11 @@ SELECT
         FROM otel_traces WHERE SpanAttributes['lambda.phase'] = 'invoke') AS duplicated
 """
 
+_TRIGGERS = """
+SELECT FunctionName, Trigger, countIf(isNull(IteratorAgeMs) OR isNull(BatchSize)) = 0
+FROM lambda_invocations GROUP BY ALL
+"""
+
 
 def main() -> int:
     """Runs the path and prints its figures; the exit status."""
@@ -78,7 +83,9 @@ def run(stack: Stack) -> tuple[dict[str, Any], list[str]]:
     }
     figures = read_back(client, window, summary, shutdowns=len(emulator.records("sandbox_start")))
     figures["lost"] = len({r["request_id"] for r in truth} - request_ids(client))
-    return figures, differences_of(figures, summary, sandboxes=len(emulator.records("sandbox_start")))
+    started = [record["function"] for record in emulator.records("sandbox_start")]
+    differences = differences_of(figures, summary, sandboxes=len(started), probed=started.count(CONSUMER))
+    return figures, differences + untold(client)
 
 
 def invoke_all(url: str, function: str) -> None:
@@ -147,8 +154,15 @@ def request_ids(client: Any) -> set[str]:
     return {row[0] for row in client.query("SELECT RequestId FROM lambda_invocations").result_rows}
 
 
-def differences_of(figures: dict[str, Any], summary: dict[str, Any], *, sandboxes: int) -> list[str]:
-    """What SQL says that the emulator does not, a sentence each."""
+def untold(client: Any) -> list[str]:
+    """Whether the proxy told what triggered each invocation of the consumer, and nobody of another."""
+    rows = client.query(_TRIGGERS).result_rows
+    wrong = [row for row in rows if (row[0] == CONSUMER) != (row[1:] == ("kinesis", True))]
+    return [f"the triggers of functions are {rows}"] if wrong or not rows else []
+
+
+def differences_of(figures: dict[str, Any], summary: dict[str, Any], *, sandboxes: int, probed: int) -> list[str]:
+    """What SQL says that the emulator does not, a sentence each. `probed`: sandboxes with wrapper and probe."""
     expected = {
         "invocations": summary["invocations"],
         "cold_starts": summary["cold_starts"],
@@ -163,7 +177,9 @@ def differences_of(figures: dict[str, Any], summary: dict[str, Any], *, sandboxe
         phases.POST_RUNTIME: summary["invocations"],
         phases.INIT: sandboxes,
         phases.EXTENSION_INIT: sandboxes,
-        phases.RUNTIME_AND_FUNCTION_INIT: sandboxes,
+        phases.RUNTIME_AND_FUNCTION_INIT: sandboxes - probed,
+        phases.RUNTIME_INIT: probed,
+        phases.FUNCTION_INIT: probed,
         phases.SHUTDOWN: sandboxes,
     }
     found = [
