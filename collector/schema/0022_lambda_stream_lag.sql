@@ -11,10 +11,17 @@ WITH
     toDateTime(least(4294967295, intDiv(to_ms + 999, 1000) + 3600)) AS read_to,
     deliveries AS
     (
-        SELECT AccountId, Region, groupUniqArray(toUnixTimestamp(Time)) AS delivered, max(toUnixTimestamp(Time)) AS last_delivered
+        SELECT DISTINCT AccountId, Region, toUnixTimestamp(Time) AS minute, 1 AS is_delivered
         FROM lambda_metrics
         WHERE MetricName = 'Invocations' AND Namespace = 'AWS/Lambda' AND PeriodS = 60
             AND Time >= read_from AND Time < read_to
+    ),
+    last_deliveries AS (SELECT AccountId, Region, max(minute) AS last_delivered FROM deliveries GROUP BY AccountId, Region),
+    polled AS
+    (
+        SELECT AccountId, Region, toUnixTimestamp(max(Since)) AS polled_from, toUnixTimestamp(max(Through)) AS polled_to
+        FROM lambda_poller_state
+        WHERE Job = 'metrics'
         GROUP BY AccountId, Region
     ),
     -- Mappings of streams as the inventory saw them last before `to`, and the retention of what they read.
@@ -90,7 +97,7 @@ WITH
             AccountId, Region, FunctionName, usual_age_ms, usual_ms, first_minute, last_delivered,
             arrayJoin(range(first_minute, toUInt32(last_delivered + 60), 60)) AS minute
         FROM usual
-        INNER JOIN deliveries USING (AccountId, Region)
+        INNER JOIN last_deliveries USING (AccountId, Region)
     ),
     around AS
     (
@@ -265,7 +272,7 @@ SELECT
     toDateTime(minute, 'UTC') AS Minute,
     multiIf(
         has_point, 'value',
-        has(delivered, minute), 'no_invocations',
+        is_delivered OR (minute >= polled_from AND minute < polled_to), 'no_invocations',
         'no_delivery') AS State,
     age_ms AS IteratorAgeMs,
     least_age_ms AS LeastIteratorAgeMs,
@@ -313,7 +320,8 @@ SELECT
         Cause = 'catching_up', 'the age falls',
         ''), '') AS Evidence
 FROM (SELECT * FROM completed WHERE minute * 1000 >= from_ms AND minute * 1000 < to_ms) AS c
-LEFT JOIN (SELECT AccountId, Region, delivered FROM deliveries) AS d USING (AccountId, Region)
+LEFT JOIN deliveries AS d USING (AccountId, Region, minute)
+LEFT JOIN polled AS p USING (AccountId, Region)
 LEFT JOIN mappings AS m USING (AccountId, Region, FunctionName)
 LEFT JOIN sources AS s USING (AccountId, Region, source_arn)
 LEFT JOIN

@@ -77,11 +77,10 @@ WITH
     ),
     delivered AS
     (
-        SELECT AccountId, Region, groupUniqArray(toUnixTimestamp(Time)) AS delivered_minutes
+        SELECT DISTINCT AccountId, Region, toUnixTimestamp(Time) AS minute, 1 AS is_delivered
         FROM lambda_metrics
         WHERE MetricName = 'Invocations' AND Namespace = 'AWS/Lambda' AND PeriodS = 60
             AND Time >= toDateTime(from_s) AND Time < toDateTime(to_s)
-        GROUP BY AccountId, Region
     ),
     polled AS
     (
@@ -97,7 +96,7 @@ SELECT
     toDateTime(minute, 'UTC') AS Minute,
     multiIf(
         isNotNull(samples) OR isNotNull(total) OR isNotNull(highest) OR isNotNull(lowest), 'value',
-        has(delivered_minutes, minute) OR (minute >= polled_from AND minute < polled_to), 'no_invocations',
+        is_delivered OR (minute >= polled_from AND minute < polled_to), 'no_invocations',
         'no_delivery') AS State,
     total AS Sum,
     lowest AS Min,
@@ -109,5 +108,5 @@ FROM
     FROM (SELECT DISTINCT AccountId, Region, dimensions FROM points)
 ) AS grid
 LEFT JOIN points USING (AccountId, Region, dimensions, minute)
-LEFT JOIN delivered USING (AccountId, Region)
+LEFT JOIN delivered USING (AccountId, Region, minute)
 LEFT JOIN polled USING (AccountId, Region);
