@@ -93,9 +93,7 @@ class Agent:
         self._log_rules = LogRules(
             settings.logs_redact, settings.logs_line_characters, settings.logs_per_second, diagnostics.say
         )
-        self._depth = Depth(
-            handoff, self._lifecycle, sandbox, settings.payload_characters, self._log_rules.redacted
-        )
+        self._depth = Depth(handoff, self._lifecycle, sandbox, settings.payload_characters, self._log_rules.redacted)
         self._pipeline = Pipeline(
             self._lifecycle,
             self._channels.spans,
@@ -157,7 +155,7 @@ class Agent:
 
         sock = listen(self._settings.receiver_port, self._diagnostics)
         if sock is not None:
-            OtlpReceiver(self._reactor, sock, self._channels.of_function)
+            OtlpReceiver(self._reactor, sock, self._channels.of_function, self._channels.protobuf_only)
 
     def _recall(self, now_ns: int) -> None:
         """Go on where the process before a reset was ended."""

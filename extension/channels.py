@@ -4,18 +4,78 @@ from __future__ import annotations
 
 from extension import __version__, otlp, proc
 from extension.batches import BatchQueue
-from extension.exporter import Channel
 from extension.sandbox import resource_attributes
+from extension.transport import Transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from extension.batches import Batch
+    from extension.credentials import Credentials
+    from extension.delivery import Verdict
+    from extension.diagnostics import Diagnostics
     from extension.sandbox import SandboxEnvironment
     from extension.settings import ExportSettings, Settings
 
 _AGENT = f"lambdascope/{__version__}"
+_CONTENT_TYPE = ("Content-Type", "application/x-protobuf")
+_GZIP_LEVEL = 3
+_GZIP_WINDOW_BITS = 31
 _MOST_SEARCHES = 3
+
+
+class Channel:
+    """One signal: its queue, where it goes, and how its items become the body of an export."""
+
+    __slots__ = ("_credentials", "_headers", "encode", "name", "queue", "settings", "transport")
+
+    def __init__(
+        self, name: str, settings: ExportSettings, queue: BatchQueue, encode: Callable[[list[bytes]], bytes], agent: str
+    ) -> None:
+        """`agent`: the value of the User-Agent header."""
+        self.name = name
+        self.settings = settings
+        self.queue = queue
+        self.encode = encode
+        self.transport = Transport(settings)
+        encoding = (("Content-Encoding", "gzip"),) if settings.gzip else ()
+        self._headers = (_CONTENT_TYPE, *encoding, ("User-Agent", agent), *settings.headers)
+        self._credentials: Credentials | None = None
+
+    @classmethod
+    def passing_on(cls, name: str, settings: ExportSettings, queue: BatchQueue) -> Channel:
+        """A channel for what somebody else encoded: each batch brings its own content type and encoding."""
+        channel = cls(name, settings, queue, b"".join, "")
+        channel._headers = settings.headers
+        return channel
+
+    def send(self, batch: Batch, diagnostics: Diagnostics) -> Verdict:
+        """Send a batch, with what credentials there are now; once more where they turn out to have changed.
+
+        Raises:
+            HttpError: there was no answer, or there are no credentials yet.
+        """
+        if not (self.settings.headers_file or self.settings.secret):
+            return self.transport.post(batch.body, (*self._headers, *batch.headers))
+        if self._credentials is None:
+            from extension.credentials import Credentials  # noqa: PLC0415 - for those who have some
+
+            self._credentials = Credentials(self.settings, diagnostics)
+        verdict = self.transport.post(batch.body, self._credentials.added_to((*self._headers, *batch.headers)))
+        if verdict.unauthenticated and self._credentials.renewed():
+            verdict = self.transport.post(batch.body, self._credentials.added_to((*self._headers, *batch.headers)))
+        return verdict
+
+    def body(self, items: list[bytes]) -> bytes:
+        """The body of an export, compressed where that is asked for."""
+        data = self.encode(items)
+        if not self.settings.gzip:
+            return data
+        from zlib import compressobj  # noqa: PLC0415 - for those who asked for compression
+
+        compressor = compressobj(_GZIP_LEVEL, wbits=_GZIP_WINDOW_BITS)
+        return compressor.compress(data) + compressor.flush()
 
 
 class ResourceOfSandbox:
@@ -68,15 +128,17 @@ class Channels:
         all: in the order in which they are flushed.
         spans, logs: the queues of what we make; None where that is not exported.
         of_function: queues of what the function's own SDK sends, by the path that it is sent to.
+        protobuf_only: those of these paths whose requests go on by gRPC.
     """
 
-    __slots__ = ("all", "logs", "of_function", "spans")
+    __slots__ = ("all", "logs", "of_function", "protobuf_only", "spans")
 
     def __init__(self, settings: Settings, encode: Callable[[list[bytes]], bytes]) -> None:
         self.all: list[Channel] = []
         self.spans = self._made_here("spans", settings.traces, settings, encode)
         self.logs = self._made_here("log records", settings.logs if settings.logs_wanted else None, settings, encode)
         self.of_function: dict[str, BatchQueue] = {}
+        self.protobuf_only: frozenset[str] = frozenset()
         if settings.receiver_port:
             self._pass_on(settings)
 
@@ -99,3 +161,5 @@ class Channels:
             if export is not None:
                 queue = self.of_function[f"/v1/{signal}"] = BatchQueue(settings.queue_bytes // 2)
                 self.all.append(Channel.passing_on(f"{signal} of the function", export, queue))
+                if export.grpc:
+                    self.protobuf_only |= {f"/v1/{signal}"}

@@ -15,7 +15,7 @@ RETRY: Final = "retry"
 REFUSED: Final = "refused"
 
 _RETRYABLE = frozenset({429, 502, 503, 504})
-_LONGEST_RETRY_AFTER_S = 3600.0
+LONGEST_RETRY_AFTER_S = 3600.0
 
 
 class Verdict:
@@ -26,30 +26,40 @@ class Verdict:
         rejected: how many items of an accepted batch the collector left out.
         retry_after_s: how long the collector wants to be left alone.
         reason: for the log line.
+        unauthenticated: whether other credentials might make a difference.
     """
 
-    __slots__ = ("outcome", "reason", "rejected", "retry_after_s")
+    __slots__ = ("outcome", "reason", "rejected", "retry_after_s", "unauthenticated")
 
-    def __init__(self, outcome: str, reason: str = "", *, rejected: int = 0, retry_after_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        outcome: str,
+        reason: str = "",
+        *,
+        rejected: int = 0,
+        retry_after_s: float = 0.0,
+        unauthenticated: bool = False,
+    ) -> None:
         self.outcome = outcome
         self.reason = reason
         self.rejected = rejected
         self.retry_after_s = retry_after_s
+        self.unauthenticated = unauthenticated
 
 
 def judge(answer: Message) -> Verdict:
     """Read the collector's answer."""
     status = answer.status
     if 200 <= status < 300:
-        rejected, message = _partial_success(answer.body)
+        rejected, message = partial_success(answer.body)
         return Verdict(ACCEPTED, message, rejected=rejected)
     reason = f"HTTP {status}"
     if status in _RETRYABLE:
         return Verdict(RETRY, reason, retry_after_s=_retry_after_s(answer.headers.get("retry-after", "")))
-    return Verdict(REFUSED, reason)
+    return Verdict(REFUSED, reason, unauthenticated=status in {401, 403})
 
 
-def _partial_success(body: bytes) -> tuple[int, str]:
+def partial_success(body: bytes) -> tuple[int, str]:
     """How many items were rejected, and why: field 1 of an Export…ServiceResponse. JSON and the like count as none."""
     rejected, message = 0, ""
     try:
@@ -68,4 +78,4 @@ def _partial_success(body: bytes) -> tuple[int, str]:
 def _retry_after_s(value: str) -> float:
     """Seconds of a Retry-After header; 0 for a date, for which the usual back-off serves."""
     seconds = float(value) if value.isascii() and value.isdigit() and len(value) < 10 else 0.0
-    return min(seconds, _LONGEST_RETRY_AFTER_S)
+    return min(seconds, LONGEST_RETRY_AFTER_S)

@@ -6,6 +6,7 @@
     ├── HttpError                 an exchange over HTTP did not come to its end
     │   ├── ConnectError          no connection: refused, unreachable, unknown host, TLS refused
     │   ├── ConnectionLost        the connection ended in the middle of an exchange
+    │   ├── CredentialsUnavailable  the secret that an export needs is not to be had now
     │   ├── DeadlineExceeded      the time for the exchange was up
     │   └── MalformedMessage      the other side does not speak HTTP/1.1, or says more than is accepted
     ├── ApiRefused                the Extensions or Telemetry API answered with an error; has its status
@@ -39,6 +40,10 @@ class ConnectionLost(HttpError):  # noqa: N818 - says what happened, as Connecti
     def __init__(self, message: str, *, answered: bool) -> None:
         super().__init__(message)
         self.answered = answered
+
+
+class CredentialsUnavailable(HttpError):  # noqa: N818 - says what is missing
+    """The secret that an export needs is not to be had now."""
 
 
 class DeadlineExceeded(HttpError):  # noqa: N818 - the vocabulary of gRPC's status codes

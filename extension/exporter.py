@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from time import monotonic, time
 
-from extension.delivery import REFUSED, RETRY, Verdict, judge
+from extension.delivery import REFUSED, RETRY, Verdict
 from extension.errors import HttpError
-from extension.transport import Transport
 from extension.wakeup import WakeUp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from extension.batches import Batch, BatchQueue
+    from extension.batches import Batch
+    from extension.channels import Channel
     from extension.diagnostics import Diagnostics
-    from extension.settings import ExportSettings
 
-_CONTENT_TYPE = ("Content-Type", "application/x-protobuf")
-_GZIP_LEVEL = 3
-_GZIP_WINDOW_BITS = 31
 _TROUBLE = "export-retry"
 """The kind of the one line about a collector that is not reached, whoever notices it first."""
 
@@ -51,53 +47,6 @@ class ExportHealth:
         self.last_failure_s = now_s
         self.not_before_s = now_s + retry_after_s
         self.failures += 1
-
-
-class Channel:
-    """One signal: its queue, where it goes, and how its items become the body of an export."""
-
-    __slots__ = ("_file_read", "encode", "headers", "name", "queue", "settings", "transport")
-
-    def __init__(
-        self, name: str, settings: ExportSettings, queue: BatchQueue, encode: Callable[[list[bytes]], bytes], agent: str
-    ) -> None:
-        """`agent`: the value of the User-Agent header."""
-        self.name = name
-        self.settings = settings
-        self.queue = queue
-        self.encode = encode
-        self.transport = Transport(settings)
-        encoding = (("Content-Encoding", "gzip"),) if settings.gzip else ()
-        self.headers = (_CONTENT_TYPE, *encoding, ("User-Agent", agent), *settings.headers)
-        self._file_read = not settings.headers_file
-
-    @classmethod
-    def passing_on(cls, name: str, settings: ExportSettings, queue: BatchQueue) -> Channel:
-        """A channel for what somebody else encoded: each batch brings its own content type and encoding."""
-        channel = cls(name, settings, queue, b"".join, "")
-        channel.headers = settings.headers
-        return channel
-
-    def add_headers_of_file(self, diagnostics: Diagnostics) -> None:
-        """Read the file with more headers, once, before the first export; one line where it cannot be used."""
-        if self._file_read:
-            return
-        self._file_read = True
-        from extension.headers_file import read_headers  # noqa: PLC0415 - for those who have one
-
-        more = read_headers(self.settings.headers_file, diagnostics)
-        names = {name.lower() for name, _ in more}
-        self.headers = (*(header for header in self.headers if header[0].lower() not in names), *more)
-
-    def body(self, items: list[bytes]) -> bytes:
-        """The body of an export, compressed where that is asked for."""
-        data = self.encode(items)
-        if not self.settings.gzip:
-            return data
-        from zlib import compressobj  # noqa: PLC0415 - for those who asked for compression
-
-        compressor = compressobj(_GZIP_LEVEL, wbits=_GZIP_WINDOW_BITS)
-        return compressor.compress(data) + compressor.flush()
 
 
 class Exporter:
@@ -218,9 +167,8 @@ class Exporter:
 
     def _send(self, channel: Channel, batch: Batch) -> Verdict:
         """Send one batch, and do with it as the collector says."""
-        channel.add_headers_of_file(self._diagnostics)
         try:
-            verdict = judge(channel.transport.post(batch.body, (*channel.headers, *batch.headers)))
+            verdict = channel.send(batch, self._diagnostics)
         except HttpError as error:
             verdict = Verdict(RETRY, str(error))
         except BaseException:

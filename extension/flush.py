@@ -10,7 +10,7 @@ few milliseconds with each invocation, so that an outage costs the customer next
 
 from __future__ import annotations
 
-from extension.settings import FLUSH_ADAPTIVE, FLUSH_END, FLUSH_PERIODIC
+from extension.setting_kinds import FLUSH_ADAPTIVE, FLUSH_END, FLUSH_PERIODIC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from extension.settings import parse_headers
+from extension.setting_kinds import parse_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

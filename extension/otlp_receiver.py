@@ -25,7 +25,10 @@ _LOOPBACK = "127.0.0.1"
 _BACKLOG = 64
 _PASSED_ON = (("content-type", "Content-Type"), ("content-encoding", "Content-Encoding"))
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
-_ANSWER = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n{}"
+_ANSWER = {
+    _PROTOBUF: b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n",
+    _JSON: b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+}
 _NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 _UNSUPPORTED = b"HTTP/1.1 415 Unsupported Media Type\r\nContent-Length: 0\r\n\r\n"
 
@@ -33,24 +36,38 @@ _UNSUPPORTED = b"HTTP/1.1 415 Unsupported Media Type\r\nContent-Length: 0\r\n\r\
 class OtlpReceiver(Listener):
     """Takes what the function's SDK sends."""
 
-    __slots__ = ("_queues",)
+    __slots__ = ("_protobuf_only", "_queues")
 
-    def __init__(self, reactor: Reactor, sock: _socket.socket, queues: Mapping[str, BatchQueue]) -> None:
-        """`queues`: by path; a path without one is answered with 404."""
+    def __init__(
+        self,
+        reactor: Reactor,
+        sock: _socket.socket,
+        queues: Mapping[str, BatchQueue],
+        protobuf_only: frozenset[str] = frozenset(),
+    ) -> None:
+        """Serve `sock`.
+
+        `queues` are by path; a path without one is answered with 404. `protobuf_only` are the paths of what goes on by
+        gRPC, where JSON has no place.
+        """
         super().__init__(reactor, sock, _nothing)
         self._queues = queues
+        self._protobuf_only = protobuf_only
 
     def _answer_to(self, message: Message) -> bytes:
         if _path(message) not in self._queues:
             return _NOT_FOUND
+        if not self._is_accepted(message):
+            return _UNSUPPORTED
+        return _ANSWER[_content_type(message)]
+
+    def _is_accepted(self, message: Message) -> bool:
         kind = _content_type(message)
-        if kind == _JSON:
-            return _ANSWER.format(kind, 2, "{}").encode()
-        return _ANSWER.format(kind, 0, "").encode() if kind == _PROTOBUF else _UNSUPPORTED
+        return kind == _PROTOBUF or (kind == _JSON and _path(message) not in self._protobuf_only)
 
     def _deliver(self, message: Message) -> None:
         queue = self._queues.get(_path(message))
-        if queue is None or _content_type(message) not in {_PROTOBUF, _JSON}:
+        if queue is None or not self._is_accepted(message):
             return
         given = ((name, message.headers.get(key, "")) for key, name in _PASSED_ON)
         headers = tuple((name, value) for name, value in given if value)

@@ -1,4 +1,4 @@
-"""A tunnel through an HTTP proxy (RFC 9110, section 9.3.6), for exports over TLS. Loaded only where one is needed."""
+"""A tunnel through an HTTP proxy (RFC 9110, section 9.3.6), for exports over TLS or by gRPC. Loaded only for those."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
 
-    from extension.url import Endpoint
+    from extension.url import Endpoint, Proxy
 
 _MOST_HEAD_BYTES = 16384
 
 
-def open_tunnel(sock: _socket.socket, endpoint: Endpoint, deadline: float) -> None:
-    """Have the proxy at the other end of `sock` connect it to `endpoint`. `deadline` is on the monotonic clock.
+def open_tunnel(sock: _socket.socket, endpoint: Endpoint, proxy: Proxy, deadline: float) -> None:
+    """Have `proxy`, at the other end of `sock`, connect it to `endpoint`. `deadline` is on the monotonic clock.
 
     Raises:
         ConnectError: it would not, or said nothing in time. The socket is closed then.
@@ -26,7 +26,7 @@ def open_tunnel(sock: _socket.socket, endpoint: Endpoint, deadline: float) -> No
     where = f"{host}:{endpoint.port}"
     try:
         sock.settimeout(max(deadline - monotonic(), 0.001))
-        sock.sendall(request_bytes("CONNECT", where, where, (), b""))
+        sock.sendall(request_bytes("CONNECT", where, where, proxy.headers, b""))
         head = _read_head(sock)
     except OSError as error:
         sock.close()

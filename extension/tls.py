@@ -11,11 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
 
-_contexts: dict[str, ssl.SSLContext] = {}
+_contexts: dict[tuple[str, str], ssl.SSLContext] = {}
 """Reading the authorities takes milliseconds; a context serves every connection."""
 
 
-def wrap(sock: _socket.socket, host: str, certificate: str, timeout_s: float) -> ssl.SSLSocket:
+def wrap(sock: _socket.socket, host: str, certificate: str, timeout_s: float, protocol: str) -> ssl.SSLSocket:
     """TLS over a connected socket, which belongs to the result from then on. The host's name is verified.
 
     Args:
@@ -23,6 +23,7 @@ def wrap(sock: _socket.socket, host: str, certificate: str, timeout_s: float) ->
         host: whose certificate is expected.
         certificate: path of a PEM file of authorities; empty takes the system's.
         timeout_s: for the handshake.
+        protocol: what is spoken over it, by its name in ALPN (RFC 7301).
 
     Raises:
         ConnectError: the handshake failed, or the file cannot be read.
@@ -30,16 +31,17 @@ def wrap(sock: _socket.socket, host: str, certificate: str, timeout_s: float) ->
     stream = socket.socket(fileno=sock.detach())
     try:
         stream.settimeout(max(timeout_s, 0.001))
-        return _context(certificate).wrap_socket(stream, server_hostname=host)
+        return _context(certificate, protocol).wrap_socket(stream, server_hostname=host)
     except (OSError, ValueError) as error:
         stream.close()
         raise ConnectError(f"TLS with {host}: {error}") from error
 
 
-def _context(certificate: str) -> ssl.SSLContext:
-    context = _contexts.get(certificate)
+def _context(certificate: str, protocol: str) -> ssl.SSLContext:
+    context = _contexts.get((certificate, protocol))
     if context is None:
         context = ssl.create_default_context(cafile=certificate or None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        _contexts[certificate] = context
+        context.set_alpn_protocols([protocol])
+        _contexts[certificate, protocol] = context
     return context

@@ -10,11 +10,13 @@ from _socket import SHUT_RDWR, socket
 from time import monotonic, time
 
 from extension.errors import ConnectionLost, HttpError
-from extension.http_client import Connection, connect, request_bytes
+from extension.http_client import connect
+from extension.otlp_http import HttpConnection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from extension.http_message import Message
+    from extension.delivery import Verdict
+    from extension.otlp_grpc import GrpcConnection
     from extension.settings import ExportSettings
 
 _CONNECT_TIMEOUT_S = 1.0
@@ -32,28 +34,24 @@ class Transport:
 
     def __init__(self, settings: ExportSettings) -> None:
         self._settings = settings
-        self._connection: Connection | None = None
+        self._connection: HttpConnection | GrpcConnection | None = None
         self._sock: socket | None = None
         self._interrupted = False
         self._last_used = 0.0
         self._since = 0.0
 
-    def post(self, body: bytes, headers: tuple[tuple[str, str], ...]) -> Message:
+    def post(self, body: bytes, headers: tuple[tuple[str, str], ...]) -> Verdict:
         """Send one export, a second time over a new connection where the first try met a stale one.
 
         Raises:
             HttpError: there was no answer.
         """
-        endpoint = self._settings.endpoint
-        plain_proxy = self._settings.proxy is not None and endpoint.scheme == "http"
-        target = str(endpoint) if plain_proxy else endpoint.path
-        request = request_bytes("POST", target, endpoint.authority, headers, body)
         if time() - self._last_used > _REUSE_WITHIN_S:
             self.close()
         reused = self._connection is not None
         self._since = time()
         try:
-            return self._exchange(request)
+            return self._exchange(body, headers)
         except HttpError as error:
             self.close()
             stale = reused and isinstance(error, ConnectionLost)
@@ -63,7 +61,7 @@ class Transport:
         finally:
             self._since = 0.0
             self._interrupted = False
-        return self._exchange(request)
+        return self._exchange(body, headers)
 
     def interrupt(self, older_than_s: float) -> None:
         """Break off an exchange that has been going on for longer than this: it was frozen, and is sent anew.
@@ -84,33 +82,39 @@ class Transport:
             self._connection.close()
         self._connection = self._sock = None
 
-    def _exchange(self, request: bytes) -> Message:
+    def _exchange(self, body: bytes, headers: tuple[tuple[str, str], ...]) -> Verdict:
         deadline = monotonic() + self._settings.timeout_s
         connection = self._connection or self._connect(deadline)
         try:
-            answer = connection.exchange(request, deadline)
+            verdict = connection.post(body, headers, deadline)
         except HttpError:
             self.close()
             raise
         self._last_used = time()
-        if not answer.keep_alive:
+        if not connection.reusable:
             self.close()
-        return answer
+        return verdict
 
-    def _connect(self, deadline: float) -> Connection:
+    def _connect(self, deadline: float) -> HttpConnection | GrpcConnection:
         settings, endpoint = self._settings, self._settings.endpoint
         timeout_s = min(_CONNECT_TIMEOUT_S, settings.timeout_s)
         first = settings.proxy or endpoint
         sock = connect(first.host, first.port, timeout_s)
         self._sock = sock
-        if settings.proxy is not None and endpoint.scheme == "https":
+        if settings.proxy is not None and (endpoint.scheme == "https" or settings.grpc):
             from extension.proxy import open_tunnel  # noqa: PLC0415 - for those who need one
 
-            open_tunnel(sock, endpoint, deadline)
+            open_tunnel(sock, endpoint, settings.proxy, deadline)
         stream: socket = sock
         if endpoint.scheme == "https":
             from extension.tls import wrap  # noqa: PLC0415 - 18 ms of imports, for those who need them
 
-            self._sock = stream = wrap(sock, endpoint.host, settings.certificate, deadline - monotonic())
-        self._connection = Connection(stream)
+            protocol = "h2" if settings.grpc else "http/1.1"
+            self._sock = stream = wrap(sock, endpoint.host, settings.certificate, deadline - monotonic(), protocol)
+        if settings.grpc:
+            from extension.otlp_grpc import GrpcConnection  # noqa: PLC0415 - for those who chose it
+
+            self._connection = GrpcConnection(stream, settings)
+        else:
+            self._connection = HttpConnection(stream, settings)
         return self._connection

@@ -26,12 +26,36 @@ class Endpoint:
         """The same with `path` added to its own."""
         return Endpoint(self.scheme, self.host, self.port, self.path.rstrip("/") + "/" + path)
 
-    def moved_to(self, port: int, path: str) -> Endpoint:
-        """The same host, at another port and path."""
-        return Endpoint(self.scheme, self.host, port, path)
+    def with_path(self, path: str) -> Endpoint:
+        """The same host and port with another path."""
+        return Endpoint(self.scheme, self.host, self.port, path)
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.path}"
+
+
+class Proxy:
+    """An HTTP proxy. Its repr leaves the credentials out."""
+
+    __slots__ = ("_credentials", "host", "port")
+
+    def __init__(self, host: str, port: int, credentials: str) -> None:
+        """`credentials`: ``user:password``; empty for none."""
+        self.host = host
+        self.port = port
+        self._credentials = credentials
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """What it wants to be told: Proxy-Authorization (RFC 7617), where it has credentials."""
+        if not self._credentials:
+            return ()
+        from binascii import b2a_base64  # noqa: PLC0415 - for proxies that want a password
+
+        return (("Proxy-Authorization", "Basic " + b2a_base64(self._credentials.encode(), newline=False).decode()),)
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.host}:{self.port})"
 
 
 def parse_url(url: str) -> Endpoint:

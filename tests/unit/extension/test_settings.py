@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from extension import __version__
-from extension.settings import KINDS, SETTINGS, from_environ
+from extension.setting_kinds import KINDS
+from extension.setting_rows import SETTINGS
+from extension.settings import from_environ
 
 ROOT = Path(__file__).resolve().parents[3]
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
@@ -87,12 +89,42 @@ def test_headers_are_decoded_and_never_shown():
         assert "OTEL_EXPORTER_OTLP_HEADERS" in said
 
 
-def test_grpc_is_answered_with_one_line_and_http():
-    grpc = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
-    settings, [said] = read(grpc)
-    assert str(settings.traces.endpoint) == "http://collector:4318/v1/traces"
-    assert "http/protobuf" in said
-    assert "http://collector:4318" in said
+def test_grpc_takes_the_address_as_it_is_and_the_method_of_the_signal_for_a_path():
+    grpc = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317/ignored", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    settings, said = read({**grpc, "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "http/protobuf"})
+    service = "opentelemetry.proto.collector.trace.v1.TraceService"
+    assert str(settings.traces.endpoint) == f"http://collector:4317/{service}/Export"
+    assert (settings.traces.grpc, settings.logs.grpc, said) == (True, False, [])
+    assert str(settings.logs.endpoint) == "http://collector:4317/ignored/v1/logs"
+
+
+@pytest.mark.parametrize(
+    ("value", "host", "port", "authorization"),
+    [
+        ("http://proxy:3128", "proxy", 3128, ""),
+        ("proxy:3128/", "proxy", 3128, ""),
+        ("http://me:s3%40cret@proxy", "proxy", 80, "Basic bWU6czNAY3JldA=="),
+        ("me@proxy:1", "proxy", 1, "Basic bWU="),
+    ],
+)
+def test_a_proxy_with_and_without_a_password(value, host, port, authorization):
+    settings, said = read({**ENDPOINT, "HTTP_PROXY": value})
+    proxy = settings.traces.proxy
+    headers = (("Proxy-Authorization", authorization),) if authorization else ()
+    assert (proxy.host, proxy.port, proxy.headers, said) == (host, port, headers, [])
+    assert "s3" not in repr(proxy)
+
+
+def test_a_secret_has_a_service_a_name_a_port_and_the_token_which_is_not_shown():
+    secret = {"LAMBDASCOPE_HEADERS_SECRET": "ssm:/otel/headers", "AWS_SESSION_TOKEN": "t0ken"}
+    settings, said = read({**ENDPOINT, **secret})
+    found = settings.traces.secret
+    assert (found.service, found.name, found.port, found.token) == ("ssm", "/otel/headers", 2773, "t0ken")
+    assert "t0ken" not in repr(found)
+    assert said == []
+    settings, [said] = read({**ENDPOINT, "LAMBDASCOPE_HEADERS_SECRET": "vault:x"})
+    assert settings.traces.secret is None
+    assert "secretsmanager:NAME or ssm:NAME" in said
 
 
 @pytest.mark.parametrize(
