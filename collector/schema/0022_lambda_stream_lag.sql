@@ -143,7 +143,7 @@ WITH
             (minute - point_before) / 60 AS silent_minutes,
             if(point_after > 0, point_after, last_delivered + 60) - point_before - 60 AS gap_s,
             -- Invocations that the hour before the silence makes one expect in it.
-            ran_hour_before * gap_s / least(3600, greatest(60, point_before + 60 - first_minute)) AS expected,
+            ran_hour_before * gap_s / least(3600, greatest(1800, point_before + 60 - first_minute)) AS expected,
             has_point AND age_ms >= 60000 AND (age_ms >= 3 * usual_age_ms OR usual_age_ms >= 60000) AS lags,
             length(ages) > 1 AS has_slope,
             -- Seconds of age per second, by least squares over a quarter of an hour.
