@@ -79,6 +79,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     bodies = [request.SerializeToString() for request in seed()]
     for rows in decode(Signal.TRACES, bodies):
         store.insert(rows, "seed")
+    for metric, total, most in (("Throttles", 30, 30), ("Invocations", 70, 1), ("IteratorAge", None, 21_600_000)):
+        store.open().insert(
+            "lambda_metrics",
+            [["AWS/Lambda", metric, {"FunctionName": "orders"}, "FunctionName", T0 // 10**9, 60, total, most]],
+            column_names=["Namespace", "MetricName", "Dimensions", "DimensionSet", "Time", "PeriodS", "Sum", "Max"],
+        )
     opened = clickhouse_connect.get_client(dsn=url.dsn)
     yield opened
     opened.close()
@@ -218,9 +224,31 @@ ANSWERS: dict[str, list[tuple[object, ...]]] = {
     "Which requests were tried more than once?": [("j1", 2, 1)],
     "Which sandboxes were made and never used?": [("jobs", "jobs-2", "provisioned-concurrency")],
     "What do extensions add after the answer?": [("api", 10.0, 10.0), ("jobs", 10.0, 10.0)],
+    "What share of each version's invocations waits for an init?": [("api", "1", 33.3), ("jobs", "1", 0.0)],
+    "Who took the concurrency in the minute of a throttle?": [("api", 2), ("jobs", 1)],
+    "What does init cost?": [("api", 0.1), ("jobs", 0.0)],
+    "What is billed, by function?": [("jobs", 2, 0.255), ("api", 3, 0.05)],
+    "Which part of init is the slowest after a release?": [("api", "1", "runtime_and_function_init", 300.0)],
+    "Where do retries pile up?": [("jobs", 1, 2)],
+    "How much of what is billed are extensions?": [("api", 15.0), ("jobs", 2.0)],
+    "How long do invocations take?": [("api", 50.0, 100.0, 100.0), ("jobs", 1000.0, 1000.0, 1000.0)],
+    "What share fails?": [("jobs", 50.0, 1), ("api", 33.3, 0)],
+    "Which errors, over a long time?": [("api", "Function.ValueError", 1), ("jobs", "Sandbox.Timedout", 1)],
+    "Which was the busiest minute?": [(4,)],
+    "How many requests a second, against the quota of 10 for each unit of concurrency?": [(3, 3)],
+    "Which functions are about to run out of memory?": [("jobs", 97.7)],
+    "How many sandboxes does a function need?": [("api", 2, 3), ("jobs", 2, 2)],
+    "How were sandboxes initialised?": [("on-demand", 1), ("provisioned-concurrency", 1)],
+    "Does concurrency add up? (rate times duration)": [("jobs", 0.000283, 0.000283)],
+    "What share of requests was throttled?": [("orders", 30.0)],
+    "How near is the iterator age to the stream's retention of a day?": [("orders", 25.0)],
     "Everything about one request": [("invoke", 40.0, "telemetry"), ("post_runtime", 10.0, "")],
 }
-TIMES_FIRST = {"When was the account's concurrency highest, and who took it?", "Everything about one request"}
+TIMES_FIRST = {
+    "Which was the busiest minute?",
+    "When was the account's concurrency highest, and who took it?",
+    "Everything about one request",
+}
 UNORDERED = {"What do extensions add after the answer?", "Where does a cold start's time go?", "What fails, and how?"}
 
 
