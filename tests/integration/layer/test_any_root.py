@@ -13,7 +13,7 @@ from tests.support.roots import ROOTS, built, memory_limit, sandbox_command
 
 pytestmark = [pytest.mark.layer, pytest.mark.root]
 
-PROTOCOLS = ["http/protobuf"]
+PROTOCOLS = ["http/protobuf", "grpc"]
 
 
 @pytest.fixture(params=ROOTS)
@@ -62,10 +62,10 @@ def test_does_without_proc(serve, unpacked):
 
 
 def test_has_room_in_the_smallest_sandbox_with_a_thousand_variables(serve, trusting):
-    """All is read-only, /tmp is full, PATH empty, and there is no shell; over TLS, which takes most memory."""
+    """All is read-only, /tmp is full, PATH empty, and there is no shell; over TLS and gRPC, which take most memory."""
     layer, certificate = trusting
     many = {f"VARIABLE_{number}": "x" * 3 for number in range(1000)}
-    with memory_limit(mib=128) as group, taking("http/protobuf", certificate) as taken:
+    with memory_limit(mib=128) as group, taking("grpc", certificate) as taken:
         command = sandbox_command(layer, built(ROOTS["nothing"]), memory_group=group)
         said = run_one_invocation(serve(), taken, layer, command, many)
     assert_only_tmp_is_told_of(said)

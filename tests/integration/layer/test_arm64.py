@@ -5,7 +5,6 @@ Needs the network, root and a minute, so it runs in `make soak`; `make test` hol
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -15,8 +14,12 @@ from pathlib import Path
 import pytest
 
 from deploy.layer import elf
+from deploy.layer.certificates import hashed_directory
 from deploy.layer.launcher import host_architecture
+from tests.support.exports import certificate_for_this_host, taking
 from tests.support.layer import ENTRY, IDENTIFIER, INVOKE, REPOSITORY, SHUTDOWN, launched
+from tests.support.one_invocation import run_one_invocation
+from tests.support.roots import ROOTS, built, emulated_command
 
 pytestmark = [
     pytest.mark.layer,
@@ -75,25 +78,33 @@ def test_the_launcher_does_the_protocol_and_serves_events_until_shutdown(root, s
         assert launcher.exit_code() == 0
 
 
-@contextlib.contextmanager
-def bundled_python(root: Path, environment: dict[str, str]):
-    """The bundled Python under QEMU, called as the launcher calls it."""
-    library = root / "lambdascope/lib"
-    (loader,) = library.glob("ld-linux-*")
-    code = "import sys;from extension.__main__ import main;sys.exit(main())"
-    command: list[str | Path] = [shutil.which(QEMU) or QEMU, loader, "--inhibit-cache", "--library-path", library]
-    command += [root / "lambdascope/bin/python3", "-I", "-S", "-E", "-s", "-c", code]
-    with launched(root, environment, command=command) as process:
-        yield process
+@pytest.fixture(scope="module")
+def trusting(root, tmp_path_factory):
+    """A certificate, and a copy of the layer that has its authority among its own."""
+    folder = tmp_path_factory.mktemp("trusting")
+    certificate = certificate_for_this_host(folder)
+    layer = Path(shutil.copytree(root, folder / "opt"))
+    for name, content in hashed_directory(certificate.read_text()).items():
+        (layer / "lambdascope/ca" / name).write_bytes(content)
+    return layer, certificate
 
 
-def test_the_bundled_python_does_the_protocol_and_ends_at_shutdown(root, serve):
-    api = serve()
-    with bundled_python(root, {"AWS_LAMBDA_RUNTIME_API": api.address, "LC_ALL": "C"}) as python:
-        for path in ("register", "telemetry", "next"):
-            api.expect(path)
-        api.answer_held(INVOKE)
-        api.expect("next")
-        api.answer_held(SHUTDOWN)
-        assert python.exit_code() == 0
-        assert "Traceback" not in python.stderr()
+@pytest.mark.root
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_starts_reports_and_exports_where_there_is_nothing(root, trusting, serve, protocol, tls):
+    """Launcher, loader and Python, each started by a kernel that knows QEMU for them, in an empty root."""
+    layer, certificate = trusting if tls else (root, None)
+    interpreter = shutil.which(QEMU)
+    assert interpreter is not None
+    with taking(protocol, certificate) as taken:
+        run_one_invocation(serve(), taken, layer, emulated_command(layer, built(ROOTS["nothing"]), interpreter))
+
+
+def test_two_builds_give_the_same_bytes():
+    done = subprocess.run(
+        ["make", "layer-verify", "ARCH=arm64"], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=900
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    digests = {line.split()[0] for line in done.stdout.splitlines() if line.endswith("layer-arm64.zip")}
+    assert len(digests) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.layer.launcher import TARGETS, WARNINGS, host_architecture, zig_cc
+from extension.setting_rows import PREFIX, SETTINGS
 from tests.support.layer import LAUNCHER_SOURCES
 
 DRIVER = Path(__file__).with_name("parsers.c")
@@ -273,6 +275,24 @@ def test_passes_on_only_the_names_that_may_change_what_the_extension_does(parser
         f"{name}={value}".encode() for name, value in wanted.items()
     )
     assert ("logs", b"0") in found
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.env)
+def test_passes_on_every_setting_of_the_extension_under_each_of_its_names(parsers, setting):
+    names = [setting.env, PREFIX + setting.env] if setting.env.startswith("OTEL_") else [setting.env]
+    names += [setting.env.lower()] if setting.env.endswith("_PROXY") else []
+    found = run(parsers, b"", MODE="environment", **dict.fromkeys(names, "x"))
+    assert {value for name, value in found if name == "kept"} == {f"{name}=x".encode() for name in names}
+
+
+def test_passes_on_no_credentials_and_nothing_that_nobody_reads(parsers):
+    """Each single name that is passed on stands in the extension's sources; TZ is Python's own."""
+    rules = re.findall(r'^    "([A-Za-z_]+)",', (LAUNCHER_SOURCES / "environment.c").read_text(), re.MULTILINE)
+    sources = "".join(file.read_text() for file in LAUNCHER_SOURCES.parent.glob("*.py"))
+    assert len(rules) > 5
+    assert [name for name in rules if f'"{name.upper()}"' not in sources] == ["TZ"]
+    secrets = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "x")
+    assert not [name for name, _ in run(parsers, b"", MODE="environment", **secrets) if name == "kept"]
 
 
 def test_passes_on_no_more_than_there_is_room_for(parsers):
