@@ -2,7 +2,7 @@
 SELECT
     AccountId, Region, InstanceId, FunctionName, FunctionVersion, InitType,
     InitStart, FirstInvoke, LastInvoke, ShutdownAt, ShutdownReason, Invocations
-FROM lambda_sandboxes
+FROM lambda_sandboxes_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
 WHERE coalesce(InitStart, FirstInvoke) < {to:DateTime64(3, 'UTC')}
     AND coalesce(ShutdownAt, LastInvoke, InitStart) >= {from:DateTime64(3, 'UTC')}
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
