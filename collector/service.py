@@ -141,7 +141,8 @@ class Service:
                     await worker.call(jobs.close)
             worker.close()
 
-        self._exits.push_async_callback(stop, asyncio.create_task(run_jobs(jobs, worker, config.jobs_every_s)))
+        running = run_jobs(jobs, worker, config.jobs_every_s, lambda: self._inserter.up)
+        self._exits.push_async_callback(stop, asyncio.create_task(running))
 
     def _start_polling(self) -> None:
         """Ask AWS, where that is wanted. Imported only then: a collector without it needs no boto3."""

@@ -119,13 +119,14 @@ class Jobs:
         self._forget()
 
 
-async def run(jobs: Jobs, worker: Worker, every_s: float) -> None:
-    """Until cancelled. A failure is said once, and tried again."""
+async def run(jobs: Jobs, worker: Worker, every_s: float, ready: Callable[[], bool]) -> None:
+    """Until cancelled, while the store is `ready`. A failure is said once, and tried again."""
     said = ""
     while True:
         began = time.monotonic()
         try:
-            await worker.call(jobs.run)
+            if ready():
+                await worker.call(jobs.run)
         except StoreError as error:
             if str(error) != said:
                 log.warning("jobs: %s; they are tried again", error)
