@@ -24,7 +24,7 @@ from tests.support.collector import CollectorProcess, lambda_span, running_colle
 ROUNDS = 100 if os.environ.get("LAMBDASCOPE_SOAK") == "1" else 4
 SENDERS = 4
 DAY_NS = 86_400 * 10**9
-START_NS = 1_750_000_000 * 10**9
+START_NS = time.time_ns() - 3 * 86_400 * 10**9  # recent: what is older than the retention is removed
 
 
 @dataclass

@@ -28,7 +28,7 @@ from tests.support.small_disk import SmallDisk
 SOAK = os.environ.get("LAMBDASCOPE_SOAK") == "1"
 ROUNDS = 100
 SENDERS = 4
-START_NS = 1_750_000_000 * 10**9
+START_NS = time.time_ns() - 3 * 86_400 * 10**9  # recent: what is older than the retention is removed
 DAY_NS = 86_400 * 10**9
 
 

@@ -27,7 +27,7 @@ from tests.support.collector import (
     wait_for_rows,
 )
 
-START_NS = 1_750_000_000 * 10**9
+START_NS = time.time_ns() - 3 * 86_400 * 10**9  # recent: what is older than the retention is removed
 
 
 def body(name: str, **attributes: str) -> bytes:

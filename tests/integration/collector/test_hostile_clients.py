@@ -13,6 +13,7 @@ import random
 import re
 import resource
 import socket
+import time
 from collections.abc import Iterator
 
 import grpc
@@ -22,7 +23,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from tests.support.collector import CollectorProcess, lambda_span, running_collector, trace_request
 
 ROUNDS = 50_000 if os.environ.get("LAMBDASCOPE_SOAK") == "1" else 500
-START_NS = 1_750_000_000 * 10**9
+START_NS = time.time_ns() - 3 * 86_400 * 10**9  # recent: what is older than the retention is removed
 GOOD = trace_request([lambda_span("good", start_ns=START_NS, duration_ns=1)]).SerializeToString()
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}

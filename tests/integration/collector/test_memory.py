@@ -20,7 +20,7 @@ SOAK = os.environ.get("LAMBDASCOPE_SOAK") == "1"
 MINUTES = float(os.environ.get("LAMBDASCOPE_SOAK_MINUTES", "60")) if SOAK else 0.4
 SETTLED_AFTER_S = 180
 SENDERS = 2
-START_NS = 1_750_000_000 * 10**9
+START_NS = time.time_ns() - 3 * 86_400 * 10**9  # recent: what is older than the retention is removed
 MIB = 1 << 20
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from tests.support.clickhouse_server import free_port
 from tests.support.collector import CollectorProcess, lambda_span, running_collector, trace_request, wait_for_rows
 
-START_NS = 1_750_000_000 * 10**9
+START_NS = time.time_ns() - 3 * 86_400 * 10**9  # recent: what is older than the retention is removed
 
 
 def export(process: CollectorProcess, name: str, spans: int = 1) -> None:
