@@ -100,7 +100,10 @@ class Service:
         if config.store.embedded:
             await self._inserter.call(self._open_store)
             self._inserter.recovered()
-        addresses = await ports.start(http.Pages(self._not_ready, self._metrics), self._firehose_counters)
+        if config.role == "jobs":  # takes nothing in and answers nothing
+            addresses = Addresses("-", "-", "")
+        else:
+            addresses = await ports.start(http.Pages(self._not_ready, self._metrics), self._firehose_counters)
         self._start_jobs()
         self._start_polling()
         self._inserting = asyncio.create_task(self._run_inserter())
