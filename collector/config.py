@@ -253,12 +253,12 @@ SETTINGS: Final = (
     ),
     Setting("role", "all", "receive: store and answer alone; jobs: rollups and tidying alone; all: both", _role),
     Setting("jobs_every_s", "15", "seconds from one pass of the jobs to the next", _seconds),
-    Setting("keep_traces_days", "30", "days that spans are kept; 0 for ever, as with all that follow", _days),
-    Setting("keep_logs_days", "30", "days that log records are kept", _days),
-    Setting("keep_metrics_days", "90", "days that points of metrics, also of CloudWatch, are kept", _days),
-    Setting("keep_invocations_days", "90", "days that invocations and sandboxes are kept", _days),
-    Setting("keep_minutes_days", "90", "days that rollups of minutes are kept", _days),
-    Setting("keep_rollups_days", "400", "days that rollups of hours and days are kept", _days),
+    Setting("keep_traces_days", "0", "days that spans are kept; 0 is for ever, as with all that follow", _days),
+    Setting("keep_logs_days", "0", "days that log records are kept", _days),
+    Setting("keep_metrics_days", "0", "days that points of metrics, also of CloudWatch, are kept", _days),
+    Setting("keep_invocations_days", "0", "days that invocations and sandboxes are kept", _days),
+    Setting("keep_minutes_days", "0", "days that rollups of minutes are kept", _days),
+    Setting("keep_rollups_days", "0", "days that rollups of hours and days are kept", _days),
     Setting(
         "store_max_bytes", "", "what the tables may take on disk; above it the oldest day is dropped", _limit_bytes
     ),

@@ -87,14 +87,21 @@ def test_the_smoke_run_fails_where_a_figure_is_wrong():
     from deploy.local.smoke import differences_of
     from semconv import phases
 
-    summary = {"invocations": 4, "cold_starts": 2, "peak_concurrency": 2}
-    counts = dict.fromkeys((phases.INIT, phases.EXTENSION_INIT, phases.RUNTIME_AND_FUNCTION_INIT, phases.SHUTDOWN), 2)
+    summary = {
+        "invocations": 4, "cold_starts": 2, "peak_concurrency": 2, "throttles": 3, "iterator_age_ms_max": 7,
+    }  # fmt: skip
+    counts = dict.fromkeys((phases.INIT, phases.EXTENSION_INIT, phases.SHUTDOWN), 2)
+    counts |= dict.fromkeys((phases.RUNTIME_AND_FUNCTION_INIT, phases.RUNTIME_INIT, phases.FUNCTION_INIT), 1)
     right = {
         **summary, "lost": 0, "duplicated": 0, "phases": {**counts, phases.INVOKE: 4, phases.POST_RUNTIME: 4},
     }  # fmt: skip
-    assert differences_of(right, summary, sandboxes=2) == []
-    for wrong in ({"invocations": 3}, {"peak_concurrency": 3}, {"lost": 1}, {"duplicated": 1}, {"phases": counts}):
-        assert differences_of({**right, **wrong}, summary, sandboxes=2)
+    assert differences_of(right, summary, sandboxes=2, probed=1) == []
+    wrongs: list[dict[str, object]] = [
+        {"invocations": 3}, {"peak_concurrency": 3}, {"lost": 1}, {"duplicated": 1}, {"throttles": 2},
+        {"iterator_age_ms_max": 0}, {"phases": counts},
+    ]  # fmt: skip
+    for wrong in wrongs:
+        assert differences_of({**right, **wrong}, summary, sandboxes=2, probed=1)
 
 
 def test_waiting_in_vain_says_for_what():
