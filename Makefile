@@ -31,7 +31,7 @@ demo: $(STAMP) dist/layer.zip chromium-if-needed ## run everything here and open
 
 .PHONY: test
 test: $(STAMP) dist/layer.zip chromium nodejs foreign ## every test, fault and load tests at a small size
-	$(BIN)/python -m pytest $(if $(ONLY),-k '$(ONLY)')
+	@$(BIN)/python -m tests.suite $(if $(ONLY),-k '$(ONLY)')
 
 .PHONY: soak
 soak: $(STAMP) dist/layer.zip chromium nodejs foreign foreign-extensions ## the same tests at full size; resumable; one JSON line each; ONLY=name selects

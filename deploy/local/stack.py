@@ -121,6 +121,8 @@ class Stack:
     def __enter__(self) -> Self:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
+        self._firehose_key.write_text(secrets.token_urlsafe(32) + "\n", encoding="utf-8")
+        self._firehose_key.chmod(0o600)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,8 +140,6 @@ class Stack:
 
     def start_collector(self, *arguments: str) -> Collector:
         """Starts the collector with an embedded store of its own, and a key without which it takes no metrics."""
-        self._firehose_key.write_text(secrets.token_urlsafe(32) + "\n", encoding="utf-8")
-        self._firehose_key.chmod(0o600)
         process = self._start(
             "collector",
             ["--data", str(self.folder / "data"), "--grpc-port", str(self.ports.grpc), "--http-port",

@@ -32,6 +32,12 @@ def run(tmp_path_factory):
             "the shutdown spans to be stored",
             timeout_s=30,
         )
+        # What is made of spans is there a moment after them.
+        wait_for(
+            lambda: count(client, "lambda_invocations") >= len(emulator.records("invocation")),
+            "the rows of the invocations to be stored",
+            timeout_s=30,
+        )
         yield Run(answers, summary, emulator, client)
 
 
