@@ -159,10 +159,12 @@ class Exporter:
             self.health.succeeded()
 
     def say_slow(self, waited_s: float) -> None:
-        """Tell that a flush was not over after so long."""
+        """Tell that a flush was not over after so long; nothing where nobody is sent anything."""
+        if not self._channels:
+            return
         endpoints = ", ".join(sorted({str(channel.settings.endpoint) for channel in self._channels}))
         self._diagnostics.say(
-            _TROUBLE, f"{endpoints}: no answer within {waited_s:.1f} s; what is not sent is kept for later"
+            _TROUBLE, f"{endpoints}: no answer within {max(waited_s, 0.0):.1f} s; what is not sent is kept for later"
         )
 
     def _send(self, channel: Channel, batch: Batch) -> Verdict:
