@@ -82,8 +82,9 @@ def post(
 def stored(collector: CollectorProcess, name: str, rows: int) -> int:
     """How many points of a metric there are, doubles included, once there are as many as that."""
     with collector.sql() as client:
-        query = f"SELECT Time FROM lambda_metrics WHERE MetricName = '{name}'"
-        return len(wait_for_rows(client, query, rows, within_s=120))
+        query = f"SELECT count() AS n FROM lambda_metrics WHERE MetricName = '{name}' HAVING n >= {rows}"
+        [(found,)] = wait_for_rows(client, query, 1, within_s=120)
+        return int(str(found))
 
 
 # Limits --------------------------------------------------------------------------------------------------------------
