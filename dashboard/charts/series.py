@@ -55,22 +55,7 @@ def concurrency(
 
 def steps(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours) -> alt.LayerChart:
     """A level per function, as steps: each holds for its whole bucket."""
-    room = base.headroom(window, float(frame[value].max()) if not frame.empty else 0.0)
-    line = (
-        alt.Chart(frames.closed(frame, "FunctionName"))
-        .mark_line(interpolate="step-after", strokeWidth=1.8)
-        .encode(
-            x=base.time_x(),
-            y=base.count_y(value),
-            color=base.colour(by_colour, "FunctionName", "stroke"),
-            tooltip=[
-                *base.when(),
-                alt.Tooltip("FunctionName:N", title="function"),
-                alt.Tooltip(f"{value}:Q", title=unit),
-            ],
-        )
-    )
-    return base.layered(window, [room, line])
+    return levels(frames.closed(frame, "FunctionName"), window, value, unit, by_colour)
 
 
 def levels(

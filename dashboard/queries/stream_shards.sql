@@ -2,7 +2,7 @@
 SELECT
     ResourceAttributes['faas.name'] AS FunctionName,
     SpanAttributes['lambda.event_source_arn'] AS EventSourceArn,
-    coalesce(nullIf(SpanAttributes['lambda.event_shard_id'], ''), SpanAttributes['messaging.destination.partition.id']) AS Shard,
+    SpanAttributes['messaging.destination.partition.id'] AS Shard,
     count() AS Invocations,
     countIf(StatusCode = 'Error') AS Failed,
     max(toFloat64OrNull(SpanAttributes['lambda.iterator_age_ms'])) AS MaxAgeMs,

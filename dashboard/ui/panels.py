@@ -65,6 +65,11 @@ def function_at(run: Run, clicked: pd.Series, begin: str, end: str) -> tuple[str
 
 FINDINGS = 3
 
+NO_COUNTS = (
+    "No event source mapping publishes its event counts. Switch them on, for a few cents a month each: "
+    "`aws lambda update-event-source-mapping --uuid UUID --metrics-config Metrics=EventCount`"
+)
+
 
 def findings(run: Run, rows: Iterable[Finding]) -> None:
     """The likely causes in words on top of a page, the worst first: what to read at three in the morning."""

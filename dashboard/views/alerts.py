@@ -57,17 +57,20 @@ def _severity(width: int = 85) -> object:
     )
 
 
+def _target(run: Run, clicked: pd.Series, begin: str, end: str) -> tuple[str, dict[str, list[str]]]:
+    """The function of an alert around its time; the fleet for an alert that is of no function."""
+    if not clicked["FunctionName"]:
+        return "fleet", run.filters.query()
+    return panels.function_at(run, clicked, begin, end)
+
+
 def _firing(run: Run, firing: pd.DataFrame) -> None:
     text = st.column_config.TextColumn
-
-    def target(clicked: pd.Series) -> tuple[str, dict[str, list[str]]]:
-        page, query = panels.function_at(run, clicked, "Since", "Changed")
-        return (page, query) if clicked["FunctionName"] else ("fleet", run.filters.query())
 
     tables.linked(
         firing.assign(Mark=_marks(firing["LastSeverity"])),
         "alerts-firing",
-        target,
+        lambda clicked: _target(run, clicked, "Since", "Changed"),
         {
             "Mark": _severity(),
             "Since": tables.instants(run.viewer, "Since", "MMM D, HH:mm", 95),
@@ -84,14 +87,10 @@ def _firing(run: Run, firing: pd.DataFrame) -> None:
 def _history(run: Run, history: pd.DataFrame) -> None:
     text = st.column_config.TextColumn
 
-    def target(clicked: pd.Series) -> tuple[str, dict[str, list[str]]]:
-        page, query = panels.function_at(run, clicked, "At", "At")
-        return (page, query) if clicked["FunctionName"] else ("fleet", run.filters.query())
-
     tables.linked(
         history.assign(Mark=_marks(history["Severity"])),
         "alerts-history",
-        target,
+        lambda clicked: _target(run, clicked, "At", "At"),
         {
             "At": tables.instants(run.viewer, "At", "MMM D, HH:mm", 95),
             "Kind": text("What happened", width=100),

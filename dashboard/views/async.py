@@ -13,10 +13,6 @@ NO_ASYNC = (
     "No asynchronous invocation in this time, or no CloudWatch data: deliver a metric stream to the collector's "
     "/firehose, or run its poller (docs/cloudwatch.md)."
 )
-NO_COUNTS = (
-    "No event source mapping publishes its event counts. Switch them on, for a few cents a month each: "
-    "`aws lambda update-event-source-mapping --uuid UUID --metrics-config Metrics=EventCount`"
-)
 LOST = ["Dropped", "DeadLetterErrors", "DestinationFailures", "RecursiveDropped"]
 
 
@@ -83,7 +79,7 @@ def _functions(run: Run, functions: pd.DataFrame) -> None:
 def _funnel(run: Run) -> None:
     rows = run.query("mapping_funnel")
     if rows.empty:
-        nothing(NO_COUNTS)
+        nothing(panels.NO_COUNTS)
         return
     number = st.column_config.NumberColumn
     st.dataframe(

@@ -17,10 +17,6 @@ NO_STREAMS = (
     "deliver a metric stream to the collector's /firehose, or run its poller (docs/cloudwatch.md). A mapping that does "
     "not invoke publishes none, however far behind it is."
 )
-NO_COUNTS = (
-    "No mapping publishes its event counts. Switch them on, for a few cents a month each: "
-    "`aws lambda update-event-source-mapping --uuid UUID --metrics-config Metrics=EventCount`"
-)
 NO_SHARDS = (
     "CloudWatch has one age for all shards of a stream. The opt-in proxy sees each batch: set LAMBDASCOPE_PROXY=1 and "
     "the wrapper on the function (docs/depth.md)."
@@ -151,7 +147,7 @@ def _ages(run: Run) -> None:
 def _ingest(run: Run) -> None:
     rows = run.query("stream_ingest_over_time")
     if rows.empty:
-        nothing(NO_COUNTS)
+        nothing(panels.NO_COUNTS)
         return
     long = rows.melt(id_vars=["Bucket"], var_name="FunctionName", value_name="Records").dropna()
     shown = frames.gaps_by(long, run.window, ["Records"], "FunctionName")
