@@ -16,8 +16,9 @@ from extension.depth import Depth
 from extension.errors import HttpError, MalformedRecord
 from extension.exporter import Exporter
 from extension.flush import FlushPlanner
+from extension.identity import Sandbox
 from extension.journal import Journal, boot_id
-from extension.lifecycle import Lifecycle, Sandbox
+from extension.lifecycle import Lifecycle
 from extension.listener import Listener
 from extension.log_rules import LogRules
 from extension.pipeline import Pipeline

@@ -8,91 +8,30 @@ from __future__ import annotations
 
 from extension import records as r
 from extension.attempts import Attempt, Attempts
-from extension.init_runs import InitRun
+from extension.endings import likely_ending, likely_reason, told_ending
+from extension.identity import Identity, NoMemory
 from extension.init_split import split_of
-from extension.span_builder import Ending, SpanBuilder, SpanStyle
-from extension.timestamps import NS_PER_MS
+from extension.inits import Inits
+from extension.span_builder import Ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
 
     from extension.event_facts import EventFacts
+    from extension.identity import Memory, Sandbox
+    from extension.init_runs import InitRun
     from extension.logs import Line, LogRecord
     from extension.marks import RuntimeMarks
+    from extension.span_builder import SpanBuilder
     from extension.spans import Span
     from extension.state import Remembered
 
-    class Memory(Protocol):
-        """What keeps the life of a sandbox for a process that may come after this one."""
-
-        def settled(self, instance_id: str, *, given: bool) -> None:
-            """The sandbox has its id; `given` says whether from the platform."""
-
-        def began(self, attempt: Attempt) -> None:
-            """An attempt began, or more is known of it."""
-
-        def ended(self, attempt: Attempt, end_ns: int) -> None:
-            """The span of an attempt was made."""
-
-        def forget(self) -> None:
-            """What was remembered is of another sandbox."""
-
 
 _MANAGED_INSTANCES = "lambda-managed-instances"
-_ESTIMATED_STATUS = {"timeout": "timeout", "failure": "error"}
 _MOST_OUTSTANDING = 1024
-_MOST_RUNS = 8
 _MOST_EVENTS = 128
 """Far more than a sandbox has; anything in it can post to the listener, and must not fill our memory."""
-
-
-class Sandbox:
-    """What the environment and the registration say of the sandbox.
-
-    Attributes:
-        function_name: empty where it is not known.
-        initialization_type: AWS_LAMBDA_INITIALIZATION_TYPE; None where it is not set.
-        registered_ns: when our registration was answered.
-        draw_instance_id: makes an id where the platform gives none. Called at most once, and late: clones of a
-            SnapStart snapshot would share what was drawn before it.
-        style: how its spans are to be.
-    """
-
-    __slots__ = ("draw_instance_id", "function_name", "initialization_type", "registered_ns", "style")
-
-    def __init__(
-        self,
-        function_name: str,
-        initialization_type: str | None,
-        registered_ns: int,
-        draw_instance_id: Callable[[], str],
-        style: SpanStyle | None = None,
-    ) -> None:
-        self.style = style or SpanStyle()
-        self.function_name = function_name
-        self.initialization_type = initialization_type
-        self.registered_ns = registered_ns
-        self.draw_instance_id = draw_instance_id
-
-
-class NoMemory:
-    """Keeps nothing."""
-
-    __slots__ = ()
-
-    def settled(self, instance_id: str, *, given: bool) -> None:
-        """Nothing is kept."""
-
-    def began(self, attempt: Attempt) -> None:
-        """Nothing is kept."""
-
-    def ended(self, attempt: Attempt, end_ns: int) -> None:
-        """Nothing is kept."""
-
-    def forget(self) -> None:
-        """Nothing was kept."""
 
 
 class Lifecycle:
@@ -108,17 +47,14 @@ class Lifecycle:
 
     __slots__ = (
         "_attempts",
-        "_builder",
         "_current",
         "_ended",
         "_events",
-        "_life",
+        "_identity",
+        "_inits",
         "_memory",
         "_outstanding",
-        "_recalled_id",
-        "_runs",
         "_sandbox",
-        "_seen_first",
         "invoked_arn",
         "logs_dropped",
         "runtime_start_ns",
@@ -129,14 +65,11 @@ class Lifecycle:
     def __init__(self, sandbox: Sandbox, memory: Memory | None = None) -> None:
         self._sandbox = sandbox
         self._memory: Memory = memory or NoMemory()
-        self._life = 1
-        self._recalled_id: str | None = None
-        self._builder: SpanBuilder | None = None
+        self._identity = Identity(sandbox, self._memory)
         self._attempts = Attempts()
         self._current: Attempt | None = None
         self._outstanding: list[Attempt] = []
-        self._runs: list[InitRun] = []
-        self._seen_first = False
+        self._inits = Inits(sandbox.initialization_type)
         self._ended = False
         self.invoked_arn: str | None = None
         self.logs_dropped = 0
@@ -148,7 +81,7 @@ class Lifecycle:
     @property
     def instance_id(self) -> str:
         """The id of the sandbox: settled when it is first needed, and the same from then on."""
-        return self._built().instance_id
+        return self._built.instance_id
 
     @property
     def settled(self) -> bool:
@@ -173,15 +106,12 @@ class Lifecycle:
 
     def go_on_from(self, remembered: Remembered, now_ns: int) -> None:
         """Take over from the process before this one, which a reset ended before `now_ns`."""
-        self._life = remembered.lives + 1
-        if remembered.instance_id is not None:
-            self._builder = self._builder_for(remembered.instance_id)
-            self._recalled_id = remembered.instance_id if remembered.instance_given else None
+        self._identity.recall(remembered)
         for attempt in remembered.attempts:
             self._attempts.recall(attempt)
             if not attempt.closed:
                 attempt.followed_ns = now_ns
-                attempt.reset = remembered.reason or _guessed_reason(attempt, now_ns)
+                attempt.reset = remembered.reason or likely_reason(attempt, now_ns)
                 self._outstanding.append(attempt)
 
     # What happens ----------------------------------------------------------------------------------------------------
@@ -222,7 +152,7 @@ class Lifecycle:
         attempt = self._attempts.latest(line.request_id) if line.request_id else None
         if attempt is None and self._sandbox.initialization_type != _MANAGED_INSTANCES:
             attempt = self._current
-        return self._built().log_record(line, attempt, now_ns)
+        return self._built.log_record(line, attempt, now_ns)
 
     def in_flight(self, now_ns: int, after_ns: int) -> list[Span]:
         """A start record of each invocation that has been running for `after_ns`, once."""
@@ -233,7 +163,7 @@ class Lifecycle:
                 attempt.told = True
                 self._take_event(attempt)
                 now = Ending(now_ns, None, None, estimated=False, in_flight=True)
-                spans += self._built().invoke(attempt, start_ns, now)
+                spans += self._built.invoke(attempt, start_ns, now)
         return spans
 
     def next_in_flight_ns(self, after_ns: int) -> int | None:
@@ -250,63 +180,37 @@ class Lifecycle:
         spans: list[Span] = []
         for attempt in list(self._outstanding):
             spans += self._close(attempt, event.reason, received_ns)
-        for run in self._runs:
+        for run in self._inits.take():
             spans += self._finish_init(run, None, now_ns)
-        self._runs = []
-        spans.append(self._built().shutdown(event, received_ns, now_ns))
+        spans.append(self._built.shutdown(event, received_ns, now_ns))
         return spans
 
     # Init and restore ------------------------------------------------------------------------------------------------
 
     def _on_init_start(self, record: r.InitStart) -> list[Span]:
         self._settle(record)
-        run = InitRun(self._sandbox.initialization_type, restore=record.restore)
-        run.start = record
-        self._runs.append(run)
-        del self._runs[:-_MOST_RUNS]
+        self._inits.began(record)
         if record.phase != "invoke":
             self._current = None
         under_way = [a for a in self._outstanding if a.start is not None and a.done is None]
         if record.phase == "invoke" and under_way:
-            self._meet(under_way[-1], record.time_ns)
+            self._inits.meet(under_way[-1], record.time_ns)
         return []
 
     def _on_init_runtime_done(self, record: r.InitRuntimeDone) -> list[Span]:
-        run = self._run_of(record)
+        run = self._inits.run_of(record, self._outstanding)
         run.done = record
         return []
 
     def _on_init_report(self, record: r.InitReport) -> list[Span]:
         if record.phase == "init" and record.status != "success":
             self._ended = True  # else it is a part of an invocation, whose report is to come
-        run = self._run_of(record)
+        run = self._inits.run_of(record, self._outstanding)
         run.report = record
         for attempt in self._outstanding:
             if run in attempt.runs:
                 return self._finish_init(run, attempt, record.time_ns)
         return []
-
-    def _run_of(self, record: r.InitRuntimeDone | r.InitReport) -> InitRun:
-        """The run that a record is about: the latest of its kind, or a new one whose start was lost."""
-        known = [*(run for attempt in self._outstanding for run in attempt.runs), *self._runs]
-        for run in reversed(known):
-            if run.restore == record.restore and run.report is None:
-                return run
-        run = InitRun(self._sandbox.initialization_type, restore=record.restore)
-        self._runs.append(run)
-        return run
-
-    def _meet(self, attempt: Attempt, start_ns: int) -> None:
-        """The inits so far are those of this attempt: did it wait for one of them?"""
-        for run in self._runs:
-            run.waited = run.is_waited_for(start_ns)
-            attempt.proactive = attempt.proactive or run.is_proactive_for(start_ns)
-            attempt.waited = bool(attempt.waited) or run.waited
-        if attempt.waited is None and self._seen_first:
-            attempt.waited = False  # not the sandbox's first; of a first one without an init nothing is known
-        attempt.runs += self._runs
-        self._runs = []
-        self._seen_first = True
 
     def _finish_inits(self, attempt: Attempt, now_ns: int) -> list[Span]:
         return [span for run in attempt.runs for span in self._finish_init(run, attempt, now_ns)]
@@ -316,7 +220,7 @@ class Lifecycle:
             return []
         run.sent = True
         split = split_of(run, self.starts, self.runtime_start_ns, self._sandbox.registered_ns)
-        return list(self._built().init(run, attempt if run.waited else None, now_ns, split))
+        return list(self._built.init(run, attempt if run.waited else None, now_ns, split))
 
     # Invocations -----------------------------------------------------------------------------------------------------
 
@@ -330,7 +234,7 @@ class Lifecycle:
         attempt.start = record
         self._current = attempt
         self._expect(attempt)
-        self._meet(attempt, record.time_ns)
+        self._inits.meet(attempt, record.time_ns)
         for run in attempt.runs:
             if run.report is not None:
                 spans += self._finish_init(run, attempt, record.time_ns)
@@ -355,7 +259,7 @@ class Lifecycle:
         start_ns = attempt.start_ns
         if start_ns is not None:
             end_ns = self._ending(attempt, start_ns).end_ns
-            spans.append(self._built().post_runtime(attempt, start_ns, end_ns, record))
+            spans.append(self._built.post_runtime(attempt, start_ns, end_ns, record))
         self._drop(attempt)
         return spans
 
@@ -366,26 +270,18 @@ class Lifecycle:
             return []
         attempt.sent = True
         if attempt.start is None:
-            self._meet(attempt, start_ns)
+            self._inits.meet(attempt, start_ns)
         return self._end(attempt, start_ns, self._ending(attempt, start_ns))
 
     def _end(self, attempt: Attempt, start_ns: int, ending: Ending) -> list[Span]:
         self._take_event(attempt)
         spans = self._finish_inits(attempt, start_ns)
-        spans += self._built().invoke(attempt, start_ns, ending)
+        spans += self._built.invoke(attempt, start_ns, ending)
         self._memory.ended(attempt, ending.end_ns)
         return spans
 
     def _ending(self, attempt: Attempt, start_ns: int) -> Ending:
-        """How an attempt ended, by ``runtimeDone`` or else by its report."""
-        done, report = attempt.done, attempt.report
-        if done is not None:
-            end_ns = done.time_ns if done.duration_ms is None else start_ns + round(done.duration_ms * NS_PER_MS)
-            return Ending(end_ns, done.status, done.error_type, estimated=False)
-        assert report is not None
-        end_ns = report.time_ns if report.duration_ms is None else start_ns + round(report.duration_ms * NS_PER_MS)
-        estimated = self._sandbox.initialization_type != _MANAGED_INSTANCES  # there, the report is all there is
-        return Ending(end_ns, report.status, report.error_type, estimated=estimated)
+        return told_ending(attempt, start_ns, of_managed=self._sandbox.initialization_type == _MANAGED_INSTANCES)
 
     def _supersede(self, attempt: Attempt, next_start_ns: int) -> list[Span]:
         """Another invocation began: what is not known of this one by now will not come."""
@@ -407,13 +303,8 @@ class Lifecycle:
             return []
         attempt.sent = True
         if attempt.start is None:
-            self._meet(attempt, start_ns)
-        deadline_ms = attempt.invoke.deadline_ms if attempt.invoke else None
-        end_ns = min(at_ns, attempt.followed_ns or at_ns)
-        if deadline_ms is not None:
-            end_ns = min(end_ns, round(deadline_ms * NS_PER_MS))
-        status = _ESTIMATED_STATUS.get(attempt.reset or reason)
-        return self._end(attempt, start_ns, Ending(max(start_ns, end_ns), status, None, estimated=True))
+            self._inits.meet(attempt, start_ns)
+        return self._end(attempt, start_ns, likely_ending(attempt, start_ns, reason, at_ns))
 
     # Parts -----------------------------------------------------------------------------------------------------------
 
@@ -432,36 +323,17 @@ class Lifecycle:
         if attempt in self._outstanding:
             self._outstanding.remove(attempt)
 
-    def _settle(self, record: r.InitStart) -> None:
-        """Take the platform's id for the sandbox, if it gives one before ours was needed."""
-        given = record.instance_id
-        if given is None or given.startswith("$") or not _is_token(given):
-            return  # "$LATEST" is what some platforms say for want of one
-        if self._recalled_id not in {None, given}:
-            self._forget()
-        if self._builder is None:
-            self._builder = self._builder_for(given, record.function_name)
-            self._memory.settled(given, given=True)
-
+    @property
     def _built(self) -> SpanBuilder:
-        if self._builder is None:
-            drawn = self._sandbox.draw_instance_id()
-            self._builder = self._builder_for(drawn)
-            self._memory.settled(drawn, given=False)
-        return self._builder
+        return self._identity.builder
 
-    def _builder_for(self, instance_id: str, name: str | None = None) -> SpanBuilder:
-        """`name`: of the function, where the environment does not say."""
-        function_name = self._sandbox.function_name or name or ""
-        return SpanBuilder(function_name, instance_id, self._sandbox.style, self._life)
-
-    def _forget(self) -> None:
-        """What was remembered turns out to be of another sandbox, with which this one shares its /tmp."""
-        self._builder = self._recalled_id = None
-        self._life = 1
-        self._attempts = Attempts()
-        self._outstanding = []
-        self._memory.forget()
+    def _settle(self, record: r.InitStart) -> None:
+        if self._identity.is_of_another(record):
+            self._identity.forget()
+            self._attempts = Attempts()
+            self._outstanding = []
+            self._memory.forget()
+        self._identity.settle(record)
 
     def _on_logs_dropped(self, record: r.LogsDropped) -> list[Span]:
         self.logs_dropped += int(record.dropped_records or 0)
@@ -470,17 +342,6 @@ class Lifecycle:
     def _on_unknown(self, _record: r.UnknownEvent) -> list[Span]:
         self.unknown_events += 1
         return []
-
-
-def _guessed_reason(attempt: Attempt, now_ns: int) -> str:
-    """Why a process was ended that did not hear of a SHUTDOWN: an invocation past its deadline is one reason."""
-    deadline_ms = attempt.invoke.deadline_ms if attempt.invoke else None
-    return "timeout" if deadline_ms is not None and deadline_ms * NS_PER_MS <= now_ns else "failure"
-
-
-def _is_token(text: str) -> bool:
-    """Whether it can stand in a header: the id goes into one."""
-    return text.isascii() and text.isprintable() and " " not in text
 
 
 _HANDLERS: dict[type[r.Record], Callable[..., list[Span]]] = {

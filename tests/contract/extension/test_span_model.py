@@ -8,7 +8,8 @@ import pytest
 
 from extension import records as r
 from extension.attempts import Attempt
-from extension.lifecycle import Lifecycle, Sandbox
+from extension.identity import Sandbox
+from extension.lifecycle import Lifecycle
 from extension.logs import read_line
 from extension.parsing import parse_batch
 from extension.span_builder import SpanStyle

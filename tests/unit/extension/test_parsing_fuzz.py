@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extension import otlp, parsing
-from extension.lifecycle import Lifecycle, Sandbox
+from extension.identity import Sandbox
+from extension.lifecycle import Lifecycle
 from extension.logs import read_line
 from extension.records import FunctionLog, Invoke
 
