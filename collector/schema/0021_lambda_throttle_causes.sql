@@ -186,7 +186,14 @@ WITH
             is_full AND arrayCount(one -> one.11 = 0, throttled_near) < 3 AND (isNotNull(account_limit)
                 OR functions_throttled > 1
                 OR arrayCount(one -> one >= 0.98 * claimed_most, claimed_near) > 1) AS is_account_full,
-            arrayMax(invocations_near) / 60 AS account_per_s
+            -- Where the limit is not known, a level that throttled once is where a rise ended; one that goes on is a limit.
+            if(isNull(account_limit), arrayCount(one -> one.11, throttled_near) < 2,
+                ifNull(claimed_concurrency < 0.995 * account_limit, 0)) AS is_short_of_limit,
+            arrayMax(invocations_near) / 60 AS account_per_s,
+            -- Without the inventory: as many requests as ten times the most that was claimed, minute by minute the same.
+            isNull(account_limit) AND account_per_s >= 9 * arrayMax(claimed_near)
+                AND arrayCount(one -> one >= 0.98 * 60 * account_per_s, invocations_near) > 1
+                AS account_admits_level
         FROM (SELECT * FROM around WHERE throttles > 0) AS a
         LEFT JOIN holders USING (AccountId, Region, minute)
         LEFT JOIN reservations USING (AccountId, Region, FunctionName)
@@ -196,6 +203,7 @@ WITH
     (
         SELECT
             *,
+            max(is_unreserved) OVER (PARTITION BY AccountId, Region, minute) AS throttles_unreserved,
             -- (cause, how sure, what was reserved) for each reservation that may have held.
             arrayMap(reserved -> multiIf(
                 cpu_throttles > 0, ('managed_instance_cpu', 'exact', reserved),
@@ -212,9 +220,10 @@ WITH
                 reserved > 0 AND requests_per_s >= 10 * reserved, ('reserved_request_rate', 'possible', reserved),
                 reserved > 0, ('unknown', 'unknown', reserved),
                 is_account_full AND (reserved = -1 OR is_unreserved OR functions_throttled > 1)
-                    AND NOT (rise >= 800 AND functions_throttled = 1 AND claimed_concurrency < 0.995 * account_limit),
+                    AND NOT (rise >= 800 AND functions_throttled = 1 AND is_short_of_limit),
                     ('account_concurrency', 'likely', reserved),
                 account_per_s >= 9 * account_limit, ('account_request_rate', 'likely', reserved),
+                account_admits_level AND throttles_unreserved, ('account_request_rate', 'possible', reserved),
                 reserved = -2 AND stood_still, ('reserved_zero', 'likely', reserved),
                 is_unreserved AND rise >= 800, ('scaling_rate', 'likely', reserved),
                 is_unreserved AND rise >= 0.5 * busy AND busy > 1, ('scaling_rate', 'possible', reserved),
@@ -276,6 +285,9 @@ SELECT
                 toString(round(coalesce(account_limit, claimed_most))),
                 if(isNull(account_limit), ' (the limit is not known: this is the most that was ever claimed)', ''),
                 if(functions_throttled = 1, '1 function', format('{} functions', toString(functions_throttled)))),
+        Cause = 'account_request_rate' AND isNull(account_limit),
+            format('{} requests per second ran in the account, in more than one minute, with at most {} claimed',
+                toString(round(account_per_s, 1)), toString(round(arrayMax(claimed_near)))),
         Cause = 'account_request_rate',
             format('{} requests per second ran in the account; 10 for each of {} is {}',
                 toString(round(account_per_s, 1)), toString(round(account_limit)), toString(round(10 * account_limit))),

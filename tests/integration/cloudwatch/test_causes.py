@@ -159,6 +159,29 @@ def test_throttles_are_named_by_their_cause(stored: Stored, number: int, polled:
         assert all(row["Evidence"] for row in mine)
 
 
+@pytest.mark.parametrize("polled", [False, True], ids=["without an inventory", "with an inventory"])
+def test_short_requests_above_ten_per_second_and_unit_of_the_accounts_limit(stored: Stored, polled: bool) -> None:
+    incident = {"kind": "account_limit", "requests_per_s": 2500, "duration_ms": 3, "start_h": 0.4, "for_min": 5}
+    limits = {"account_concurrency": 150}
+    fleet = fleet_of(
+        {"functions": 30, "days": 1 / 24, "requests_per_s": 1, "limits": limits, "incidents": [incident]}, 7
+    )
+    run = run_fleet(fleet, START_US)
+    account_id = f"{900 + polled:012d}"
+    insert_points(stored.store, run.points, account_id, account_id=account_id)
+    if polled:
+        poll(stored.client, fleet, account_id)
+    rows = stored.client.query(
+        f"SELECT Cause, Evidence FROM lambda_throttle_causes_between({RANGE}) WHERE AccountId = {{account:String}}"
+        " AND FunctionName = {function:String}",
+        parameters={"account": account_id, "function": fleet.incidents[0].function},
+    ).result_rows
+    truth = {minute: causes for (name, minute), causes in run.throttles.items() if name == fleet.incidents[0].function}
+    assert all(max(causes, key=lambda cause: causes[cause]) == "account_request_rate" for causes in truth.values())
+    assert [cause for cause, _ in rows] == ["account_request_rate"] * len(truth)
+    assert all("requests per second ran in the account" in evidence for _, evidence in rows)
+
+
 def utc(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
