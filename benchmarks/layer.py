@@ -2,15 +2,17 @@
 
 ``next_ms`` and ``cpu_ms_to_ready`` are medians of interleaved runs against an API in this process that answers at once.
 ``init_added_ms`` and ``first_answer_added_ms`` are taken from cold starts of real runtimes in the emulator, interleaved
-with those of the least extension in C and of none. Other work on the machine only ever adds to a cold start, by more
-than what is looked for: so the least of each kind are compared, and the runtime with the largest difference counts.
-``function_of_20_ms`` is the same with a process in place of the runtime, which needs 20 ms of processor time for its
-init and for its answer: that one's medians do not scatter.
+with those of the least extension in C and of none. A cold start scatters by more than what is looked for: so each is
+compared with the one beside it, the median of the differences is taken with its standard error, and the runtime with
+the largest one counts. ``function_of_20_ms`` is the same with a process in place of the runtime, which needs 20 ms of
+processor time for its init and for its answer: that one's medians do not scatter. ``cpu_ms_to_next`` is what the
+extension alone takes of the processor that an init shares with it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -65,14 +67,17 @@ def measure() -> Iterator[Measurement]:
 
 def _time_to_next(launcher: Path, least: Path) -> Iterator[Measurement]:
     ours, theirs = _interleaved(launcher, least)
-    mine, least_ms = statistics.median(ours), statistics.median(theirs)
-    yield Measurement("layer.next_ms", _ms(mine), "ms", {"least_c_extension": _ms(least_ms), "least": _ms(min(ours))})
+    mine, least_ms = (statistics.median(each.next_ms for each in all_) for all_ in (ours, theirs))
+    fastest = min(each.next_ms for each in ours)
+    yield Measurement("layer.next_ms", _ms(mine), "ms", {"least_c_extension": _ms(least_ms), "least": _ms(fastest)})
     yield Measurement("layer.next_ratio_to_c", round(mine / least_ms, 2), "ratio", {"least_c_extension": 1.0})
+    cpu_ms, least_cpu_ms = (statistics.median(each.cpu_ms for each in all_) for all_ in (ours, theirs))
+    yield Measurement("layer.cpu_ms_to_next", _ms(cpu_ms), "ms", {"least_c_extension": _ms(least_cpu_ms)})
 
 
 def _time_to_next_of_a_small_function(launcher: Path, least: Path, group: Path) -> Iterator[Measurement]:
     ours, theirs = _interleaved(launcher, least, group)
-    mine, least_ms = statistics.median(ours), statistics.median(theirs)
+    mine, least_ms = (statistics.median(each.next_ms for each in all_) for all_ in (ours, theirs))
     yield Measurement("layer.next_ms_128mb", _ms(mine), "ms", {"least_c_extension": _ms(least_ms)})
 
 
@@ -98,42 +103,55 @@ def _cold_starts(launcher: Path, least: Path, runs: int, group: Path | None = No
     }
 
 
-def _in_emulator() -> dict[Cell, ColdStart]:
-    """The least cold start of each runtime, at both sizes, without an extension, with the least one, with the layer."""
+def _in_emulator() -> dict[Cell, list[ColdStart]]:
+    """Cold starts of each runtime, at both sizes, without an extension, with the least one, with the layer."""
     with tempfile.TemporaryDirectory(prefix="lambdascope-bench-") as name:
         Path(name).chmod(0o755)  # sandboxes have another user
         layers = {"layer": LAYER_ZIP, "least_c_extension": least_layer(Path(name)), "without_extension": None}
-        taken = cold_starts(layers, (SMALL_MB, FULL_SPEED_MB), ROUNDS)
-    return {
-        cell: ColdStart(min(each.init_ms for each in all_), min(each.answer_ms for each in all_))
-        for cell, all_ in taken.items()
-    }
+        return cold_starts(layers, (SMALL_MB, FULL_SPEED_MB), ROUNDS)
+
+
+_PARTS: Final[tuple[tuple[str, Callable[[ColdStart], float]], ...]] = (
+    ("init", lambda each: each.init_ms),
+    ("first_answer", lambda each: each.answer_ms),
+)
 
 
 def _added(
-    suffix: str, in_emulator: Mapping[Cell, ColdStart], memory_mb: int, alone: Mapping[str, ColdStart]
+    suffix: str, in_emulator: Mapping[Cell, list[ColdStart]], memory_mb: int, alone: Mapping[str, ColdStart]
 ) -> Iterator[Measurement]:
     """What the layer adds to init and to the first answer, in comparison with the least extension."""
-    parts: tuple[tuple[str, Callable[[ColdStart], float]], ...] = (
-        ("init", lambda each: each.init_ms),
-        ("first_answer", lambda each: each.answer_ms),
-    )
-    for name, of in parts:
-        figures = {
-            f"{runtime}_{kind}": _ms(of(in_emulator[Cell(runtime, memory_mb, kind)]))
-            for runtime in RUNTIMES
-            for kind in ("layer", "least_c_extension", "without_extension")
-        }
+    for name, of in _PARTS:
+        figures: dict[str, float] = {}
+        added: list[float] = []
+        for runtime in RUNTIMES:
+            ms = {
+                kind: [of(each) for each in in_emulator[Cell(runtime, memory_mb, kind)]]
+                for kind in ("layer", "least_c_extension", "without_extension")
+            }
+            differences = [ours - theirs for ours, theirs in zip(ms["layer"], ms["least_c_extension"], strict=True)]
+            added.append(statistics.median(differences))
+            figures |= {f"{runtime}_{kind}": _ms(statistics.median(all_)) for kind, all_ in ms.items()}
+            figures[f"{runtime}_added"] = _ms(added[-1])
+            figures[f"{runtime}_added_standard_error"] = _ms(_standard_error_of_median(differences))
         figures |= {f"function_of_20_ms_{kind}": _ms(of(median)) for kind, median in alone.items()}
-        added = max(figures[f"{each}_layer"] - figures[f"{each}_least_c_extension"] for each in RUNTIMES)
-        yield Measurement(f"layer.{name}_added_ms{suffix}", _ms(added), "ms", figures)
+        yield Measurement(f"layer.{name}_added_ms{suffix}", _ms(max(added)), "ms", figures)
 
 
-def _interleaved(launcher: Path, least: Path, group: Path | None = None) -> tuple[list[float], list[float]]:
-    ours, theirs = [], []
+def _standard_error_of_median(values: list[float]) -> float:
+    """From the quartiles, which outliers do not move: 1.253 times that of the mean for a normal distribution."""
+    low, _, high = statistics.quantiles(values, n=4)
+    return 1.253 * (high - low) / 1.349 / math.sqrt(len(values))
+
+
+def _interleaved(launcher: Path, least: Path, group: Path | None = None) -> tuple[list[_Started], list[_Started]]:
+    """Starts of both, in turn, each stopped before the next."""
+    ours: list[_Started] = []
+    theirs: list[_Started] = []
     for _ in range(RUNS):
-        ours.append(_start(launcher, group).next_ms_then_stop())
-        theirs.append(_start(least, group).next_ms_then_stop())
+        for program, taken in ((launcher, ours), (least, theirs)):
+            taken.append(_start(program, group))
+            taken[-1].stop()
     return ours, theirs
 
 
@@ -143,12 +161,9 @@ class _Started:
 
     pid: int
     next_ms: float
+    cpu_ms: float
     port: int
     connection: socket.socket
-
-    def next_ms_then_stop(self) -> float:
-        self.stop()
-        return self.next_ms
 
     def cpu_ms_to_ready(self) -> float:
         """Processor time of all its processes when its listener has answered a delivery."""
@@ -184,8 +199,9 @@ def _start(program: Path, group: Path | None = None) -> _Started:
         connection.sendall(SUBSCRIBED)
         request_of(connection)
         next_ms = (time.perf_counter() - started) * 1e3
+        cpu_ms = _processor_ns(pid) / 1e6
     port = int(subscription.rpartition(b"localdomain:")[2].rstrip(b'"}'))
-    return _Started(pid, next_ms, port, connection)
+    return _Started(pid, next_ms, cpu_ms, port, connection)
 
 
 def _unpacked(folder: Path) -> Path:
