@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from extension.init_runs import InitRun
     from extension.records import Invoke, Report, RuntimeDone, Start
 
+_MOST_ATTEMPTS = 4
+"""How many attempts of a request are remembered: of older ones nothing is to come."""
 _MOST_REQUESTS = 512
 """How many request ids are remembered. Retries come within minutes; one more than this is taken for a first attempt."""
 
@@ -34,6 +36,7 @@ class Attempt:
         proactive: whether its sandbox had been ready for long before it.
         sent: whether its `invoke` span was made.
         told: whether a start record of it was made.
+        early: whether its span was made before anything was known of an init, which may be told of yet.
         closed: whether nothing more is expected for it.
         reset: why the process that saw it begin was ended; empty for one of this process.
         followed_ns: when the next INVOKE event was received, on our clock: it had ended by then.
@@ -42,6 +45,7 @@ class Attempt:
     __slots__ = (
         "closed",
         "done",
+        "early",
         "event",
         "followed_ns",
         "invoke",
@@ -74,6 +78,7 @@ class Attempt:
         self.proactive = False
         self.sent = False
         self.told = False
+        self.early = False
         self.closed = False
         self.reset = ""
         self.followed_ns: int | None = None
@@ -95,6 +100,40 @@ class Attempt:
             if record is not None and record.tracing is not None:
                 return record.tracing
         return None
+
+    def was_under_way(self, time_ns: int) -> bool:
+        """Whether it had begun by then, and had not ended."""
+        if self.start is None or self.start.time_ns > time_ns:
+            return False
+        return self.done is None or self.done.time_ns >= time_ns
+
+    def inits_are_over(self) -> bool:
+        """Whether nothing more can change what is known of the inits before it.
+
+        An init that another one followed was given up; how long one took that is a part of the invocation makes no
+        difference to whether it waited.
+        """
+        runs = [run for run in self.runs if not run.of_snapshot]
+        last = runs[-1] if runs else None
+        return last is not None and (last.end_ns is not None or last.phase == "invoke" or last.sent)
+
+    def judge(self, start_ns: int, *, guess: bool = True) -> None:
+        """Say of each init before it whether it waited for that one: what the records say by now.
+
+        Args:
+            start_ns: its start.
+            guess: whether an init of which no end is known was waited for; else nothing is said.
+        """
+        if not self.runs:
+            return
+        restored = any(run.restore for run in self.runs)
+        for run in self.runs:
+            run.snapshot = run.snapshot or (restored and not run.restore and run.phase != "invoke")
+            if not run.sent:
+                run.waited = run.is_waited_for(start_ns)
+        known = guess or self.inits_are_over()
+        self.waited = any(run.waited for run in self.runs) if known else None
+        self.proactive = known and any(run.is_proactive_for(start_ns) for run in self.runs)
 
     @property
     def arn(self) -> str | None:
@@ -125,35 +164,47 @@ class Attempts:
         That of which all records came before the event was read, too: at a reset they are delivered at once. Of an
         attempt whose start was not seen here, the event was another process's, or it came to its end without one.
         """
-        last = self.latest(invoke.request_id)
-        if last is not None and last.invoke is None:
-            whole = last.start is not None and last.report is not None
-            if whole or not last.closed:
-                return last
+        for attempt in self._by_request.get(invoke.request_id, ()):
+            whole = attempt.start is not None and attempt.report is not None
+            if attempt.invoke is None and (whole or not attempt.closed):
+                return attempt
         return self._add(invoke.request_id)
 
-    def started(self, start: Start) -> Attempt:
-        """The attempt that a ``platform.start`` begins."""
-        last = self.latest(start.request_id)
-        if last is not None and last.start is None and last.done is None and not last.closed:
-            return last
-        return self._add(start.request_id)
+    def started(self, start: Start) -> Attempt | None:
+        """The attempt that a ``platform.start`` begins; None where the record has come before."""
+        attempts = self._by_request.get(start.request_id, [])
+        if any(a.start is not None and a.start.time_ns == start.time_ns for a in attempts):
+            return None
+        waiting = [
+            a
+            for a in attempts
+            if a.start is None and not a.closed and (a.done is None or a.done.time_ns >= start.time_ns)
+        ]
+        of_this_process = [a for a in waiting if not a.reset]
+        return (of_this_process or waiting)[0] if waiting else self._add(start.request_id)
 
-    def ended(self, request_id: str) -> Attempt:
-        """The attempt that a ``platform.runtimeDone`` ends: the last one under way."""
-        attempts = self._by_request.get(request_id, [])
+    def ended(self, done: RuntimeDone) -> Attempt | None:
+        """The attempt that a ``platform.runtimeDone`` ends: the last one that had begun by then.
+
+        None where the record has come before, or its attempt was given up.
+        """
+        attempts = self._by_request.get(done.request_id, [])
+        if any(a.done is not None and a.done.time_ns == done.time_ns for a in attempts):
+            return None
         open_ones = [a for a in attempts if a.done is None and not a.closed]
-        begun = [a for a in open_ones if a.start is not None]
-        return (begun or open_ones)[-1] if open_ones else self._add(request_id)
+        if not open_ones and attempts and attempts[-1].done is None:
+            return None
+        return _begun_by(done.time_ns, open_ones) if open_ones else self._add(done.request_id)
 
-    def reported(self, request_id: str) -> Attempt | None:
-        """The attempt that a ``platform.report`` is about; None where it has its report."""
-        attempts = self._by_request.get(request_id)
+    def reported(self, report: Report) -> Attempt | None:
+        """The attempt that a ``platform.report`` is about; None where it has its report or had this one."""
+        attempts = self._by_request.get(report.request_id)
         if attempts is None:
-            return self._add(request_id)
+            return self._add(report.request_id)
+        if any(a.report is not None and a.report.time_ns == report.time_ns for a in attempts):
+            return None
         waiting = [a for a in attempts if a.report is None]
-        begun = [a for a in waiting if a.start is not None or a.done is not None]
-        return (begun or waiting)[-1] if waiting else None
+        return _begun_by(report.time_ns, waiting) if waiting else None
 
     def is_done(self, request_id: str) -> bool:
         """Whether the last attempt of this request has ended."""
@@ -169,7 +220,14 @@ class Attempts:
         attempts = self._by_request.setdefault(request_id, [])
         attempt = Attempt(request_id, attempts[-1].number + 1 if attempts else 1)
         attempts.append(attempt)
-        del attempts[:-2]  # of older attempts nothing is to come
+        del attempts[:-_MOST_ATTEMPTS]
         if len(self._by_request) > _MOST_REQUESTS:
             del self._by_request[next(iter(self._by_request))]
         return attempt
+
+
+def _begun_by(time_ns: int, attempts: list[Attempt]) -> Attempt:
+    """The last of them that had begun by then, else that had begun at all, else the last."""
+    begun = [a for a in attempts if a.start is not None or a.done is not None]
+    by_then = [a for a in begun if a.start is not None and a.start.time_ns <= time_ns]
+    return (by_then or begun or attempts)[-1]

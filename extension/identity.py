@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from extension.attempts import Attempt
+    from extension.inits import Inits
     from extension.records import InitStart
     from extension.state import Remembered
 
@@ -79,10 +80,12 @@ class NoMemory:
 class Identity:
     """The id of a sandbox, and the builder of the spans that carry it."""
 
-    __slots__ = ("_builder", "_life", "_memory", "_recalled_id", "_sandbox")
+    __slots__ = ("_builder", "_inits", "_life", "_memory", "_recalled_id", "_sandbox")
 
-    def __init__(self, sandbox: Sandbox, memory: Memory) -> None:
+    def __init__(self, sandbox: Sandbox, memory: Memory, inits: Inits) -> None:
+        """`inits`: what the sandbox has gone through; it grows."""
         self._sandbox = sandbox
+        self._inits = inits
         self._memory = memory
         self._life = 1
         self._recalled_id: str | None = None
@@ -124,7 +127,7 @@ class Identity:
     def _builder_for(self, instance_id: str, name: str | None = None) -> SpanBuilder:
         """`name`: of the function, where the environment does not say."""
         function_name = self._sandbox.function_name or name or ""
-        return SpanBuilder(function_name, instance_id, self._sandbox.style, self._life)
+        return SpanBuilder(function_name, instance_id, self._sandbox.style, self._life, self._inits)
 
 
 def _given_id(record: InitStart) -> str | None:

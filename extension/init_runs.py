@@ -20,10 +20,11 @@ class InitRun:
 
     Attributes:
         sent: whether its spans were made.
+        snapshot: whether a restore in the same sandbox shows it to be of a snapshot.
         waited: whether the invocation after it waited for it; None as long as that is not known.
     """
 
-    __slots__ = ("_type", "done", "report", "restore", "sent", "start", "waited")
+    __slots__ = ("_type", "done", "report", "restore", "sent", "snapshot", "start", "waited")
 
     def __init__(self, initialization_type: str | None, *, restore: bool) -> None:
         """`initialization_type`: the sandbox's, where the records do not say."""
@@ -33,6 +34,7 @@ class InitRun:
         self.done: InitRuntimeDone | None = None
         self.report: InitReport | None = None
         self.sent = False
+        self.snapshot = False
         self.waited: bool | None = None
 
     @property
@@ -54,7 +56,9 @@ class InitRun:
     @property
     def of_snapshot(self) -> bool:
         """Whether this is the init that a snapshot was made from: hours or days before this sandbox."""
-        return not self.restore and _SNAP_START in {self.initialization_type, self.phase} and self.phase != "invoke"
+        if self.restore or self.phase == "invoke":
+            return False
+        return self.snapshot or _SNAP_START in {self.initialization_type, self.phase}
 
     @property
     def start_ns(self) -> int | None:

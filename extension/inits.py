@@ -1,4 +1,4 @@
-"""Which invocation an init belongs to, and whether that waited for it. Pure."""
+"""Which invocation an init belongs to. Pure."""
 
 from __future__ import annotations
 
@@ -6,57 +6,130 @@ from extension.init_runs import InitRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from extension.attempts import Attempt
     from extension.records import InitReport, InitRuntimeDone, InitStart
 
 _MOST_RUNS = 8
-"""Far more than a sandbox has; anything in it can post to the listener, and must not fill our memory."""
+"""Far more than a life has; anything in the sandbox can post to the listener, and must not fill our memory."""
+_SUPPRESSED = "invoke"
 
 
 class Inits:
-    """The inits and restores of a sandbox that no invocation has met yet."""
+    """The inits and restores of a sandbox, found by what a record says.
 
-    __slots__ = ("_initialization_type", "_runs", "_seen_first")
+    Attributes:
+        all: in the order in which they were told of.
+        first: the first attempt of this life; None before it.
+    """
+
+    __slots__ = ("_type", "_unmet", "all", "first")
 
     def __init__(self, initialization_type: str | None) -> None:
         """`initialization_type`: the sandbox's, where the records do not say."""
-        self._initialization_type = initialization_type
-        self._runs: list[InitRun] = []
-        self._seen_first = False
+        self._type = initialization_type
+        self._unmet: list[InitRun] = []
+        self.all: list[InitRun] = []
+        self.first: Attempt | None = None
 
-    def began(self, record: InitStart) -> None:
-        """An init or a restore began."""
-        self._add(restore=record.restore).start = record
+    @property
+    def initialization_type(self) -> str | None:
+        """The sandbox's: what the platform says of an init of its own, else the environment."""
+        return next((run.initialization_type for run in self.all if run.initialization_type), self._type)
 
-    def run_of(self, record: InitRuntimeDone | InitReport, outstanding: Iterable[Attempt]) -> InitRun:
-        """The run that a record is about: the latest of its kind, or a new one whose start was lost."""
-        known = [*(run for attempt in outstanding for run in attempt.runs), *self._runs]
-        for run in reversed(known):
-            if run.restore == record.restore and run.report is None:
-                return run
-        return self._add(restore=record.restore)
+    @property
+    def runtime_version(self) -> str | None:
+        """Of the runtime, such as ``python:3.12.v38``."""
+        return next((run.start.runtime_version for run in self.all if run.start and run.start.runtime_version), None)
 
-    def meet(self, attempt: Attempt, start_ns: int) -> None:
-        """The inits so far are those of this attempt: did it wait for one of them?"""
-        for run in self._runs:
-            run.waited = run.is_waited_for(start_ns)
-            attempt.proactive = attempt.proactive or run.is_proactive_for(start_ns)
-            attempt.waited = bool(attempt.waited) or run.waited
-        if attempt.waited is None and self._seen_first:
+    # Records ---------------------------------------------------------------------------------------------------------
+
+    def began(self, record: InitStart) -> InitRun | None:
+        """The run that a record begins; None where the record has come before."""
+        alike = self._alike(record)
+        if any(run.start is not None and run.start.time_ns == record.time_ns for run in alike):
+            return None
+        startless = [run for run in alike if run.start is None and (run.end_ns or 0) >= record.time_ns]
+        run = startless[0] if startless else self._add(restore=record.restore)
+        run.start = record
+        return run
+
+    def done(self, record: InitRuntimeDone) -> InitRun | None:
+        """The run in which the runtime is done; None where the record has come before."""
+        alike = self._alike(record)
+        if any(run.done is not None and run.done.time_ns == record.time_ns for run in alike):
+            return None
+        run = _latest([run for run in alike if run.done is None], record.phase) or self._add(restore=record.restore)
+        run.done = record
+        return run
+
+    def reported(self, record: InitReport) -> InitRun | None:
+        """The run that is over; None where the record has come before."""
+        alike = self._alike(record)
+        if any(run.report is not None and run.report.time_ns == record.time_ns for run in alike):
+            return None
+        run = _latest([run for run in alike if run.report is None], record.phase) or self._add(restore=record.restore)
+        run.report = record
+        return run
+
+    # Attempts --------------------------------------------------------------------------------------------------------
+
+    def meet(self, attempt: Attempt) -> None:
+        """The inits that no attempt has met yet are those of this one."""
+        if self.first is None:
+            self.first = attempt
+        elif attempt is not self.first and attempt.waited is None:
             attempt.waited = False  # not the sandbox's first; of a first one without an init nothing is known
-        attempt.runs += self._runs
-        self._runs = []
-        self._seen_first = True
+        self._give(attempt, self._unmet)
 
-    def take(self) -> list[InitRun]:
-        """Those that no invocation has met, and none will."""
-        runs, self._runs = self._runs, []
-        return runs
+    def place(self, run: InitRun, outstanding: list[Attempt]) -> Attempt | None:
+        """The attempt that a run which has just begun belongs to; None where that is yet to come.
+
+        A suppressed init is a part of the attempt that is under way. An init that began before the first attempt did,
+        and is told of after it, is that attempt's.
+        """
+        start_ns = run.start_ns
+        if start_ns is None:
+            return None
+        first_ns = self.first.start_ns if self.first is not None else None
+        around = [attempt for attempt in outstanding if attempt.was_under_way(start_ns)]
+        if run.phase == _SUPPRESSED and around:
+            owner: Attempt | None = around[-1]
+        else:
+            owner = self.first if first_ns is not None and start_ns <= first_ns else None
+        if owner is not None:
+            self._give(owner, [run])
+        return owner
+
+    def owner_of(self, run: InitRun, outstanding: list[Attempt]) -> Attempt | None:
+        """The attempt that met a run; None where none has yet."""
+        attempts = [*outstanding, self.first] if self.first is not None else outstanding
+        return next((attempt for attempt in attempts if run in attempt.runs), None)
+
+    def _give(self, attempt: Attempt, runs: list[InitRun]) -> None:
+        attempt.runs += [run for run in runs if run not in attempt.runs]
+        attempt.runs.sort(key=_begin_of)
+        self._unmet = [run for run in self._unmet if run not in attempt.runs]
+        start_ns = attempt.start_ns
+        if start_ns is not None:
+            attempt.judge(start_ns)
+
+    def _alike(self, record: InitStart | InitRuntimeDone | InitReport) -> list[InitRun]:
+        return [run for run in self.all if run.restore == record.restore]
 
     def _add(self, *, restore: bool) -> InitRun:
-        run = InitRun(self._initialization_type, restore=restore)
-        self._runs.append(run)
-        del self._runs[:-_MOST_RUNS]
+        run = InitRun(self._type, restore=restore)
+        for runs in (self.all, self._unmet):
+            runs.append(run)
+            del runs[:-_MOST_RUNS]
         return run
+
+
+def _latest(runs: list[InitRun], phase: str | None) -> InitRun | None:
+    """The latest of them, of the phase that is told where one is of it."""
+    of_phase = [run for run in runs if phase is not None and run.phase == phase]
+    found = of_phase or runs
+    return found[-1] if found else None
+
+
+def _begin_of(run: InitRun) -> int:
+    return run.start_ns or run.end_ns or 0

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 
 _MANAGED_INSTANCES = "lambda-managed-instances"
-_MOST_OUTSTANDING = 1024
+_SUPPRESSED, _SUCCESS = "invoke", "success"
+_MOST_OUTSTANDING = 256
 _MOST_EVENTS = 128
 """Far more than a sandbox has; anything in it can post to the listener, and must not fill our memory."""
 
@@ -65,11 +66,11 @@ class Lifecycle:
     def __init__(self, sandbox: Sandbox, memory: Memory | None = None) -> None:
         self._sandbox = sandbox
         self._memory: Memory = memory or NoMemory()
-        self._identity = Identity(sandbox, self._memory)
+        self._inits = Inits(sandbox.initialization_type)
+        self._identity = Identity(sandbox, self._memory, self._inits)
         self._attempts = Attempts()
         self._current: Attempt | None = None
         self._outstanding: list[Attempt] = []
-        self._inits = Inits(sandbox.initialization_type)
         self._ended = False
         self.invoked_arn: str | None = None
         self.logs_dropped = 0
@@ -127,9 +128,9 @@ class Lifecycle:
         self.invoked_arn = event.invoked_arn or self.invoked_arn
         if attempt.sent:
             return []  # its records were quicker; to say that it began would open it again
-        self._expect(attempt)
+        spans = self._expect(attempt, now_ns)
         self._memory.began(attempt)
-        return self._finish(attempt) if attempt.done is not None else []
+        return spans + self._finish_if_whole(attempt)
 
     def on_record(self, record: r.Record) -> list[Span]:
         """A telemetry record was received."""
@@ -150,7 +151,7 @@ class Lifecycle:
         that names none belongs to none.
         """
         attempt = self._attempts.latest(line.request_id) if line.request_id else None
-        if attempt is None and self._sandbox.initialization_type != _MANAGED_INSTANCES:
+        if attempt is None and not self._managed:
             attempt = self._current
         return self._built.log_record(line, attempt, now_ns)
 
@@ -162,6 +163,8 @@ class Lifecycle:
             if start_ns is not None and start_ns + after_ns <= now_ns:
                 attempt.told = True
                 self._take_event(attempt)
+                attempt.judge(start_ns, guess=False)
+                spans += self._finish_inits(attempt)
                 now = Ending(now_ns, None, None, estimated=False, in_flight=True)
                 spans += self._built.invoke(attempt, start_ns, now)
         return spans
@@ -180,8 +183,8 @@ class Lifecycle:
         spans: list[Span] = []
         for attempt in list(self._outstanding):
             spans += self._close(attempt, event.reason, received_ns)
-        for run in self._inits.take():
-            spans += self._finish_init(run, None, now_ns)
+        for run in self._inits.all:
+            spans += self._finish_init(run, self._inits.owner_of(run, []), now_ns)
         spans.append(self._built.shutdown(event, received_ns, now_ns))
         return spans
 
@@ -189,33 +192,53 @@ class Lifecycle:
 
     def _on_init_start(self, record: r.InitStart) -> list[Span]:
         self._settle(record)
-        self._inits.began(record)
-        if record.phase != "invoke":
+        run = self._inits.began(record)
+        if run is None:
+            return []
+        owner = self._inits.place(run, self._outstanding)
+        if owner is not None:
+            return self._amend(owner)
+        if record.phase != _SUPPRESSED:
             self._current = None
-        under_way = [a for a in self._outstanding if a.start is not None and a.done is None]
-        if record.phase == "invoke" and under_way:
-            self._inits.meet(under_way[-1], record.time_ns)
         return []
 
     def _on_init_runtime_done(self, record: r.InitRuntimeDone) -> list[Span]:
-        run = self._inits.run_of(record, self._outstanding)
-        run.done = record
-        return []
+        return self._more_of_init(self._inits.done(record))
 
     def _on_init_report(self, record: r.InitReport) -> list[Span]:
-        if record.phase == "init" and record.status != "success":
+        if record.phase == "init" and record.status != _SUCCESS:
             self._ended = True  # else it is a part of an invocation, whose report is to come
-        run = self._inits.run_of(record, self._outstanding)
-        run.report = record
-        for attempt in self._outstanding:
-            if run in attempt.runs:
-                return self._finish_init(run, attempt, record.time_ns)
-        return []
+        return self._more_of_init(self._inits.reported(record))
 
-    def _finish_inits(self, attempt: Attempt, now_ns: int) -> list[Span]:
-        return [span for run in attempt.runs for span in self._finish_init(run, attempt, now_ns)]
+    def _more_of_init(self, run: InitRun | None) -> list[Span]:
+        """More is known of a run's end: what its attempt was waiting with can be said now."""
+        owner = None if run is None else self._inits.owner_of(run, self._outstanding)
+        if run is None or owner is None:
+            return []
+        if not owner.sent:
+            return self._finish_if_whole(owner)
+        spans = self._finish_init(run, owner, 0) if run.report is not None else []
+        return spans + self._amend(owner)
+
+    def _amend(self, attempt: Attempt) -> list[Span]:
+        """The span of an attempt once more where it was made before anything was known of an init."""
+        start_ns = attempt.start_ns
+        if not attempt.early or not attempt.inits_are_over() or start_ns is None:
+            return []
+        attempt.early = False
+        attempt.judge(start_ns)
+        return [next(self._built.invoke(attempt, start_ns, self._ending(attempt, start_ns)))]
+
+    def _finish_inits(self, attempt: Attempt, now_ns: int | None = None) -> list[Span]:
+        """The spans of the inits before an attempt; where there is no `now_ns`, of those only that are reported."""
+        runs = [run for run in attempt.runs if now_ns is not None or run.report is not None]
+        return [span for run in runs for span in self._finish_init(run, attempt, now_ns or 0)]
 
     def _finish_init(self, run: InitRun, attempt: Attempt | None, now_ns: int) -> list[Span]:
+        """The spans of a run; `now_ns` is its end where the platform told none."""
+        start_ns = attempt.start_ns if attempt is not None else None
+        if attempt is not None and start_ns is not None:
+            attempt.judge(start_ns)
         if run.sent or run.of_snapshot:
             return []
         run.sent = True
@@ -226,85 +249,87 @@ class Lifecycle:
 
     def _on_start(self, record: r.Start) -> list[Span]:
         attempt = self._attempts.started(record)
+        if attempt is None:
+            return []
         spans: list[Span] = []
-        if self._sandbox.initialization_type != _MANAGED_INSTANCES:  # else: requests run side by side
+        if not self._managed:  # else: requests run side by side
             for other in list(self._outstanding):
                 if other is not attempt and (other.start is not None or other.done is not None):
-                    spans += self._supersede(other, record.time_ns)
+                    spans += self._close(other, "", record.time_ns)  # what is not known of it by now will not come
         attempt.start = record
         self._current = attempt
-        self._expect(attempt)
-        self._inits.meet(attempt, record.time_ns)
-        for run in attempt.runs:
-            if run.report is not None:
-                spans += self._finish_init(run, attempt, record.time_ns)
+        spans += self._expect(attempt, record.time_ns)
+        self._inits.meet(attempt)
         self._memory.began(attempt)
-        return spans
+        return spans + self._finish_if_whole(attempt)
 
     def _on_runtime_done(self, record: r.RuntimeDone) -> list[Span]:
-        attempt = self._attempts.ended(record.request_id)
+        attempt = self._attempts.ended(record)
+        if attempt is None:
+            return []
         attempt.done = record
-        self._expect(attempt)
-        if attempt.invoke is None:
-            return []  # its INVOKE event is about to be read, and knows the ARN; the report is the latest for it
-        return self._finish(attempt)
+        return self._expect(attempt, record.time_ns) + self._finish_if_whole(attempt)
 
     def _on_report(self, record: r.Report) -> list[Span]:
         self._ended = True
-        attempt = self._attempts.reported(record.request_id)
+        attempt = self._attempts.reported(record)
         if attempt is None:
             return []
         attempt.report = record
         spans = self._finish(attempt)
         start_ns = attempt.start_ns
         if start_ns is not None:
+            spans += self._finish_inits(attempt, start_ns)
             end_ns = self._ending(attempt, start_ns).end_ns
             spans.append(self._built.post_runtime(attempt, start_ns, end_ns, record))
         self._drop(attempt)
         return spans
+
+    def _finish_if_whole(self, attempt: Attempt) -> list[Span]:
+        """The spans of an attempt that has ended, unless something about it is still to be told.
+
+        Its INVOKE event, which knows the ARN, may be about to be read; the records of the init before it may be late.
+        What does not come until the report, the next invocation or SHUTDOWN is not waited for any longer.
+        """
+        if attempt.done is None or attempt.start is None or attempt.invoke is None:
+            return []
+        return self._finish(attempt) if not attempt.runs or attempt.inits_are_over() else []
 
     def _finish(self, attempt: Attempt) -> list[Span]:
         """The spans of an attempt whose end is known, unless they were made before."""
         start_ns = attempt.start_ns
         if attempt.sent or start_ns is None:
             return []
-        attempt.sent = True
-        if attempt.start is None:
-            self._inits.meet(attempt, start_ns)
         return self._end(attempt, start_ns, self._ending(attempt, start_ns))
 
+    def _close(self, attempt: Attempt, reason: str, at_ns: int) -> list[Span]:
+        """End an attempt of which the platform will say no more."""
+        start_ns = attempt.start_ns
+        self._drop(attempt)
+        if start_ns is None:
+            return []
+        if attempt.done is not None:
+            spans = self._finish(attempt)
+        elif attempt.sent:
+            return []
+        else:
+            spans = self._end(attempt, start_ns, likely_ending(attempt, start_ns, reason, at_ns))
+        return spans + self._finish_inits(attempt, start_ns)
+
     def _end(self, attempt: Attempt, start_ns: int, ending: Ending) -> list[Span]:
+        attempt.sent = True
+        if attempt.start is None:
+            self._inits.meet(attempt)
         self._take_event(attempt)
-        spans = self._finish_inits(attempt, start_ns)
+        attempt.judge(start_ns)
+        attempt.early = attempt.waited is None and not ending.estimated
+        spans = self._finish_inits(attempt)
         spans += self._built.invoke(attempt, start_ns, ending)
         self._memory.ended(attempt, ending.end_ns)
         return spans
 
     def _ending(self, attempt: Attempt, start_ns: int) -> Ending:
-        return told_ending(attempt, start_ns, of_managed=self._sandbox.initialization_type == _MANAGED_INSTANCES)
-
-    def _supersede(self, attempt: Attempt, next_start_ns: int) -> list[Span]:
-        """Another invocation began: what is not known of this one by now will not come."""
-        if attempt.done is not None:
-            spans = self._finish(attempt)
-            self._drop(attempt)
-            return spans
-        return self._close(attempt, "", next_start_ns)
-
-    def _close(self, attempt: Attempt, reason: str, at_ns: int) -> list[Span]:
-        """End an attempt of which the platform will say no more."""
-        if attempt.done is not None:
-            spans = self._finish(attempt)
-            self._drop(attempt)
-            return spans
-        self._drop(attempt)
-        start_ns = attempt.start_ns
-        if attempt.sent or start_ns is None:
-            return []
-        attempt.sent = True
-        if attempt.start is None:
-            self._inits.meet(attempt, start_ns)
-        return self._end(attempt, start_ns, likely_ending(attempt, start_ns, reason, at_ns))
+        return told_ending(attempt, start_ns, of_managed=self._managed)
 
     # Parts -----------------------------------------------------------------------------------------------------------
 
@@ -313,10 +338,15 @@ class Lifecycle:
         if attempt.event is None:
             attempt.event, attempt.payload = self._events.pop(attempt.request_id, (None, None))
 
-    def _expect(self, attempt: Attempt) -> None:
+    @property
+    def _managed(self) -> bool:
+        return self._inits.initialization_type == _MANAGED_INSTANCES
+
+    def _expect(self, attempt: Attempt, now_ns: int) -> list[Span]:
+        """There is more to come for an attempt. Where that never came for many, the oldest is ended."""
         if attempt not in self._outstanding and not attempt.closed and attempt.report is None:
             self._outstanding.append(attempt)
-            del self._outstanding[:-_MOST_OUTSTANDING]
+        return self._close(self._outstanding[0], "", now_ns) if len(self._outstanding) > _MOST_OUTSTANDING else []
 
     def _drop(self, attempt: Attempt) -> None:
         attempt.closed = True

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from extension.event_facts import EventFacts
     from extension.init_runs import InitRun
     from extension.init_split import InitSplit
+    from extension.inits import Inits
     from extension.logs import Line
     from extension.records import PlatformSpan, Report, Shutdown
 
@@ -81,15 +82,15 @@ class SpanStyle:
 class SpanBuilder:
     """Makes the spans of one sandbox."""
 
-    __slots__ = ("_life", "_run", "_style", "function_name", "instance_id")
+    __slots__ = ("_inits", "_life", "_style", "function_name", "instance_id")
 
-    def __init__(self, function_name: str, instance_id: str, style: SpanStyle, life: int) -> None:
-        """`life`: 1, and one more after each reset of the sandbox."""
+    def __init__(self, function_name: str, instance_id: str, style: SpanStyle, life: int, inits: Inits) -> None:
+        """`life`: 1, and one more after each reset of the sandbox. `inits`: what it has gone through; it grows."""
         self.function_name = function_name
         self.instance_id = instance_id
         self._style = style
         self._life = life
-        self._run: InitRun | None = None
+        self._inits = inits
 
     # Invocations -----------------------------------------------------------------------------------------------------
 
@@ -100,11 +101,8 @@ class SpanBuilder:
         if attempt.waited is not None:
             values[a.FAAS_COLDSTART] = attempt.waited
             values[a.PROACTIVE_INIT] = attempt.proactive
-        run = self._run = (
-            attempt.runs[0] if attempt.runs else self._run
-        )  # a warm one runs in what was initialised before
-        _add(values, a.INITIALIZATION_TYPE, run.initialization_type if run else None)
-        _add(values, a.RUNTIME_VERSION, run.start.runtime_version if run and run.start else None)
+        _add(values, a.INITIALIZATION_TYPE, self._inits.initialization_type)
+        _add(values, a.RUNTIME_VERSION, self._inits.runtime_version)
         _add(values, a.INVOKED_ARN, attempt.arn)
         _add_outcome(values, ending.status, ending.error_type)
         values[a.BUSY_START_UNIX_NANO] = _busy_start_ns(attempt, start_ns)

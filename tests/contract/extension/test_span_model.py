@@ -32,8 +32,19 @@ def at(text):
     return ns
 
 
-def sandbox(initialization_type="on-demand", registered_ns=0):
-    return Lifecycle(Sandbox("orders", initialization_type, registered_ns, lambda: INSTANCE))
+def sandbox(initialization_type="on-demand", registered_ns=0, style=None):
+    return Lifecycle(Sandbox("orders", initialization_type, registered_ns, lambda: INSTANCE, style))
+
+
+def initialised(style=None):
+    """A sandbox whose init is over and told, right before everything begins."""
+    lifecycle = sandbox(style=style)
+    feed(lifecycle, init_start(-100), init_done(-1), init_report(0, 100.0))
+    return lifecycle
+
+
+def without_init(spans):
+    return [span for span in spans if span.attributes["lambda.phase"] != "init"]
 
 
 def recorded(name):
@@ -196,7 +207,9 @@ def test_the_xray_header_gives_trace_and_parent_to_all_of_the_invocation():
     [traced] = recorded("start_with_xray_tracing")
     lifecycle.on_invoke(invoke(traced.request_id), 1)
     ended = r.RuntimeDone(time_ns=traced.time_ns + MS, request_id=traced.request_id, duration_ms=1.0, spans=())
-    [span] = feed(lifecycle, traced, ended)
+    reported = r.Report(time_ns=traced.time_ns + MS, request_id=traced.request_id, duration_ms=1.0, spans=())
+    span, after = feed(lifecycle, traced, ended, reported)
+    assert after.trace_id == span.trace_id
     assert span.trace_id.hex() == "6352a70e1e2c502e358361800241fd45"
     assert span.parent_id.hex() == "35465b3a9e2f7c6a"
 
@@ -215,7 +228,7 @@ def test_attempts_of_one_request_in_one_sandbox_stay_apart():
 
 def test_the_report_of_the_first_attempt_may_come_after_the_second_was_invoked():
     """The INVOKE event has a connection of its own: it may be read before the records that are older."""
-    lifecycle = sandbox()
+    lifecycle = initialised()
     lifecycle.on_invoke(invoke(), T0)
     feed(lifecycle, start(0), done(5, 5))
     lifecycle.on_invoke(invoke(), T0 + 60_000 * MS)
@@ -358,13 +371,13 @@ def test_of_a_first_invocation_without_init_records_nobody_knows_whether_it_was_
 @pytest.mark.parametrize("order", ["ISD", "SID", "SDI"])
 def test_invoke_event_start_and_done_in_any_order_make_the_same_span(order):
     """runtimeDone is never before start, which is the same stream; the INVOKE event may be anywhere."""
-    lifecycle = sandbox()
+    lifecycle = initialised()
     steps = {
         "I": lambda: lifecycle.on_invoke(invoke(), T0),
         "S": lambda: feed(lifecycle, start(0)),
         "D": lambda: feed(lifecycle, done(5, 5)),
     }
-    [span] = [span for step in order for span in steps[step]()]
+    [span] = without_init(span for step in order for span in steps[step]())
     assert (span.start_ns, span.end_ns) == (T0, T0 + 5 * MS)
     assert span.attributes["aws.lambda.invoked_arn"] == ARN
     assert lifecycle.is_done(ID)
@@ -452,9 +465,9 @@ def test_a_failed_init_is_the_end_of_its_process(status, knows):
 
 
 def test_a_lost_start_is_told_by_the_duration():
-    lifecycle = sandbox()
+    lifecycle = initialised()
     lifecycle.on_invoke(invoke(), T0 - 3 * MS)
-    [span] = feed(lifecycle, done(5, 5))
+    span, _ = without_init(feed(lifecycle, done(5, 5), report(6, 6.0)))
     assert (span.start_ns, span.end_ns) == (T0, T0 + 5 * MS)
 
 
@@ -583,13 +596,14 @@ def test_fixtures_are_json_that_people_can_read():
 
 def test_a_long_invocation_is_told_of_once_while_it_runs():
     """In-flight: the id is the final one's, there is no status, and the final span has no mark of it."""
-    lifecycle = sandbox()
+    lifecycle = initialised()
     lifecycle.on_invoke(invoke(), T0)
     assert lifecycle.next_in_flight_ns(10_000 * MS) is None  # of an invocation without platform.start nothing is known
     feed(lifecycle, start(1))
     assert lifecycle.next_in_flight_ns(10_000 * MS) == T0 + 10_001 * MS
     assert lifecycle.in_flight(T0 + 10_000 * MS, 10_000 * MS) == []
-    [record] = lifecycle.in_flight(T0 + 10_001 * MS, 10_000 * MS)
+    init, record = lifecycle.in_flight(T0 + 10_001 * MS, 10_000 * MS)
+    assert init.attributes["lambda.phase"] == "init"  # it is told of by now, as of each invocation that came so far
     assert lifecycle.in_flight(T0 + 20_000 * MS, 10_000 * MS) == []
     assert lifecycle.next_in_flight_ns(10_000 * MS) is None
     assert (record.start_ns, record.end_ns, record.status_code) == (T0 + 1 * MS, T0 + 10_001 * MS, 0)
@@ -601,20 +615,18 @@ def test_a_long_invocation_is_told_of_once_while_it_runs():
 
 
 def test_compact_has_the_response_on_the_invocation():
-    style = SpanStyle(compact=True)
-    lifecycle = Lifecycle(Sandbox("orders", "on-demand", 0, lambda: INSTANCE, style))
+    lifecycle = initialised(SpanStyle(compact=True))
     lifecycle.on_invoke(invoke(), T0)
     part = r.PlatformSpan(name="responseLatency", start_ns=T0, duration_ms=2.5)
     other = r.PlatformSpan(name="runtimeOverhead", start_ns=T0, duration_ms=0.25)
-    [span] = feed(lifecycle, start(1), done(21, 20.0, spans=(part, other)))
+    [span] = without_init(feed(lifecycle, start(1), done(21, 20.0, spans=(part, other))))
     assert span.attributes["lambda.response_latency_ms"] == 2.5
     assert span.attributes["lambda.runtime_overhead_ms"] == 0.25
     assert "lambda.response_duration_ms" not in span.attributes
 
 
 def test_the_extension_says_what_it_costs_on_these_spans():
-    style = SpanStyle(lambda phase: {"lambda.extension.cpu_ms": 1.5, "for": phase})
-    lifecycle = Lifecycle(Sandbox("orders", "on-demand", 0, lambda: INSTANCE, style))
+    lifecycle = sandbox(style=SpanStyle(lambda phase: {"lambda.extension.cpu_ms": 1.5, "for": phase}))
     spans = whole_cold_start(lifecycle)
     spans += lifecycle.on_shutdown(r.Shutdown(reason="spindown"), T0 + 200 * MS, T0 + 201 * MS)
     costs = {span.attributes["lambda.phase"]: span.attributes.get("for") for span in spans}
