@@ -13,7 +13,7 @@ from collector.aws.errors import AwsError
 from collector.cloudwatch import spooled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from clickhouse_connect.driver.client import Client
 
@@ -85,14 +85,13 @@ class MetricsPoller:
             )
             progress.write(self._store, state, now_s * 1000)
         if self._config.backfill_h:
-            self._backfill(found, state.since_s, now_s, say)
+            self._backfill(state.since_s, now_s, say)
         return state
 
     def _discover(self, now_s: int) -> list[Series]:
         """By ListMetrics and ListFunctions; never by tags, which not every function has."""
         place = self._place
-        listed = place.pages("cloudwatch", "list_metrics", "Metrics", Namespace=series.NAMESPACE, RecentlyActive="PT3H")
-        metrics = list(listed)
+        metrics = list(self._listed(RecentlyActive="PT3H"))
         try:
             functions = list(place.pages("lambda", "list_functions", "Functions"))
         except AwsError as error:
@@ -110,6 +109,9 @@ class MetricsPoller:
             if one["FunctionName"] not in known and _modified_s(one) > now_s - _NEW_FOR_S
         ]
         return series.discovered(metrics, new, self._config)
+
+    def _listed(self, **which: str) -> Iterator[dict[str, Any]]:
+        return self._place.pages("cloudwatch", "list_metrics", "Metrics", Namespace=series.NAMESPACE, **which)
 
     def _read(self, wanted: Sequence[Query], window: Window) -> Counts:
         """Ask for a window and store it, batch by batch."""
@@ -129,7 +131,7 @@ class MetricsPoller:
             total += Counts(calls, calls * len(batch), len(found))
         return total
 
-    def _backfill(self, found: Sequence[Series], since_s: int, now_s: int, say: Callable[[str], None]) -> None:
+    def _backfill(self, since_s: int, now_s: int, say: Callable[[str], None]) -> None:
         place, config = self._place, self._config
         state = progress.read(self._client, BACKFILL, place.account_id, place.region)
         if not state.since_s:  # to where the ordinary polls began
@@ -138,6 +140,8 @@ class MetricsPoller:
         windows = series.backfill(state.since_s, state.through_s, now_s)
         if not windows:
             return
+        # What has rested for hours has a past all the same: all that CloudWatch lists, which is of the last two weeks.
+        found = series.discovered(list(self._listed()), [], config)
         wanted = series.queries(found, config)
         metrics = sum(len(batch) for window in windows for batch in series.batches(wanted, window))
         say(

@@ -175,7 +175,8 @@ WITH
             -- Throttled, and nothing ran: no limit above 0 of its own does that.
             arrayExists(one -> one.3 = 0 AND one.4 = 0, throttled_near) AS stood_still,
             -- Concurrency that is not in the unreserved figure is reserved or provisioned; some of it may be this one's.
-            busy > 0 AND arrayMax(one -> one.12, throttled_near) < 0.5 * busy AS is_unreserved,
+            -- The highest of both fall into different moments, which leaves little of a small difference.
+            busy > 0 AND arrayMax(one -> one.12, throttled_near) < if(busy < 10, 1, 0.5 * busy) AS is_unreserved,
             arrayCount(one -> one.4 = busy, throttled_near) > 1 OR length(throttled_near) = 1 AS is_level,
             arrayCount(one -> one.1 IN (minute - 60, minute + 60), throttled_near) < 2 AS is_edge,
             -- Requests per second are admitted at the same rate, minute by minute, however many come.

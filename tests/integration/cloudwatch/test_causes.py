@@ -93,7 +93,7 @@ def throttled_fleet(number: int) -> Fleet:
         incident.update(start_h=0.4 + 0.6 * index, for_min=draw.choice([3, 5, 12]))
     return fleet_of(
         {
-            "functions": draw.choice([30, 60]),
+            "functions": draw.choice([40, 60]),
             "days": (0.6 * len(incidents) + 0.6) / 24,
             "requests_per_s": draw.choice([1, 3]),
             "limits": {"account_concurrency": quota},
