@@ -268,7 +268,8 @@ class Agent:
         began = monotonic()
         request = self._exporter.request()
         if not self._reactor.run_until(lambda: self._exporter.is_over(request), until):
-            self._exporter.say_slow(until - began)
+            if until > began:  # else there was no time for it: that is not the collector's doing
+                self._exporter.say_slow(until - began)
             return False
         return self._exporter.health.failures == 0
 

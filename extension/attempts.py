@@ -38,6 +38,7 @@ class Attempt:
         told: whether a start record of it was made.
         early: whether its span was made before anything was known of an init, which may be told of yet.
         closed: whether nothing more is expected for it.
+        seen_ns: when it was first looked at while it was running, on our clock.
         reset: why the process that saw it begin was ended; empty for one of this process.
         followed_ns: when the next INVOKE event was received, on our clock: it had ended by then.
     """
@@ -57,6 +58,7 @@ class Attempt:
         "request_id",
         "reset",
         "runs",
+        "seen_ns",
         "sent",
         "start",
         "told",
@@ -79,6 +81,7 @@ class Attempt:
         self.sent = False
         self.told = False
         self.early = False
+        self.seen_ns: int | None = None
         self.closed = False
         self.reset = ""
         self.followed_ns: int | None = None
@@ -100,6 +103,14 @@ class Attempt:
             if record is not None and record.tracing is not None:
                 return record.tracing
         return None
+
+    def running_since_ns(self, start_ns: int, after_ns: int) -> int:
+        """Since when it has been running; `start_ns`, unless that was `after_ns` ago when it was first looked at.
+
+        Then the platform's clock is not ours, or its records are of another day.
+        """
+        seen_ns = self.seen_ns
+        return start_ns if seen_ns is None or seen_ns < start_ns + after_ns else seen_ns
 
     def was_under_way(self, time_ns: int) -> bool:
         """Whether it had begun by then, and had not ended."""

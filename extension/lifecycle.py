@@ -160,7 +160,8 @@ class Lifecycle:
         spans: list[Span] = []
         for attempt in self._running():
             start_ns = attempt.start_ns
-            if start_ns is not None and start_ns + after_ns <= now_ns:
+            attempt.seen_ns = attempt.seen_ns or now_ns
+            if start_ns is not None and attempt.running_since_ns(start_ns, after_ns) + after_ns <= now_ns:
                 attempt.told = True
                 self._take_event(attempt)
                 attempt.judge(start_ns, guess=False)
@@ -171,8 +172,9 @@ class Lifecycle:
 
     def next_in_flight_ns(self, after_ns: int) -> int | None:
         """When :meth:`in_flight` has something to say next, as things are; None for never."""
-        starts = [attempt.start_ns for attempt in self._running()]
-        return min((ns + after_ns for ns in starts if ns is not None), default=None)
+        starts = [(attempt, attempt.start_ns) for attempt in self._running()]
+        due = [one.running_since_ns(ns, after_ns) + after_ns for one, ns in starts if ns is not None]
+        return min(due, default=None)
 
     def _running(self) -> list[Attempt]:
         """What the platform said has begun, and of which no start record was made."""

@@ -614,6 +614,17 @@ def test_a_long_invocation_is_told_of_once_while_it_runs():
     assert "lambda.in_flight" not in final.attributes
 
 
+def test_what_began_long_before_it_was_heard_of_is_told_of_after_as_long_again():
+    """Records of another day, or of another clock, are no long invocation."""
+    lifecycle = initialised()
+    lifecycle.on_invoke(invoke(), T0)
+    feed(lifecycle, start(1))
+    now_ns = T0 + 86_400_000 * MS
+    assert lifecycle.in_flight(now_ns, 10_000 * MS) == []
+    assert lifecycle.next_in_flight_ns(10_000 * MS) == now_ns + 10_000 * MS
+    assert phases(lifecycle.in_flight(now_ns + 10_000 * MS, 10_000 * MS)) == ["init", "invoke"]
+
+
 def test_compact_has_the_response_on_the_invocation():
     lifecycle = initialised(SpanStyle(compact=True))
     lifecycle.on_invoke(invoke(), T0)
