@@ -7,13 +7,14 @@ that is invoked directly may get anything, so that nothing here trusts a type, a
 from __future__ import annotations
 
 from extension import event_shapes as shapes
+from extension.event_readers import event_source_arn
 from extension.event_record import (
     as_dict,
     as_list,
     as_text,
     first_of,
-    links_of_headers,
     links_of_records,
+    links_of_request,
 )
 from extension.json_pieces import last_number, last_text, read_beginning
 from extension.records import Record
@@ -117,10 +118,9 @@ def facts_of(captured: Captured) -> EventFacts:
             trigger=shape.trigger,
             faas_trigger=shape.faas_trigger,
             source_arn=shape.arn(event),
-            batch_size=_count(captured, records) if shape.batched else None,
             first_ns=shape.time_ns(event),
             last_ns=shape.time_ns(event),
-            links=links_of_headers(as_dict(event.get("headers"))),
+            links=links_of_request(event),
             ages=False,
         )
     return _of_records(source, event, records, captured)
@@ -140,7 +140,7 @@ def _of_records(
         faas_trigger=source.faas_trigger,
         source_arn=arn,
         batch_size=_count(captured, records),
-        partition=partitions.pop() if len(partitions) == 1 else None,
+        partition=as_text(event.get("shardId")) or (partitions.pop() if len(partitions) == 1 else None),
         first_ns=source.time_ns(first),
         last_ns=_last_time(source, last, times, whole=whole),
         attempt=max((a for a in attempts if a is not None), default=None),
@@ -161,10 +161,13 @@ def _last_time(source: shapes.Source, last: dict[str, Any], times: list[int], *,
 def _records_of(event: dict[str, Any], captured: Captured) -> list[dict[str, Any]]:
     """The records that can be read: of a long event those at its beginning, and the last one."""
     found: list[dict[str, Any]] = []
-    for name in ("Records", "records", "messages", "rmqMessagesByQueue", "events"):
+    for name in ("Records", "records", "messages", "events", "tasks"):
         value = event.get(name)
         lists = list(value.values()) if isinstance(value, dict) else [value]
         found += [record for one in lists for record in as_list(one) if isinstance(record, dict)]
+    for name, messages in as_dict(event.get("rmqMessagesByQueue")).items():
+        queue = {"queue": name.partition("::")[0]}
+        found += [{**record, **queue} for record in as_list(messages) if isinstance(record, dict)]
     if not captured.suffix:
         return found
     hints: dict[str, Any] = {name: last_text(captured.suffix, name) for name in _HINTED_TEXTS}
@@ -177,12 +180,15 @@ def _records_of(event: dict[str, Any], captured: Captured) -> list[dict[str, Any
 
 
 def _source_of(event: dict[str, Any], records: list[dict[str, Any]]) -> shapes.Source | None:
-    """By the name that AWS gives the source, in the records or beside them."""
+    """By the name that AWS gives the source, in the records or beside them; else by the event's members."""
     for one in (event, *records[:1], *records[-1:]):
         name = as_text(first_of(one, "eventSource", "EventSource"))
         if name in shapes.SOURCES:
             return shapes.SOURCES[name]
-    return shapes.CLOUDFRONT if records and "cf" in records[0] else None
+    if "window" in event and not records:  # the last of a window of a stream: state only
+        service = (event_source_arn(event) or "").split(":")[2:3]
+        return shapes.SOURCES.get("aws:" + "".join(service))
+    return next((source for fits, source in shapes.BATCHES if fits(event)), None)
 
 
 def _count(captured: Captured, records: list[dict[str, Any]]) -> int | None:

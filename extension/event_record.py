@@ -63,19 +63,27 @@ def links_of_records(records: list[dict[str, Any]]) -> tuple[Link, ...]:
     return tuple(links)
 
 
-def links_of_headers(headers: dict[str, Any]) -> tuple[Link, ...]:
-    """The context in a request's headers, whose names are in any case."""
-    for name, value in headers.items():
-        link = _of_traceparent(value) if name.lower() == "traceparent" else None
-        if link is not None:
-            return (link,)
-    return ()
+def links_of_request(event: dict[str, Any]) -> tuple[Link, ...]:
+    """The context in a request's headers, whose names are in any case: W3C's, else X-Ray's."""
+    headers = as_dict(event.get("multiValueHeaders")) | as_dict(event.get("headers"))
+    values = {name.lower(): _first_value(value) for name, value in headers.items()}
+    link = _of_traceparent(values.get("traceparent")) or _of_x_ray(values.get("x-amzn-trace-id"))
+    return (link,) if link is not None else ()
+
+
+def _first_value(value: object) -> object:
+    """Of a header that may be a list of several."""
+    return value[0] if isinstance(value, list) and value else value
 
 
 def _contexts_of(record: dict[str, Any]) -> list[Link]:
-    """Attributes of SQS and SNS messages, SQS's own X-Ray header, headers of Kafka records."""
+    """Attributes of SQS and SNS messages, headers and properties of brokers' messages, else X-Ray's own attribute."""
     attributes = as_dict(first_of(record, "messageAttributes")) or as_dict(at(record, "Sns", "MessageAttributes"))
-    found = [_of_traceparent(first_of(as_dict(attributes.get("traceparent")), "stringValue", "Value"))]
+    found = [
+        _of_traceparent(first_of(as_dict(attributes.get("traceparent")), "stringValue", "Value")),
+        _of_traceparent(at(record, "properties", "traceparent")),
+        _of_traceparent(_text_of_bytes(at(record, "basicProperties", "headers", "traceparent", "bytes"))),
+    ]
     headers = as_list(record.get("headers"))
     found += [_of_traceparent(_text_of_bytes(as_dict(header).get("traceparent"))) for header in headers]
     if not any(found):

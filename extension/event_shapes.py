@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from extension.event_record import arn_or_none, as_dict, as_list, as_text, at, first_of, numbers_of
-from extension.timestamps import parse_time_ns
+from extension import event_readers as r
+from extension.event_record import arn_or_none, as_dict, first_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     Event = dict[str, Any]
 
 HTTP, PUBSUB, DATASOURCE, TIMER, OTHER = "http", "pubsub", "datasource", "timer", "other"
-_NS_PER_S, _NS_PER_MS = 1e9, 1e6
-_LATEST_NS = 1 << 63
-_IOT_BUTTON = frozenset({"serialNumber", "batteryVoltage", "clickType"})
+_NS_PER_S, _NS_PER_MS, _NS_PER_US = 1e9, 1e6, 1e3
 
 
 class Source:
@@ -52,10 +50,10 @@ class Source:
         self.faas_trigger = faas_trigger
         self.messaging_system = messaging_system
         self.time_ns = time_ns
-        self.arn = arn or _event_source_arn
-        self.partition = partition or _nothing
-        self.attempt = attempt or _nothing
-        self.destination = destination or _nothing
+        self.arn = arn or r.event_source_arn
+        self.partition = partition or r.nothing
+        self.attempt = attempt or r.nothing
+        self.destination = destination or r.nothing
         self.grouped = grouped
         self.ages = ages
 
@@ -63,7 +61,7 @@ class Source:
 class Shape:
     """A source that is known by the members of its event."""
 
-    __slots__ = ("arn", "batched", "faas_trigger", "fits", "time_ns", "trigger")
+    __slots__ = ("arn", "faas_trigger", "fits", "time_ns", "trigger")
 
     def __init__(
         self,
@@ -73,198 +71,118 @@ class Shape:
         *,
         arn: Callable[[Event], str | None] | None = None,
         time_ns: Callable[[Event], int | None] | None = None,
-        batched: bool = False,
     ) -> None:
         self.trigger = trigger
         self.faas_trigger = faas_trigger
         self.fits = fits
-        self.arn = arn or _nothing
-        self.time_ns = time_ns or _nothing
-        self.batched = batched
-
-
-# Reading -------------------------------------------------------------------------------------------------------------
-
-
-def _nothing(_event: Event) -> None:
-    return None
-
-
-def _event_source_arn(record: Event) -> str | None:
-    return arn_or_none(first_of(record, "eventSourceARN", "eventSourceArn"))
-
-
-def _below(*path: str) -> Callable[[Event], str | None]:
-    """An ARN that is there."""
-    return lambda event: arn_or_none(at(event, *path))
-
-
-def _scaled(factor: float, *paths: tuple[str, ...]) -> Callable[[Event], int | None]:
-    """A time since the epoch at the first of these paths that has one; `factor` makes nanoseconds of it."""
-
-    def read(record: Event) -> int | None:
-        for path in paths:
-            number = numbers_of(at(record, *path))
-            if number is not None and 0 < number * factor < _LATEST_NS:
-                return round(number * 1000) * round(factor) // 1000
-        return None
-
-    return read
-
-
-def _written(*paths: tuple[str, ...]) -> Callable[[Event], int | None]:
-    """A time in words likewise."""
-
-    def read(record: Event) -> int | None:
-        times = (parse_time_ns(at(record, *path)) for path in paths)
-        return next((time for time in times if time is not None), None)
-
-    return read
-
-
-def _shard(record: Event) -> str | None:
-    """``shardId-000000000006:4959…`` is an event id of Kinesis."""
-    shard = (as_text(record.get("eventID")) or "").partition(":")[0]
-    return shard if shard.startswith("shardId-") and len(shard) < 64 else None
-
-
-def _kafka_partition(record: Event) -> str | None:
-    number = numbers_of(record.get("partition"))
-    return str(int(number)) if number is not None and 0 <= number < 1 << 31 else None
-
-
-def _receive_count(record: Event) -> int | None:
-    number = numbers_of(at(record, "attributes", "ApproximateReceiveCount"))
-    return int(number) if number is not None and number < 1 << 31 else None
-
-
-def _topic(record: Event) -> str | None:
-    return as_text(record.get("topic"))
-
-
-def _queue_of_broker(record: Event) -> str | None:
-    return as_text(at(record, "destination", "physicalName"))
-
-
-def _of_context(*names: str) -> Callable[[Event], object]:
-    return lambda event: all(name in as_dict(event.get("requestContext")) for name in names)
-
-
-def _with(*names: str) -> Callable[[Event], object]:
-    return lambda event: all(name in event for name in names)
-
-
-def _function_url(event: Event) -> object:
-    domain = as_text(at(event, "requestContext", "domainName")) or ""
-    return ".lambda-url." in domain
-
-
-def _from(source: str) -> Callable[[Event], object]:
-    """An event of EventBridge, of this source; of any where it is empty."""
-    return lambda event: (
-        ("detail-type" in event and "detail" in event and isinstance(event.get("source"), str))
-        and source in {"", event["source"]}
-    )
-
-
-def _rule(event: Event) -> str | None:
-    """Of a schedule, the rule is the resource."""
-    resources = as_list(event.get("resources"))
-    return arn_or_none(resources[0]) if resources else None
-
-
-def _iot(event: Event) -> object:
-    """Lambda's documents know IoT by its button only: a rule sends whatever its SELECT makes."""
-    return event.keys() >= _IOT_BUTTON or ("deviceInfo" in event and "deviceEvent" in event)
-
-
-def _schedule(event: Event) -> object:
-    return _from("aws.events")(event) or _from("aws.scheduler")(event)
-
-
-def _state_machine(event: Event) -> object:
-    """The context object, where the state machine passes it on (``"Payload.$": "$$"``)."""
-    return isinstance(event.get("StateMachine"), dict) and isinstance(event.get("Execution"), dict)
-
-
-def _cognito(event: Event) -> object:
-    pool = "userPoolId" in event and "triggerSource" in event
-    return pool or ("identityPoolId" in event and "datasetName" in event)
+        self.arn = arn or r.nothing
+        self.time_ns = time_ns or r.nothing
 
 
 # The tables ----------------------------------------------------------------------------------------------------------
 
-_KAFKA_TIME = _scaled(_NS_PER_MS, ("timestamp",))
-_BROKER_TIME = _scaled(_NS_PER_MS, ("timestamp",), ("brokerInTime",))
+_KAFKA_TIME = r.scaled(_NS_PER_MS, ("timestamp",))
+_BROKER_TIME = r.scaled(_NS_PER_MS, ("timestamp",), ("brokerInTime",))
+_ARRIVAL_MS = r.scaled(_NS_PER_MS, ("approximateArrivalTimestamp",))
 
 SOURCES: dict[str, Source] = {
     "aws:sqs": Source(
         "sqs", PUBSUB, "aws_sqs",
-        time_ns=_scaled(_NS_PER_MS, ("attributes", "SentTimestamp"), ("SentTimestamp",)), attempt=_receive_count,
+        time_ns=r.scaled(_NS_PER_MS, ("attributes", "SentTimestamp"), ("SentTimestamp",)), attempt=r.receive_count,
     ),
     "aws:sns": Source(
-        "sns", PUBSUB, "aws.sns", time_ns=_written(("Sns", "Timestamp"), ("Timestamp",)), arn=_below("Sns", "TopicArn")
+        "sns", PUBSUB, "aws.sns",
+        time_ns=r.written(("Sns", "Timestamp"), ("Timestamp",)), arn=r.below("Sns", "TopicArn"),
     ),
     "aws:kinesis": Source(
         "kinesis", PUBSUB, "aws_kinesis",
-        time_ns=_scaled(_NS_PER_S, ("kinesis", "approximateArrivalTimestamp"), ("approximateArrivalTimestamp",)),
-        partition=_shard, ages=True,
+        time_ns=r.scaled(_NS_PER_S, ("kinesis", "approximateArrivalTimestamp"), ("approximateArrivalTimestamp",)),
+        partition=r.shard, ages=True,
     ),
     "aws:dynamodb": Source(
         "dynamodb", DATASOURCE,
-        time_ns=_scaled(_NS_PER_S, ("dynamodb", "ApproximateCreationDateTime"), ("ApproximateCreationDateTime",)),
+        time_ns=r.scaled(_NS_PER_S, ("dynamodb", "ApproximateCreationDateTime"), ("ApproximateCreationDateTime",)),
         ages=True,
     ),
     "aws:kafka": Source(
         "msk", PUBSUB, "kafka",
-        time_ns=_KAFKA_TIME, partition=_kafka_partition, destination=_topic, grouped=True, ages=True,
+        time_ns=_KAFKA_TIME, partition=r.kafka_partition, destination=r.topic, grouped=True, ages=True,
     ),
     "SelfManagedKafka": Source(
         "kafka", PUBSUB, "kafka",
-        time_ns=_KAFKA_TIME, partition=_kafka_partition, destination=_topic, grouped=True, ages=True,
+        time_ns=_KAFKA_TIME, partition=r.kafka_partition, destination=r.topic, grouped=True, ages=True,
     ),
-    "aws:mq": Source("mq", PUBSUB, "activemq", time_ns=_BROKER_TIME, destination=_queue_of_broker),
-    "aws:rmq": Source("mq", PUBSUB, "rabbitmq", time_ns=_nothing, grouped=True),
+    "aws:mq": Source("mq", PUBSUB, "activemq", time_ns=_BROKER_TIME, destination=r.queue_of_broker),
+    "aws:rmq": Source("mq", PUBSUB, "rabbitmq", time_ns=r.nothing, destination=r.queue_of_broker, grouped=True),
     "aws:docdb": Source(
-        "documentdb", DATASOURCE, time_ns=_scaled(_NS_PER_S, ("event", "clusterTime", "$timestamp", "t")), ages=True
+        "documentdb", DATASOURCE, time_ns=r.scaled(_NS_PER_S, ("event", "clusterTime", "$timestamp", "t")), ages=True
     ),
-    "aws:s3": Source("s3", DATASOURCE, time_ns=_written(("eventTime",)), arn=_below("s3", "bucket", "arn")),
-    "aws:ses": Source("ses", OTHER, time_ns=_written(("ses", "mail", "timestamp"))),
-    "aws:codecommit": Source("codecommit", OTHER, time_ns=_written(("eventTime",))),
+    "aws:s3": Source("s3", DATASOURCE, time_ns=r.written(("eventTime",)), arn=r.below("s3", "bucket", "arn")),
+    "aws:ses": Source("ses", OTHER, time_ns=r.written(("ses", "mail", "timestamp"))),
+    "aws:codecommit": Source("codecommit", OTHER, time_ns=r.written(("eventTime",))),
 }  # fmt: skip
 """By ``eventSource``."""
 
-CLOUDFRONT = Source("cloudfront", HTTP, time_ns=_nothing)
+BATCHES: tuple[tuple[Callable[[Event], object], Source], ...] = (
+    (r.below_first("Records", "cf"), Source("cloudfront", HTTP, time_ns=r.nothing)),
+    (
+        r.having("deliveryStreamArn", "records"),
+        Source("firehose", DATASOURCE, time_ns=_ARRIVAL_MS, arn=r.below("deliveryStreamArn"),
+               partition=r.firehose_shard),
+    ),
+    (
+        r.having("applicationArn", "invocationId", "records"),
+        Source("kinesis-analytics", DATASOURCE, time_ns=_ARRIVAL_MS, arn=r.below("applicationArn")),
+    ),
+    (
+        r.having("invocationSchemaVersion", "job", "tasks"),
+        Source("s3-batch", DATASOURCE, time_ns=r.nothing, arn=r.below("s3BucketArn")),
+    ),
+)  # fmt: skip
+"""Records that do not name their source; the first whose event fits counts."""
 
 SHAPES: tuple[Shape, ...] = (
-    Shape("alb", HTTP, _of_context("elb"), arn=_below("requestContext", "elb", "targetGroupArn")),
-    Shape("function-url", HTTP, _function_url, time_ns=_scaled(_NS_PER_MS, ("requestContext", "timeEpoch"))),
-    Shape(
-        "apigateway-websocket", HTTP, _of_context("connectionId", "eventType"),
-        time_ns=_scaled(_NS_PER_MS, ("requestContext", "requestTimeEpoch")),
-    ),
-    Shape(
-        "apigateway-v2", HTTP, _of_context("http", "apiId"),
-        time_ns=_scaled(_NS_PER_MS, ("requestContext", "timeEpoch")),
-    ),
-    Shape(
-        "apigateway", HTTP, lambda e: "httpMethod" in e and "requestContext" in e,
-        time_ns=_scaled(_NS_PER_MS, ("requestContext", "requestTimeEpoch")),
-    ),
     Shape("apigateway-authorizer", HTTP, lambda e: "type" in e and ("methodArn" in e or "routeArn" in e),
-          arn=lambda e: arn_or_none(first_of(e, "methodArn", "routeArn"))),
-    Shape("schedule", TIMER, _schedule, arn=_rule, time_ns=_written(("time",))),
-    Shape("eventbridge", PUBSUB, _from(""), arn=_rule, time_ns=_written(("time",))),
-    Shape("cognito", OTHER, _cognito),
-    Shape("stepfunctions", OTHER, _state_machine, arn=_below("StateMachine", "Id"),
-          time_ns=_written(("State", "EnteredTime"))),
-    Shape("codepipeline", OTHER, _with("CodePipeline.job")),
+          arn=lambda e: arn_or_none(first_of(e, "methodArn", "routeArn")),
+          time_ns=r.scaled(_NS_PER_MS, ("requestContext", "timeEpoch"), ("requestContext", "requestTimeEpoch"))),
+    Shape("alb", HTTP, r.of_context("elb"), arn=r.below("requestContext", "elb", "targetGroupArn")),
+    Shape("vpc-lattice", HTTP, r.lattice, arn=r.below("requestContext", "serviceArn"),
+          time_ns=r.scaled(_NS_PER_US, ("requestContext", "timeEpoch"))),
+    Shape("function-url", HTTP, r.function_url, time_ns=r.scaled(_NS_PER_MS, ("requestContext", "timeEpoch"))),
+    Shape(
+        "apigateway-websocket", HTTP, r.of_context("connectionId", "eventType"),
+        time_ns=r.scaled(_NS_PER_MS, ("requestContext", "requestTimeEpoch")),
+    ),
+    Shape(
+        "apigateway-v2", HTTP, r.of_context("http", "apiId"),
+        time_ns=r.scaled(_NS_PER_MS, ("requestContext", "timeEpoch")),
+    ),
+    Shape("appsync", HTTP, r.app_sync),
+    Shape(
+        "apigateway", HTTP, r.having("httpMethod", "requestContext"),
+        time_ns=r.scaled(_NS_PER_MS, ("requestContext", "requestTimeEpoch")),
+    ),
+    Shape("schedule", TIMER, r.schedule, arn=r.rule, time_ns=r.written(("time",))),
+    Shape("eventbridge", PUBSUB, r.from_bus(""), arn=r.rule, time_ns=r.written(("time",))),
+    Shape("cloudwatch-alarm", PUBSUB, r.having("alarmArn", "alarmData"), arn=r.below("alarmArn"),
+          time_ns=r.written(("time",))),
+    Shape("cognito", OTHER, r.cognito),
+    Shape("stepfunctions", OTHER, r.state_machine, arn=r.below("StateMachine", "Id"),
+          time_ns=r.written(("State", "EnteredTime"))),
+    Shape("codepipeline", OTHER, r.having("CodePipeline.job")),
     Shape("cloudwatch-logs", DATASOURCE, lambda e: "data" in as_dict(e.get("awslogs"))),
-    Shape("config", OTHER, _with("invokingEvent", "configRuleName"), arn=_below("configRuleArn")),
-    Shape("iot", PUBSUB, _iot),
-    Shape("firehose", DATASOURCE, _with("deliveryStreamArn", "records"), arn=_below("deliveryStreamArn"), batched=True),
-    Shape("s3-batch", DATASOURCE, _with("invocationSchemaVersion", "job", "tasks")),
-    Shape("cloudformation", OTHER, _with("RequestType", "StackId", "ResponseURL"), arn=_below("StackId")),
+    Shape("config", OTHER, r.having("invokingEvent", "resultToken"), arn=r.below("configRuleArn")),
+    Shape("iot", PUBSUB, r.iot, arn=r.below("templateArn"), time_ns=r.written(("deviceEvent", "reportedTime"))),
+    Shape("cloudformation", OTHER, r.having("RequestType", "StackId", "ResponseURL"), arn=r.below("StackId")),
+    Shape("s3-object-lambda", HTTP, r.object_lambda, arn=r.below("configuration", "accessPointArn")),
+    Shape("secretsmanager", OTHER, r.having("Step", "SecretId", "ClientRequestToken"), arn=r.below("SecretId")),
+    Shape("connect", OTHER, lambda e: "Name" in e and "ContactData" in as_dict(e.get("Details")),
+          arn=r.below("Details", "ContactData", "InstanceARN")),
+    Shape("lex", OTHER, r.lex),
+    Shape("alexa", OTHER, r.alexa, time_ns=r.written(("request", "timestamp"))),
+    Shape("bedrock-agent", OTHER, r.having("messageVersion", "agent", "actionGroup")),
+    Shape("lambda-destination", PUBSUB, r.destination_of, arn=r.below("requestContext", "functionArn"),
+          time_ns=r.written(("timestamp",))),
 )  # fmt: skip
 """The first that fits counts."""
 

@@ -23,7 +23,8 @@ def parse_time_ns(text: object) -> int | None:
     """Nanoseconds since the epoch of an RFC 3339 time; None where it cannot be read.
 
     Lenient where Lambda's own documents are: a colon before the milliseconds (``12:01:23:521Z``), a space for the
-    ``T``, a comma in the fraction, and no offset (taken as UTC). Digits beyond nanoseconds are cut off.
+    ``T``, a comma in the fraction, an offset without a colon, and none (taken as UTC). Digits beyond nanoseconds are
+    cut off.
     """
     global _minute  # noqa: PLW0603 - one value that is replaced as a whole, so that threads cannot disagree
     if not isinstance(text, str) or len(text) < 19 or not text.isascii():
@@ -85,8 +86,8 @@ def _fraction(rest: str) -> tuple[int, str]:
 def _offset_s(offset: str) -> int:
     if offset in {"", "Z", "z"}:
         return 0
-    hours, colon, minutes = offset[1:].partition(":")
-    if offset[0] not in "+-" or not colon or len(hours) != 2 or len(minutes) != 2:
+    digits = offset[1:3] + offset[-2:]
+    if offset[0] not in "+-" or offset[3:-2] not in {"", ":"} or len(offset) < 5 or not digits.isdigit():
         raise ValueError("not an offset")
-    seconds = int(hours) * 3600 + int(minutes) * 60
+    seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
     return seconds if offset[0] == "+" else -seconds

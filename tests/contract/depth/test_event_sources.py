@@ -115,6 +115,12 @@ def mq(time_ms: int) -> dict[str, Any]:
             "properties": {"index": "1"}}  # fmt: skip
 
 
+def firehose(arrival_ms: int, shard: int) -> dict[str, Any]:
+    return {"recordId": "1", "approximateArrivalTimestamp": arrival_ms, "data": "SGVsbG8gV29ybGQ=",
+            "kinesisRecordMetadata": {"shardId": f"shardId-{shard:012d}", "partitionKey": "4d1ad2b9",
+                                      "approximateArrivalTimestamp": arrival_ms}}  # fmt: skip
+
+
 def put(*path: Any) -> Callable[[dict[str, Any], str], object]:
     """Put the text there, in the first and in the last of the event's records."""
 
@@ -226,8 +232,10 @@ CASES = {
     "Amazon MQ, RabbitMQ": Case(
         {"eventSource": "aws:rmq", "eventSourceArn": "arn:aws:mq:us-east-2:111122223333:broker:pizza:b-9bcf",
          "rmqMessagesByQueue": {"pizzaQueue::/": [{"basicProperties": {"contentType": "text/plain",
-                                "timestamp": "Jan 1, 1970, 12:33:41 AM"}, "redelivered": False, "data": "eyJ0="}]}},
-        "mq", "pubsub", "arn:aws:mq:us-east-2:111122223333:broker:pizza:b-9bcf", 1, destination="b-9bcf",
+                                "timestamp": "Jan 1, 1970, 12:33:41 AM", "headers": {"traceparent": {
+                                "bytes": list(TRACEPARENT.encode())}}}, "redelivered": False, "data": "eyJ0="}]}},
+        "mq", "pubsub", "arn:aws:mq:us-east-2:111122223333:broker:pizza:b-9bcf", 1, destination="pizzaQueue",
+        linked=True,
         enlarge=put("rmqMessagesByQueue", dict, any, "data"),
     ),
     "DocumentDB": Case(
@@ -299,6 +307,153 @@ CASES = {
          "region": "us-east-1", "records": [{"recordId": "1", "data": "SGk="}, {"recordId": "2", "data": "SGk="}]},
         "firehose", "datasource", "arn:aws:firehose:us-east-1:123456789012:deliverystream/d", 2,
         enlarge=put("records", any, "data"),
+    ),
+    "Firehose, behind a Kinesis stream": Case(
+        {"invocationId": "i", "sourceKinesisStreamArn": "arn:aws:kinesis:us-east-1:123456789012:stream/s",
+         "deliveryStreamArn": "arn:aws:firehose:us-east-1:123456789012:deliverystream/d", "region": "us-east-1",
+         "records": [firehose(1664028793294, 3), firehose(1664028820148, 3)]},
+        "firehose", "datasource", "arn:aws:firehose:us-east-1:123456789012:deliverystream/d", 2,
+        1664028793294 * MS, 1664028820148 * MS, partition="shardId-000000000003",
+    ),
+    "Kinesis Data Analytics": Case(
+        {"invocationId": "i", "applicationArn": "arn:aws:kinesisanalytics:us-west-2:123456789012:application/a",
+         "records": [{"recordId": "1", "lambdaDeliveryRecordMetadata": {"retryHint": 0}, "data": "SGk="}]},
+        "kinesis-analytics", "datasource", "arn:aws:kinesisanalytics:us-west-2:123456789012:application/a", 1,
+    ),
+    "S3 Batch Operations": Case(
+        {"invocationSchemaVersion": "1.0", "invocationId": "i", "job": {"id": "f3cc4f60"},
+         "tasks": [{"taskId": "t", "s3Key": "k.jpg", "s3VersionId": "1", "s3BucketArn": "arn:aws:s3:::bucket-1"}]},
+        "s3-batch", "datasource", "arn:aws:s3:::bucket-1", 1,
+    ),
+    "S3 Object Lambda": Case(
+        {"xAmzRequestId": "1a5ed718", "getObjectContext": {"inputS3Url": "https://x", "outputRoute": "r"},
+         "configuration": {"accessPointArn": "arn:aws:s3-object-lambda:us-east-1:111122223333:accesspoint/a"},
+         "userRequest": {"url": "https://y", "headers": {}}, "userIdentity": {"type": "IAMUser"}},
+        "s3-object-lambda", "http", "arn:aws:s3-object-lambda:us-east-1:111122223333:accesspoint/a",
+    ),
+    "request authorizer of a REST API": Case(
+        {"type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:123456789012:abc/test/GET/request",
+         "resource": "/request", "path": "/request", "httpMethod": "GET", "headers": {},
+         "requestContext": {"path": "/request", "httpMethod": "GET", "apiId": "abc"}},
+        "apigateway-authorizer", "http", "arn:aws:execute-api:us-east-1:123456789012:abc/test/GET/request",
+    ),
+    "request authorizer of an HTTP API": Case(
+        {"version": "2.0", "type": "REQUEST", "identitySource": ["u"], "routeKey": "$default",
+         "routeArn": "arn:aws:execute-api:us-east-1:123456789012:abc/test/GET/request",
+         "requestContext": {"apiId": "abc", "http": HTTP_V2, "timeEpoch": 1583348638390}},
+        "apigateway-authorizer", "http", "arn:aws:execute-api:us-east-1:123456789012:abc/test/GET/request",
+        first_ns=1583348638390 * MS, last_ns=1583348638390 * MS,
+    ),
+    "request authorizer of a WebSocket API": Case(
+        {"type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:123456789012:abc/prod/$connect",
+         "requestContext": {"routeKey": "$connect", "eventType": "CONNECT", "connectionId": "FDmBI",
+                            "requestTimeEpoch": 1737995987617, "apiId": "abc"}},
+        "apigateway-authorizer", "http", "arn:aws:execute-api:us-east-1:123456789012:abc/prod/$connect",
+        first_ns=1737995987617 * MS, last_ns=1737995987617 * MS,
+    ),
+    "Application Load Balancer, headers of many values": Case(
+        {"requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:us-east-2:1:targetgroup/x/4"}},
+         "httpMethod": "GET", "path": "/", "multiValueHeaders": {
+             "x-amzn-trace-id": [f"Root=1-{TRACE[:8]}-{TRACE[8:]};Parent={SPAN};Sampled=1"]}, "body": ""},
+        "alb", "http", "arn:aws:elasticloadbalancing:us-east-2:1:targetgroup/x/4", linked=True,
+    ),
+    "VPC Lattice": Case(
+        {"version": "2.0", "path": "/", "method": "POST", "headers": {"traceparent": [TRACEPARENT]},
+         "requestContext": {"serviceNetworkArn": "arn:aws:vpc-lattice:us-east-2:123456789012:servicenetwork/sn-0",
+                            "serviceArn": "arn:aws:vpc-lattice:us-east-2:123456789012:service/svc-0",
+                            "region": "us-east-2", "timeEpoch": "1690497599177430"}},
+        "vpc-lattice", "http", "arn:aws:vpc-lattice:us-east-2:123456789012:service/svc-0",
+        first_ns=1690497599177430000, last_ns=1690497599177430000, linked=True,
+    ),
+    "VPC Lattice, version 1": Case(
+        {"raw_path": "/", "method": "GET", "headers": {}, "query_string_parameters": {}, "body": "",
+         "is_base64_encoded": False}, "vpc-lattice", "http",
+    ),
+    "AppSync resolver": Case(
+        {"arguments": {"id": "1"}, "identity": None, "source": None, "request": {"headers": {}}, "prev": None,
+         "info": {"selectionSetList": ["id"], "parentTypeName": "Mutation", "fieldName": "f", "variables": {}}},
+        "appsync", "http",
+    ),
+    "CloudWatch alarm": Case(
+        {"source": "aws.cloudwatch", "alarmArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:a",
+         "accountId": "123456789012", "time": "2023-08-04T12:36:15.490+0000", "region": "us-east-1",
+         "alarmData": {"alarmName": "a", "state": {"value": "ALARM"}}},
+        "cloudwatch-alarm", "pubsub", "arn:aws:cloudwatch:us-east-1:123456789012:alarm:a",
+        first_ns=1691152575490 * MS, last_ns=1691152575490 * MS,
+    ),
+    "CodeCommit": Case(
+        records({"awsRegion": "us-east-2", "codecommit": {"references": [{"commit": "5e4", "ref": "refs/heads/main"}]},
+                 "eventId": "31ade2c7", "eventName": "ReferenceChanges", "eventSource": "aws:codecommit",
+                 "eventSourceARN": "arn:aws:codecommit:us-east-2:123456789012:r", "eventPartNumber": 1,
+                 "eventTime": "2019-03-12T20:58:25.400+0000", "eventTotalParts": 1}),
+        "codecommit", "other", "arn:aws:codecommit:us-east-2:123456789012:r", 1,
+        1552424305400 * MS, 1552424305400 * MS,
+    ),
+    "DynamoDB streams in windows": Case(
+        {**records(dynamodb(1479499740)), "window": {"start": "2020-07-30T17:00:00Z", "end": "2020-07-30T17:05:00Z"},
+         "state": {}, "shardId": "shardId-00000001", "isFinalInvokeForWindow": False},
+        "dynamodb", "datasource",
+        "arn:aws:dynamodb:us-east-2:111122223333:table/TestTable/stream/2015-05-11T21:21:33.291", 1,
+        1479499740 * S, 1479499740 * S, partition="shardId-00000001",
+    ),
+    "the last one of a window, without records": Case(
+        {"Records": [], "window": {}, "state": {}, "shardId": "shardId-000000000006", "isFinalInvokeForWindow": True,
+         "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/s"},
+        "kinesis", "pubsub", "arn:aws:kinesis:us-east-1:123456789012:stream/s", 0,
+        partition="shardId-000000000006", destination="s",
+    ),
+    "EventBridge Scheduler": Case(
+        {**EVENTBRIDGE, "detail-type": "Scheduled Event", "source": "aws.scheduler",
+         "resources": ["arn:aws:scheduler:us-east-1:123456789012:schedule/default/s"], "detail": "{}"},
+        "schedule", "timer", "arn:aws:scheduler:us-east-1:123456789012:schedule/default/s",
+        first_ns=1444323186 * S, last_ns=1444323186 * S,
+    ),
+    "IoT 1-Click": Case(
+        {"deviceInfo": {"deviceId": "G030", "type": "button"}, "placementInfo": {},
+         "deviceEvent": {"buttonClicked": {"clickType": "SINGLE", "reportedTime": "2018-05-04T23:26:33.747Z"}}},
+        "iot", "pubsub",
+    ),
+    "IoT authorizer": Case(
+        {"token": "t", "signatureVerified": True, "protocols": ["tls", "http"],
+         "protocolData": {"tls": {"serverName": "s"}}, "connectionMetadata": {"id": "e56f"}},
+        "iot", "pubsub",
+    ),
+    "Secrets Manager rotation": Case(
+        {"Step": "createSecret", "SecretId": "arn:aws:secretsmanager:us-east-1:111122223333:secret:s-AbCdEf",
+         "ClientRequestToken": "123e4567"},
+        "secretsmanager", "other", "arn:aws:secretsmanager:us-east-1:111122223333:secret:s-AbCdEf",
+    ),
+    "Amazon Connect": Case(
+        {"Details": {"ContactData": {"ContactId": "5ca3", "InstanceARN": "arn:aws:connect:us-east-1:1:instance/9308"},
+                     "Parameters": {}}, "Name": "ContactFlowEvent"},
+        "connect", "other", "arn:aws:connect:us-east-1:1:instance/9308",
+    ),
+    "Amazon Lex": Case(
+        {"messageVersion": "1.0", "invocationSource": "DialogCodeHook", "inputMode": "Text", "sessionId": "1",
+         "bot": {"id": "b", "aliasId": "a", "version": "1"}, "sessionState": {"intent": {"name": "OrderFlowers"}}},
+        "lex", "other",
+    ),
+    "Alexa skill": Case(
+        {"version": "1.0", "session": {"new": True, "application": {"applicationId": "amzn1.ask.skill.x"}},
+         "request": {"type": "IntentRequest", "requestId": "r", "timestamp": "2015-05-13T12:34:56Z"}},
+        "alexa", "other", first_ns=1431520496 * S, last_ns=1431520496 * S,
+    ),
+    "Bedrock agent": Case(
+        {"messageVersion": "1.0", "agent": {"name": "a", "id": "1", "alias": "PROD", "version": "1"},
+         "inputText": "hello", "sessionId": "1", "actionGroup": "g", "function": "f", "parameters": []},
+        "bedrock-agent", "other",
+    ),
+    "destination of another function": Case(
+        {"version": "1.0", "timestamp": "2019-11-14T18:16:05.568Z", "requestContext": {
+            "requestId": "e4b46cbf", "functionArn": f"{FUNCTION}:$LATEST", "condition": "RetriesExhausted",
+            "approximateInvokeCount": 3}, "requestPayload": {}, "responseContext": {}, "responsePayload": {}},
+        "lambda-destination", "pubsub", f"{FUNCTION}:$LATEST",
+        first_ns=1573755365568 * MS, last_ns=1573755365568 * MS,
+    ),
+    "CloudFormation": Case(
+        {"RequestType": "Create", "ResponseURL": "https://x", "RequestId": "r", "ResourceType": "Custom::A",
+         "StackId": "arn:aws:cloudformation:us-east-2:123456789012:stack/s/1", "LogicalResourceId": "l"},
+        "cloudformation", "other", "arn:aws:cloudformation:us-east-2:123456789012:stack/s/1",
     ),
     "direct": Case({"key1": "value1", "Records": "none", "requestContext": 7}, "direct", "other", enlarge=put("key2")),
 }  # fmt: skip
