@@ -1,5 +1,5 @@
-// Marks when the runtime begins to load the handler's module, and when that has ended (CommonJS). Runs inside the function's
-// own process before anything else, by NODE_OPTIONS; no frame of it is in a stack trace, and what it puts in the way of
+// Marks when the runtime begins to load the handler's module, and when that has ended. Runs inside the function's own
+// process before anything else, by NODE_OPTIONS; no frame of it is in a stack trace, and what it puts in the way of
 // Node's own code is taken away again.
 "use strict";
 
@@ -7,6 +7,7 @@
   const fs = require("fs");
   const path = require("path");
   const Module = require("module");
+  const { isMainThread } = require("worker_threads");
   const environment = process.env;
   const marks = Number(environment.LAMBDASCOPE_MARKS);
   const handler = environment._HANDLER || "";
@@ -25,6 +26,7 @@
   const imports = [];
   let beginNs = 0n;
   let ended = false;
+  let modules; // the profile of ES modules, where one was asked for
 
   const say = (mark) => {
     try {
@@ -42,27 +44,60 @@
     else if (options.endsWith(` ${ours}`)) environment.NODE_OPTIONS = options.slice(0, -ours.length - 1);
   };
 
+  // Whether the runtime client will import the handler as an ES module.
+  const isModule = () => {
+    if (!original(`${wanted}.js`)) return original(`${wanted}.mjs`);
+    for (let folder = path.dirname(wanted); ; folder = path.dirname(folder))
+      try {
+        return JSON.parse(fs.readFileSync(path.join(folder, "package.json"))).type === "module";
+      } catch {
+        if (folder === path.dirname(folder)) return false;
+      }
+  };
+
   const begin = () => {
     if (beginNs) return;
-    beginNs = nowNs();
     if (fs.existsSync === existsSync) fs.existsSync = original;
     restoreEnvironment();
+    awaitMetadata();
+    if (profiled && isModule()) modules = require("./modules.cjs").start();
+    beginNs = nowNs();
     say(`load ${beginNs}`);
   };
 
   const end = () => {
+    if (ended) return;
     ended = true;
     const endNs = nowNs();
     delete Module.prototype.loaded;
+    for (const symbol of metadata) delete Function.prototype[symbol];
+    if (modules) imports.push(...modules.stop(thresholdNs).filter((one) => one[0] >= beginNs && one[1] <= endNs));
     imports.sort((a, b) => Number(b[1] - b[0] - (a[1] - a[0])));
     imports.length = Math.min(imports.length, mostImports);
     imports.sort((a, b) => Number(a[0] - b[0]));
     say([`loaded ${beginNs} ${endNs}`, ...imports.map((one) => one.join(" "))].join("\n"));
+    if (!isMainThread) return; // one of several that share the descriptor
     try {
       fs.closeSync(marks);
     } catch {
       // somebody else has closed it
     }
+  };
+
+  // What the runtime client asks the handler for as soon as it has it, whichever way it was loaded: functions have neither
+  // unless they stream, and those have the second one rarely. There is no other sign of an ES module's end.
+  const metadata = ["streaming", "streaming.highWaterMark"].map((name) => Symbol.for(`aws.lambda.runtime.handler.${name}`));
+  const awaitMetadata = () => {
+    for (const symbol of metadata)
+      Object.defineProperty(Function.prototype, symbol, {
+        configurable: true,
+        get() {
+          end();
+        },
+        set(value) {
+          Object.defineProperty(this, symbol, { value, writable: true, enumerable: true, configurable: true });
+        },
+      });
   };
 
   // The runtime client looks for the handler's file before it loads it, in whichever of Node's two ways.

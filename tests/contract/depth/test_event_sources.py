@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import random
 import socket
 import threading
@@ -23,6 +24,7 @@ from extension.events import parse_message
 from extension.json_pieces import read_beginning
 from tests.support.depth import WAIT_S, RunningProxy, running_proxy
 
+SOAK = os.environ.get("LAMBDASCOPE_SOAK") == "1"
 MS, S = 1_000_000, 1_000_000_000
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
@@ -542,24 +544,44 @@ def test_records_of_a_large_batch_are_counted(through, count):
     assert (facts.first_ns, facts.last_ns) == (1545084650 * S, (1545084650 + count - 1) * S)
 
 
-def test_fuzzed_events_raise_nothing_and_pass_unchanged(through):
-    """Cut, mixed and mutated samples; the seed is fixed, and the number of the failing one is told."""
-    rng = random.Random(20261121)
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(200 if SOAK else 4))
+def test_fuzzed_events_raise_nothing_and_pass_unchanged(through, seed):
+    """Cut, mixed and mutated samples; the facts are of the types that they are said to be of."""
+    rng = random.Random(seed)
     samples = [json.dumps(case.event).encode() for case in CASES.values()]
-    for number in range(400):
+    for number in range(100):
         data = bytearray(rng.choice(samples))
         for _ in range(rng.randrange(1, 12)):
-            kind, at = rng.randrange(4), rng.randrange(len(data) + 1)
-            if kind == 0 and data:
-                data[at % len(data)] = rng.randrange(256)
-            elif kind == 1:
-                data[at:at] = rng.choice([b"{", b"[", b'"', b"\\", b"null", b"1e999", b"-", b"\xff", b"[[[[[[[[" * 40])
-            elif kind == 2:
-                del data[at : at + rng.randrange(40)]
-            else:
-                data[at:at] = rng.choice(samples)[: rng.randrange(400)] * rng.randrange(1, 20)
+            mutate(rng, data, samples)
         if data:
-            assert isinstance(through(bytes(data)).trigger, str), number
+            check_types(through(bytes(data)), f"seed {seed}, event {number}")
+
+
+def mutate(rng: random.Random, data: bytearray, samples: list[bytes]) -> None:
+    kind, at = rng.randrange(5), rng.randrange(len(data) + 1)
+    if kind == 0 and data:
+        data[at % len(data)] = rng.randrange(256)
+    elif kind == 1:
+        data[at:at] = rng.choice([b"{", b"[", b'"', b"\\", b"null", b"1e999", b"-", b"\xff", b"[[[[[[[[" * 40])
+    elif kind == 2:
+        del data[at : at + rng.randrange(40)]
+    elif kind == 3:
+        data[at:at] = rng.choice(samples)[: rng.randrange(400)] * rng.randrange(1, 20)
+    else:  # another type where a value is
+        at = data.find(b":", at) + 1
+        data[at:at] = rng.choice([b"7,", b"[],", b"{},", b'"",', b"null,", b"true,", b'[{"a":[1]}],', b"NaN,"])
+
+
+def check_types(facts: EventFacts, which: str) -> None:
+    texts = (facts.source_arn, facts.partition, facts.messaging_system, facts.destination)
+    numbers = (facts.batch_size, facts.first_ns, facts.last_ns, facts.attempt)
+    assert isinstance(facts.trigger, str), which
+    assert facts.faas_trigger in {"http", "pubsub", "datasource", "timer", "other"}, which
+    assert all(text is None or isinstance(text, str) for text in texts), which
+    assert all(number is None or (type(number) is int and 0 <= number < 1 << 63) for number in numbers), which
+    assert all((len(link.trace_id), len(link.span_id)) == (16, 8) for link in facts.links), which
+    assert len(facts.links) <= 32, which
 
 
 def test_every_beginning_of_a_document_can_be_read():
