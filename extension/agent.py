@@ -175,7 +175,9 @@ class Agent:
         """What was lost so far, and what could not be understood, by attribute name."""
         queues = [channel.queue for channel in self._channels.all]
         refused = sum(queue.refused for queue in queues)
-        return {
+        events = self._depth.events
+        lost = {} if events is None else {a.EXTENSION_EVENTS_LOST: events.untold + events.malformed}
+        return lost | {
             a.EXTENSION_DROPPED_REFUSED: refused,
             a.EXTENSION_DROPPED_NO_ROOM: sum(queue.dropped for queue in queues) - refused,
             a.EXTENSION_DROPPED_LIMITED: self._log_rules.limited,

@@ -43,6 +43,7 @@ class Captured(Record):
     Attributes:
         request_id: of the invocation.
         received_ns: when its first byte came, nanoseconds since the epoch.
+        untold: how many events before it the proxy could not tell of.
         length: of the event in bytes.
         records: objects in a list of the outermost object; -1 where they were not counted.
         grouped: objects in a list of an object of it; the same.
@@ -51,9 +52,10 @@ class Captured(Record):
         suffix: its end; the same.
     """
 
-    __slots__ = ("grouped", "length", "prefix", "received_ns", "record", "records", "request_id", "suffix")
+    __slots__ = ("grouped", "length", "prefix", "received_ns", "record", "records", "request_id", "suffix", "untold")
     request_id: str
     received_ns: int
+    untold: int
     length: int
     records: int
     grouped: int

@@ -1,7 +1,7 @@
 """Events that the Runtime API proxy tells of: datagrams that it sends when an event has gone by.
 
-A line ``event ID RECEIVED_NS LENGTH RECORDS GROUPED PREFIX RECORD SUFFIX``, whose last three are lengths in bytes, and
-as many bytes (extension/runtime_proxy/capture.h).
+A line ``event ID RECEIVED_NS UNTOLD LENGTH RECORDS GROUPED PREFIX RECORD SUFFIX``, whose last three are lengths, and as
+many bytes (extension/runtime_proxy/capture.h).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from extension.event_facts import EventFacts
 
 _MOST_BYTES = 65536
-_FIELDS = 9
+_FIELDS = 10
 
 
 class EventReader:
@@ -25,15 +25,16 @@ class EventReader:
 
     Attributes:
         malformed: how many messages could not be understood.
+        untold: of how many events the proxy could not tell, as it says in its latest message.
     """
 
-    __slots__ = ("_fd", "_payload", "malformed")
+    __slots__ = ("_fd", "_payload", "malformed", "untold")
 
     def __init__(self, fd: int, payload: Callable[[Captured], str | None]) -> None:
         """`payload` says what of an event is recorded itself."""
         self._fd = fd
         self._payload = payload
-        self.malformed = 0
+        self.malformed = self.untold = 0
         posix.set_blocking(fd, False)
 
     def read(self) -> Iterator[tuple[str, EventFacts, str | None]]:
@@ -49,6 +50,7 @@ class EventReader:
             if captured is None:
                 self.malformed += 1
             else:
+                self.untold = captured.untold
                 yield captured.request_id, facts_of(captured), self._payload(captured)
 
 
@@ -59,7 +61,7 @@ def parse_message(message: bytes) -> Captured | None:
     if len(words) != _FIELDS or words[0] != "event":
         return None
     try:
-        received_ns, length, records, grouped, *sizes = (int(word) for word in words[2:])
+        received_ns, untold, length, records, grouped, *sizes = (int(word) for word in words[2:])
     except ValueError:
         return None
     if sum(sizes) != len(pieces) or min(sizes) < 0:
@@ -68,6 +70,7 @@ def parse_message(message: bytes) -> Captured | None:
     return Captured(
         request_id=words[1],
         received_ns=received_ns,
+        untold=untold,
         length=length,
         records=records,
         grouped=grouped,

@@ -150,6 +150,8 @@ EXTENSION_RECORDS_UNKNOWN: Final = "lambda.extension.records.unknown"
 """Telemetry records so far of a type that the extension does not know."""
 EXTENSION_RECORDS_LOST: Final = "lambda.extension.records.lost"
 """Telemetry records so far that the platform says it dropped before they reached the extension."""
+EXTENSION_EVENTS_LOST: Final = "lambda.extension.events.lost"
+"""Events so far that the Runtime API proxy could not tell of, or not so that it was understood; only where it is on."""
 
 # Attributes of log records --------------------------------------------------------------------------------------------
 

@@ -62,13 +62,14 @@ static void write_number(struct writer *writer, int64_t number)
     write_decimal(writer, number);
 }
 
-void capture_write(const struct capture *capture, struct text request_id, struct writer *writer)
+void capture_write(const struct capture *capture, struct text request_id, int64_t untold, struct writer *writer)
 {
     bool whole = capture->length <= PREFIX_CAPACITY, counted = capture->length <= OUTLINE_LIMIT;
     size_t record = whole || !counted ? 0 : capture->record_length, suffix = whole ? 0 : capture->suffix_length;
     write_text(writer, TEXT("event "));
     write_text(writer, request_id);
     write_number(writer, capture->received_ns);
+    write_number(writer, untold);
     write_number(writer, capture->length);
     write_number(writer, counted ? (int64_t)capture->outline.records : -1);
     write_number(writer, counted ? (int64_t)capture->outline.grouped : -1);

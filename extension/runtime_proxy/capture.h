@@ -28,10 +28,10 @@ struct capture {
 void capture_begin(struct capture *capture, int64_t received_ns);
 void capture_read(struct capture *capture, struct text body);
 /*
- * Writes the message for Python: a line "event ID RECEIVED_NS LENGTH RECORDS GROUPED PREFIX RECORD SUFFIX", where the last
- * three are lengths, and the three pieces. An event that is wholly in its prefix has no other piece. RECORDS and GROUPED
- * are -1 where the event is too long to be counted.
+ * Writes the message for Python: a line "event ID RECEIVED_NS UNTOLD LENGTH RECORDS GROUPED PREFIX RECORD SUFFIX", where the
+ * last three are lengths, and the three pieces. An event that is wholly in its prefix has no other piece. RECORDS and
+ * GROUPED are -1 where the event is too long to be counted. UNTOLD: how many events so far there was no message of.
  */
-void capture_write(const struct capture *capture, struct text request_id, struct writer *writer);
+void capture_write(const struct capture *capture, struct text request_id, int64_t untold, struct writer *writer);
 
 #endif

@@ -22,8 +22,9 @@ struct exchange {
 
 /* What the exchange needs from outside: memory for a capture, and somebody who takes it when it is whole. */
 struct exchange_owner {
-    struct capture *(*open)(void);
+    struct capture *(*open)(void); /* NULL where there is none to give */
     void (*take)(struct capture *capture, struct text request_id); /* and gives the memory back */
+    void (*drop)(struct capture *capture); /* gives it back alone: the event never became whole */
 };
 
 void exchange_begin(struct exchange *exchange);

@@ -3,10 +3,15 @@
 #include "bytes.h"
 #include "system.h"
 
-enum { PIECE = 64 * 1024 };
+enum {
+    PIECE = 64 * 1024,
+    SMALL_PIECE = 4 * 1024, /* a page */
+    KEPT_GENEROUSLY = 512 * 1024
+};
 
 /* Of one thread, and empty between two calls: what cannot be passed on at once moves to the flow's own memory. */
 static char piece[PIECE];
+static size_t kept; /* in such memory, of all flows: where many peers are slow at once, less is read of each */
 
 static void set_option(int fd, int level, int option, const void *value, long size)
 {
@@ -30,16 +35,19 @@ static void abort_connection(int fd)
 static void free_pending(struct flow *flow)
 {
     if (flow->pending)
-        system_call3(SYS_MUNMAP, (long)flow->pending, PIECE, 0);
+        system_call3(SYS_MUNMAP, (long)flow->pending, (long)flow->end, 0);
+    if (flow->pending)
+        kept -= flow->end;
     flow->pending = NULL;
+    flow->begin = flow->end = 0;
 }
 
-static void relay_close(struct relay *relay, bool abruptly)
+static void relay_close(struct relay *relay, bool abruptly, const struct exchange_owner *owner)
 {
     free_pending(&relay->request);
     free_pending(&relay->answer);
     if (relay->exchange.capture)
-        system_call3(SYS_MUNMAP, (long)relay->exchange.capture, sizeof *relay->exchange.capture, 0);
+        owner->drop(relay->exchange.capture);
     relay->exchange.capture = NULL;
     void (*end)(int) = abruptly ? abort_connection : close_fd;
     end(relay->request.from);
@@ -47,21 +55,24 @@ static void relay_close(struct relay *relay, bool abruptly)
     relay->open = false;
 }
 
-bool relay_open(struct relay *relay, int client, struct endpoint upstream)
+int relay_socket(void)
+{
+    int kind = LINUX_SOCK_STREAM | LINUX_SOCK_CLOEXEC | LINUX_SOCK_NONBLOCK;
+    return (int)system_call3(SYS_SOCKET, LINUX_AF_INET, kind, 0);
+}
+
+void relay_open(struct relay *relay, int client, int api, struct endpoint upstream)
 {
     struct linux_sockaddr_in address = {
         .family = LINUX_AF_INET,
         .port = (uint16_t)(upstream.port << 8 | upstream.port >> 8),
         .address = upstream.address,
     };
-    int kind = LINUX_SOCK_STREAM | LINUX_SOCK_CLOEXEC | LINUX_SOCK_NONBLOCK;
-    int api = (int)system_call3(SYS_SOCKET, LINUX_AF_INET, kind, 0);
-    long connected = api < 0 ? api : system_call3(SYS_CONNECT, api, (long)&address, sizeof address);
+    long connected = system_call3(SYS_CONNECT, api, (long)&address, sizeof address);
     if (connected < 0 && connected != -LINUX_EINPROGRESS) {
-        if (api >= 0)
-            close_fd(api);
+        close_fd(api);
         abort_connection(client);
-        return false;
+        return;
     }
     send_at_once(api);
     send_at_once(client);
@@ -69,7 +80,6 @@ bool relay_open(struct relay *relay, int client, struct endpoint upstream)
     relay->answer = (struct flow){.from = api, .to = client};
     exchange_begin(&relay->exchange);
     relay->open = true;
-    return true;
 }
 
 /* Sends what goes at once, and returns how much that was; -1 where the peer takes no more. */
@@ -89,15 +99,15 @@ static long send_some(int fd, struct text data)
 /* Keeps what was not sent; there is none kept yet. */
 static bool keep(struct flow *flow, struct text rest)
 {
-    if (!flow->pending) {
-        long memory = system_call(SYS_MMAP, 0, PIECE, LINUX_PROT_READ_WRITE, LINUX_MAP_PRIVATE_ANONYMOUS, -1, 0);
-        if (memory < 0 && memory > -4096)
-            return false;
-        flow->pending = (char *)memory;
-    }
+    long size = (long)rest.length;
+    long memory = system_call(SYS_MMAP, 0, size, LINUX_PROT_READ_WRITE, LINUX_MAP_PRIVATE_ANONYMOUS, -1, 0);
+    if (memory < 0 && memory > -4096)
+        return false;
+    flow->pending = (char *)memory;
     memcpy(flow->pending, rest.at, rest.length);
     flow->begin = 0;
     flow->end = rest.length;
+    kept += rest.length;
     return true;
 }
 
@@ -118,14 +128,13 @@ static void flush(struct flow *flow)
     flow->begin = flow->dead ? flow->end : flow->begin + (size_t)sent;
     if (flow->begin == flow->end)
         free_pending(flow);
-    if (flow->begin == flow->end)
-        flow->begin = flow->end = 0;
 }
 
 /* Reads once; how much came. */
 static size_t receive(struct flow *flow)
 {
-    long got = system_call(SYS_RECVFROM, flow->from, (long)piece, sizeof piece, LINUX_MSG_DONTWAIT, 0, 0);
+    long most = kept < KEPT_GENEROUSLY ? PIECE : SMALL_PIECE;
+    long got = system_call(SYS_RECVFROM, flow->from, (long)piece, most, LINUX_MSG_DONTWAIT, 0, 0);
     if (got == -LINUX_EAGAIN || got == -LINUX_EINTR)
         return 0;
     flow->ended = got <= 0;
@@ -194,7 +203,7 @@ void relay_serve(struct relay *relay, short client, short upstream, const struct
             pass_on(&relay->request, data);
     }
     if (gone || relay->answer.dead)
-        relay_close(relay, true);
+        relay_close(relay, true, owner);
     else if (is_over(relay, &abruptly))
-        relay_close(relay, abruptly);
+        relay_close(relay, abruptly, owner);
 }

@@ -10,7 +10,7 @@
 
 struct flow {
     int from, to;
-    char *pending; /* what `to` did not take yet; NULL where there never was any */
+    char *pending; /* what `to` did not take yet, from `begin` to `end`; NULL where it took all */
     size_t begin, end;
     bool ended;  /* `from` will give no more */
     bool broken; /* and it was a reset */
@@ -24,8 +24,10 @@ struct relay {
     struct exchange exchange;
 };
 
-/* Takes the runtime's connection, and connects to the API without waiting for it. On failure both are closed. */
-bool relay_open(struct relay *relay, int client, struct endpoint upstream);
+/* A socket for the API's side; a negative errno where there is none. */
+int relay_socket(void);
+/* Takes the runtime's connection, and connects `api` without waiting for it. On failure both are closed. */
+void relay_open(struct relay *relay, int client, int api, struct endpoint upstream);
 /* What to wait for at the runtime's end and at the API's: events of poll(2). */
 void relay_wanted(const struct relay *relay, short *client, short *upstream);
 /* Passes on what has come. Closes the relay where it is done. */

@@ -1,10 +1,11 @@
-"""The launcher under AddressSanitizer and UndefinedBehaviorSanitizer, which end it at the first mistake."""
+"""The layer's programs under AddressSanitizer and UndefinedBehaviorSanitizer, which end them at the first mistake."""
 
 from __future__ import annotations
 
 import subprocess
 from typing import TYPE_CHECKING, Final
 
+from deploy.layer.launcher import program_sources
 from tests.support.layer import LAUNCHER_SOURCES, REPOSITORY
 
 if TYPE_CHECKING:
@@ -16,10 +17,11 @@ REPORTS: Final = ("AddressSanitizer", "runtime error")
 """Words of what the sanitizers write."""
 
 
-def compile_sanitized(target: Path) -> None:
-    """Write the launcher, with sanitizers, to `target`; the machine's gcc is installed where it is missing."""
+def compile_sanitized(target: Path, program: tuple[Path, tuple[str, ...]] | None = None) -> None:
+    """Write the launcher, or another program, with sanitizers, to `target`; gcc is installed where it is missing."""
     subprocess.run(["deploy/setup/debian-package", "gcc", "build-essential"], cwd=REPOSITORY, check=True, timeout=600)
-    sources = [file for file in sorted(LAUNCHER_SOURCES.glob("*.c")) if file.name != "freestanding.c"]
+    names = program_sources(program) if program else sorted(file.name for file in LAUNCHER_SOURCES.glob("*.c"))
+    sources = [LAUNCHER_SOURCES / name for name in names if name != "freestanding.c"]
     command = ["gcc", *FLAGS, "-I", str(LAUNCHER_SOURCES), "-o", str(target), str(MAIN), *map(str, sources)]
     subprocess.run(command, check=True)
     target.chmod(0o755)

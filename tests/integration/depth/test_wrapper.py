@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from deploy.layer.launcher import WRAPPER
 from tests.support.depth import WAIT_S, programs
+from tests.support.sanitized_launcher import assert_no_report, compile_sanitized
 
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 RUNTIME = [sys.executable, "-I", "-S", "-c", SHOW]
@@ -24,6 +27,14 @@ RUNTIME = [sys.executable, "-I", "-S", "-c", SHOW]
 def api():
     """An address that no other test has: it is a part of the sockets' names."""
     return f"127.0.0.1:{20000 + os.getpid() % 30000}"
+
+
+@pytest.fixture(scope="module")
+def sanitized(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sanitized") / "lambdascope" / "wrapper"
+    path.parent.mkdir()
+    compile_sanitized(path, WRAPPER)
+    return path
 
 
 def wrapped(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -149,3 +160,39 @@ def test_what_cannot_be_executed_is_named():
         127,
         "lambdascope: the wrapper was to start what cannot be executed: /nowhere/runtime\n",
     )
+
+
+def generated_environment(rng: random.Random, api: str) -> dict[str, str]:
+    """Values as long as they get, and as many; among them those that the wrapper reads and changes."""
+    text = "".join(rng.choices("abc=:/ \t%$'\"\\é", k=rng.choice([0, 1, 20, 3000, 20_000])))
+    found = {f"V{number}": text[: rng.randrange(200)] for number in range(rng.choice([0, 10, 2040, 2100]))}
+    chosen = {
+        "AWS_LAMBDA_RUNTIME_API": rng.choice([api, "", text, "127.0.0.1:9001"]),
+        "AWS_EXECUTION_ENV": rng.choice(["AWS_Lambda_python3.13", "AWS_Lambda_nodejs22.x", "AWS_Lambda_", text]),
+        "AWS_LAMBDA_LOG_GROUP_NAME": text,
+        "AWS_LAMBDA_LOG_STREAM_NAME": rng.choice(["s", text]),
+        "PYTHONPATH": rng.choice(["", text, ":::"]),
+        "NODE_OPTIONS": rng.choice(["", text]),
+        "LAMBDASCOPE_PROBE": rng.choice(["", "off", "OFF", text]),
+        "LAMBDASCOPE_NEXT_WRAPPER": rng.choice(["", "/nowhere", "/" + "n" * 5000]),
+        "PATH": rng.choice(
+            ["/nowhere:/usr/bin:/bin", ":" * 100 + "/bin:/usr/bin", "/" + "p" * 5000 + ":/bin:/usr/bin"]
+        ),
+    }
+    return found | {name: value for name, value in chosen.items() if rng.random() < 0.8}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(200 if os.environ.get("LAMBDASCOPE_SOAK") == "1" else 20))
+def test_whatever_the_environment_the_runtime_starts_and_nothing_is_written_out_of_bounds(api, sanitized, seed):
+    """AddressSanitizer and UndefinedBehaviorSanitizer end the wrapper at the first mistake."""
+    rng = random.Random(seed)
+    environment = generated_environment(rng, api)
+    arguments = rng.choice([["x" * rng.choice([0, 1, 5000])] * 10, ["x"] * 1022, ["x"] * 1030])
+    with marks_of(api):
+        done = subprocess.run(
+            [sanitized, "/usr/bin/printf", "%s|", *arguments],
+            env=environment, capture_output=True, text=True, check=False, timeout=WAIT_S,
+        )  # fmt: skip
+    assert_no_report(done.stderr)
+    assert (done.returncode, done.stdout) == (0, "".join(f"{argument}|" for argument in arguments))

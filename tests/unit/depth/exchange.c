@@ -28,13 +28,18 @@ static struct capture *open_capture(void)
 static void take(struct capture *capture, struct text request_id)
 {
     struct writer writer = {message, sizeof message, 0, false};
-    capture_write(capture, request_id, &writer);
+    capture_write(capture, request_id, 0, &writer);
     if (writer.overflow)
         __builtin_trap();
     taken++;
 }
 
-static const struct exchange_owner OWNER = {open_capture, take};
+static void drop(struct capture *capture)
+{
+    (void)capture;
+}
+
+static const struct exchange_owner OWNER = {open_capture, take, drop};
 static uint64_t state;
 
 static uint64_t draw(uint64_t below)

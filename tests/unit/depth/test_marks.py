@@ -78,7 +78,15 @@ def test_what_is_no_mark_is_left_out(mark):
 
 def payload(text: str, most: int = 16384) -> str | None:
     captured = Captured(
-        request_id="r", received_ns=0, length=len(text), records=0, grouped=0, prefix=text, record="", suffix=""
+        request_id="r",
+        received_ns=0,
+        untold=0,
+        length=len(text),
+        records=0,
+        grouped=0,
+        prefix=text,
+        record="",
+        suffix="",
     )
     return payload_rule(most, lambda given: given)(captured)
 
