@@ -155,7 +155,9 @@ WITH
         )
         GROUP BY AccountId, Region, minute
     ),
-    facts AS
+    -- What is used more than once is a column of a query of its own, here and below: ClickHouse works an alias out anew
+    -- wherever it stands, and aliases of aliases soon took most of the time of a question.
+    throttled_minutes AS
     (
         SELECT
             *,
@@ -163,7 +165,24 @@ WITH
             arrayFilter(one -> one.2 > 0, rows_near) AS throttled_near,
             count() OVER (PARTITION BY AccountId, Region, minute) AS functions_throttled,
             arrayLast(one -> one.1 <= minute + 60 AND one.1 >= minute - 7200, reserved_polls) AS poll_before,
-            arrayFirst(one -> one.1 > minute + 60 AND one.1 <= minute + 7200, reserved_polls) AS poll_after,
+            arrayFirst(one -> one.1 > minute + 60 AND one.1 <= minute + 7200, reserved_polls) AS poll_after
+        FROM (SELECT * FROM around WHERE throttles > 0) AS a
+        LEFT JOIN holders USING (AccountId, Region, minute)
+        LEFT JOIN reservations USING (AccountId, Region, FunctionName)
+        LEFT JOIN mappings USING (AccountId, Region, FunctionName)
+    ),
+    edges AS
+    (
+        SELECT
+            *,
+            arrayMax(invocations_near) / 60 AS account_per_s,
+            arrayCount(one -> one.1 IN (minute - 60, minute + 60), throttled_near) < 2 AS is_edge
+        FROM throttled_minutes
+    ),
+    facts AS
+    (
+        SELECT
+            *,
             -- The newest first: it is what throttling began with. -2: nobody knows, or it changed between two polls.
             arrayDistinct(arrayConcat(
                 if(poll_after.1 > 0, [poll_after.2], []), if(poll_before.1 > 0, [poll_before.2], []), [-2]))
@@ -178,7 +197,6 @@ WITH
             -- The highest of both fall into different moments, which leaves little of a small difference.
             busy > 0 AND arrayMax(one -> one.12, throttled_near) < if(busy < 10, 1, 0.5 * busy) AS is_unreserved,
             arrayCount(one -> one.4 = busy, throttled_near) > 1 OR length(throttled_near) = 1 AS is_level,
-            arrayCount(one -> one.1 IN (minute - 60, minute + 60), throttled_near) < 2 AS is_edge,
             -- Requests per second are admitted at the same rate, minute by minute, however many come.
             arrayExists(one -> one.3 > 0 AND (is_edge OR one.1 = minute) AND arrayExists(
                 two -> two.1 != one.1 AND abs(two.3 - one.3) <= 0.02 * one.3, throttled_near), throttled_near)
@@ -190,17 +208,13 @@ WITH
             -- Where the limit is not known, a level that throttled once is where a rise ended; one that goes on is a limit.
             if(isNull(account_limit), arrayCount(one -> one.11, throttled_near) < 2,
                 ifNull(claimed_concurrency < 0.995 * account_limit, 0)) AS is_short_of_limit,
-            arrayMax(invocations_near) / 60 AS account_per_s,
             -- Without the inventory: as many requests as ten times the most that was claimed, minute by minute the same.
             isNull(account_limit) AND account_per_s >= 9 * arrayMax(claimed_near)
                 AND arrayCount(one -> one >= 0.98 * 60 * account_per_s, invocations_near) > 1
                 AS account_admits_level
-        FROM (SELECT * FROM around WHERE throttles > 0) AS a
-        LEFT JOIN holders USING (AccountId, Region, minute)
-        LEFT JOIN reservations USING (AccountId, Region, FunctionName)
-        LEFT JOIN mappings USING (AccountId, Region, FunctionName)
+        FROM edges
     ),
-    decided AS
+    judged AS
     (
         SELECT
             *,
@@ -231,11 +245,20 @@ WITH
                 reserved = -1 OR is_unreserved, ('unknown', 'unknown', reserved),
                 admits_level AND ifNull(mean_ms, 0) < 100, ('reserved_request_rate', 'possible', reserved),
                 busy > 0 AND is_level, ('reserved_concurrency', 'possible', reserved),
-                ('unknown', 'unknown', reserved)), reserved_candidates) AS verdicts,
-            arrayFirst(one -> one.2 IN ('exact', 'likely') AND one.3 != -2, verdicts) AS sure,
-            arrayFirst(one -> one.2 != 'unknown', verdicts) AS maybe,
-            multiIf(sure.1 != '', sure, maybe.1 != '', maybe, verdicts[1]) AS verdict
+                ('unknown', 'unknown', reserved)), reserved_candidates) AS verdicts
         FROM facts
+    ),
+    decided AS
+    (
+        SELECT *, multiIf(sure.1 != '', sure, maybe.1 != '', maybe, verdicts[1]) AS verdict
+        FROM
+        (
+            SELECT
+                *,
+                arrayFirst(one -> one.2 IN ('exact', 'likely') AND one.3 != -2, verdicts) AS sure,
+                arrayFirst(one -> one.2 != 'unknown', verdicts) AS maybe
+            FROM judged
+        )
     ),
     -- Minutes of one cause in a row, with at most ten minutes between them, are one episode.
     turns AS
@@ -306,11 +329,7 @@ SELECT
     unreserved_concurrency AS UnreservedConcurrency,
     functions_throttled AS FunctionsThrottled,
     if(Cause LIKE 'account%', held, []) AS Holders,
-    multiIf(
-        hasAny(mapping_kinds, ['kinesis', 'dynamodb', 'kafka', 'documentdb']) OR arrayMax(one -> one.9, rows_near) > 0, 'stream',
-        has(mapping_kinds, 'sqs'), 'queue',
-        arraySum(one -> one.10, rows_near) > 0, 'asynchronous',
-        'synchronous') AS Trigger,
+    trigger AS Trigger,
     multiIf(
         Trigger = 'stream', 'records waited: the iterator age grew, and records expire at the end of the retention',
         Trigger = 'queue', 'messages went back to the queue, each try counting as a receive',
@@ -319,8 +338,20 @@ SELECT
     if(Trigger = 'stream', arrayMax(one -> one.9, rows_near), NULL) AS IteratorAgeMs,
     if(Trigger = 'asynchronous', arrayMax(one -> one.7, rows_near), NULL) AS AsyncEventAgeMs,
     if(Trigger = 'asynchronous', arraySum(one -> one.8, rows_near), NULL) AS AsyncEventsDropped
-FROM episodes
-WHERE minute * 1000 >= from_ms AND minute * 1000 < to_ms;
+FROM
+(
+    SELECT
+        *,
+        multiIf(
+            hasAny(mapping_kinds, ['kinesis', 'dynamodb', 'kafka', 'documentdb']) OR arrayMax(one -> one.9, rows_near) > 0, 'stream',
+            has(mapping_kinds, 'sqs'), 'queue',
+            arraySum(one -> one.10, rows_near) > 0, 'asynchronous',
+            'synchronous') AS trigger
+    FROM episodes
+    WHERE minute * 1000 >= from_ms AND minute * 1000 < to_ms
+)
+-- Looking for chains of comparisons takes longer than all else that is done with this text before it runs.
+SETTINGS optimize_and_compare_chain = 0;
 
 -- The same of all that is stored.
 CREATE OR REPLACE VIEW lambda_throttle_causes AS

@@ -135,32 +135,45 @@ WITH
             quarter AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
                 RANGE BETWEEN 900 PRECEDING AND CURRENT ROW)
     ),
-    facts AS
+    -- What is used more than once is a column of a query of its own, here and below: ClickHouse works an alias out anew
+    -- wherever it stands.
+    gaps AS
     (
         SELECT
             *,
             argMaxIf(ran_hour, minute, has_point) OVER earlier AS ran_hour_before,
-            (minute - point_before) / 60 AS silent_minutes,
             if(point_after > 0, point_after, last_delivered + 60) - point_before - 60 AS gap_s,
-            -- Invocations that the hour before the silence makes one expect in it.
-            ran_hour_before * gap_s / least(3600, greatest(1800, point_before + 60 - first_minute)) AS expected,
-            has_point AND age_ms >= 60000 AND (age_ms >= 3 * usual_age_ms OR usual_age_ms >= 60000) AS lags,
             length(ages) > 1 AS has_slope,
             -- Seconds of age per second, by least squares over a quarter of an hour.
             arrayAvg(one -> toFloat64(one.1), ages) AS mean_minute,
             arrayAvg(one -> one.2, ages) AS mean_age_ms,
-            if(has_slope, arraySum(one -> (one.1 - mean_minute) * (one.2 - mean_age_ms), ages)
-                / nullIf(arraySum(one -> pow(one.1 - mean_minute, 2), ages), 0) / 1000, NULL) AS slope,
             -- Nothing ran, and nothing was still running or turned away.
-            NOT has_point AND point_before > 0 AND ran = 0 AND refused = 0 AND ifNull(concurrency, 0.) = 0 AS is_idle,
-            -- Where it was idle, the first age after it tells whether records waited all the while.
-            is_idle AND gap_s >= 120 AND age_after_ms >= 60000 AND age_after_ms BETWEEN 600 * gap_s
-                AND 1000 * (gap_s + 120) + age_before_ms AND age_before_ms < 500 * gap_s AS waited,
-            is_idle AND NOT waited AND gap_s >= 300 AND expected >= 20
-                AND age_before_ms < 500 * gap_s AS is_silent
+            NOT has_point AND point_before > 0 AND ran = 0 AND refused = 0 AND ifNull(concurrency, 0.) = 0 AS is_idle
         FROM around
         WINDOW earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    ),
+    measured AS
+    (
+        SELECT
+            *,
+            -- Where it was idle, the first age after it tells whether records waited all the while.
+            is_idle AND gap_s >= 120 AND age_after_ms >= 60000 AND age_after_ms BETWEEN 600 * gap_s
+                AND 1000 * (gap_s + 120) + age_before_ms AND age_before_ms < 500 * gap_s AS waited,
+            -- Invocations that the hour before the silence makes one expect in it.
+            ran_hour_before * gap_s / least(3600, greatest(1800, point_before + 60 - first_minute)) AS expected,
+            has_point AND age_ms >= 60000 AND (age_ms >= 3 * usual_age_ms OR usual_age_ms >= 60000) AS lags,
+            if(has_slope, arraySum(one -> (one.1 - mean_minute) * (one.2 - mean_age_ms), ages)
+                / nullIf(arraySum(one -> pow(one.1 - mean_minute, 2), ages), 0) / 1000, NULL) AS slope
+        FROM gaps
+    ),
+    facts AS
+    (
+        SELECT
+            *,
+            is_idle AND NOT waited AND gap_s >= 300 AND expected >= 20
+                AND age_before_ms < 500 * gap_s AS is_silent
+        FROM measured
     ),
     judged AS
     (
@@ -247,20 +260,26 @@ WITH
                 AS run_since
         FROM runs
     ),
-    -- Minutes between two of one run belong to it, and so do those since it began.
-    completed AS
+    followed AS
     (
         SELECT
             *,
             argMinIf((raw_cause, run, run_since), minute, raw_cause != '') OVER (
                 PARTITION BY AccountId, Region, FunctionName ORDER BY minute DESC
-                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS following,
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS following
+        FROM dated
+    ),
+    -- Minutes between two of one run belong to it, and so do those since it began.
+    completed AS
+    (
+        SELECT
+            *,
             multiIf(
                 raw_cause != '', raw_cause,
                 following.1 != '' AND (minute >= following.3 OR run = following.2), following.1,
                 '') AS cause,
             if(raw_cause != '', run_since, following.3) AS since
-        FROM dated
+        FROM followed
     )
 SELECT
     AccountId,
@@ -277,11 +296,11 @@ SELECT
     age_ms AS IteratorAgeMs,
     least_age_ms AS LeastIteratorAgeMs,
     invoked_age_ms AS InvocationAgeMs,
-    coalesce(nullIf(retention_s, 0), 86400) AS RetentionS,
+    retention AS RetentionS,
     toUInt8(ifNull(retention_s, 0) > 0) AS RetentionKnown,
-    IteratorAgeMs / 1000 / RetentionS AS RetentionShare,
+    age_ms / 1000 / retention AS RetentionShare,
     slope AS AgeSlope,
-    if(slope > 0.01 AND has_point, (RetentionS - age_ms / 1000) / slope, NULL) AS TimeToLossS,
+    if(slope > 0.01 AND has_point, (retention - age_ms / 1000) / slope, NULL) AS TimeToLossS,
     polled AS RecordsPolled,
     invoked AS RecordsInvoked,
     failed_records AS RecordsFailed,
@@ -291,71 +310,88 @@ SELECT
     throttles AS Throttles,
     duration_ms / nullIf(durations, 0) AS MeanDurationMs,
     usual_ms AS UsualDurationMs,
-    arrayLast(one -> one.1 <= minute + 60, states).2 AS MappingState,
-    if(NOT has_point AND MappingState IN ('Disabled', 'Disabling'), 'paused_mapping', cause) AS Cause,
-    multiIf(
-        Cause = '', '',
-        Cause = 'paused_mapping' AND MappingState IN ('Disabled', 'Disabling'), 'exact',
-        Cause = 'paused_mapping' AND NOT waited, 'possible',
-        'likely') AS Confidence,
-    toUInt8(Confidence IN ('likely', 'possible')) AS Inferred,
-    if(Cause = '', NULL, toDateTime(if(cause = Cause, since, minute), 'UTC')) AS Since,
+    mapping_state AS MappingState,
+    final_cause AS Cause,
+    confidence AS Confidence,
+    toUInt8(confidence IN ('likely', 'possible')) AS Inferred,
+    if(final_cause = '', NULL, toDateTime(if(cause = final_cause, since, minute), 'UTC')) AS Since,
     ifNull(multiIf(
-        Cause = 'paused_mapping' AND Confidence = 'exact', 'the inventory has the mapping as disabled',
-        Cause = 'paused_mapping' AND waited,
+        final_cause = 'paused_mapping' AND confidence = 'exact', 'the inventory has the mapping as disabled',
+        final_cause = 'paused_mapping' AND waited,
             format('nothing was invoked for {} minutes, nothing was throttled, and records of {} minutes waited',
                 toString(round(gap_s / 60)), toString(round(age_after_ms / 60000))),
-        Cause = 'paused_mapping',
+        final_cause = 'paused_mapping',
             format('nothing was invoked for {} minutes, where {} invocations are usual, and nothing was throttled; or nothing was written',
                 toString(round(gap_s / 60)), toString(round(expected))),
-        Cause = 'poisoned_shard',
+        final_cause = 'poisoned_shard',
             format('{} of {} invocations failed in 7 minutes; the oldest batch is {} s old and the youngest {} s',
                 toString(round(failed_near)), toString(round(ran_near)), toString(round(age_ms / 1000)),
                 toString(round(least_age_near_ms / 1000))),
-        Cause = 'slow_consumer' AND (is_slow OR is_slow_near),
+        final_cause = 'slow_consumer' AND (is_slow OR is_slow_near),
             format('invocations take {} ms, where {} ms are usual',
                 toString(round(greatest(mean_near_ms, ifNull(duration_ms / durations, 0)))), toString(round(usual_ms))),
-        Cause = 'slow_consumer', 'invocations succeed, and records come faster than they are worked off',
-        Cause = 'throttled', format('{} throttled and {} ran', toString(round(refused)), toString(round(ran))),
-        Cause = 'catching_up', 'the age falls',
+        final_cause = 'slow_consumer', 'invocations succeed, and records come faster than they are worked off',
+        final_cause = 'throttled', format('{} throttled and {} ran', toString(round(refused)), toString(round(ran))),
+        final_cause = 'catching_up', 'the age falls',
         ''), '') AS Evidence
-FROM (SELECT * FROM completed WHERE minute * 1000 >= from_ms AND minute * 1000 < to_ms) AS c
-LEFT JOIN deliveries AS d USING (AccountId, Region, minute)
-LEFT JOIN polled AS p USING (AccountId, Region)
-LEFT JOIN mappings AS m USING (AccountId, Region, FunctionName)
-LEFT JOIN sources AS s USING (AccountId, Region, source_arn)
-LEFT JOIN
+FROM
 (
-    SELECT
-        AccountId,
-        Region,
-        Dimensions['EventSourceMappingUUID'] AS Uuid,
-        toUnixTimestamp(Time) AS minute,
-        maxIf(Sum, MetricName = 'PolledEventCount') AS polled,
-        maxIf(Sum, MetricName = 'InvokedEventCount') AS invoked,
-        maxIf(Sum, MetricName = 'FailedInvokeEventCount') AS failed_records,
-        maxIf(Sum, MetricName = 'DroppedEventCount') AS dropped
-    FROM lambda_metrics
-    WHERE MetricName IN ('PolledEventCount', 'InvokedEventCount', 'FailedInvokeEventCount', 'DroppedEventCount')
-        AND Namespace = 'AWS/Lambda' AND DimensionSet = 'EventSourceMappingUUID' AND PeriodS = 60
-        AND Time >= read_from AND Time < read_to
-    GROUP BY AccountId, Region, Uuid, minute
-) AS e USING (AccountId, Region, Uuid, minute)
-LEFT JOIN
-(
-    SELECT
-        AccountId,
-        Region,
-        FunctionName,
-        toUnixTimestamp(toStartOfMinute(Start)) AS minute,
-        ifNull(EventSourceArn, '') AS source_arn,
-        max(IteratorAgeMs) AS invoked_age_ms
-    FROM lambda_invocations_between(
-        from = fromUnixTimestamp64Milli(toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}), 'UTC'),
-        to = fromUnixTimestamp64Milli(toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}), 'UTC'))
-    WHERE isNotNull(IteratorAgeMs)
-    GROUP BY AccountId, Region, FunctionName, minute, source_arn
-) AS i USING (AccountId, Region, FunctionName, minute, source_arn);
+    SELECT *, multiIf(
+            final_cause = '', '',
+            final_cause = 'paused_mapping' AND mapping_state IN ('Disabled', 'Disabling'), 'exact',
+            final_cause = 'paused_mapping' AND NOT waited, 'possible',
+            'likely') AS confidence
+    FROM
+    (
+        SELECT *, if(NOT has_point AND mapping_state IN ('Disabled', 'Disabling'), 'paused_mapping', cause) AS final_cause
+        FROM
+        (
+            SELECT
+                *,
+                arrayLast(one -> one.1 <= minute + 60, states).2 AS mapping_state,
+                coalesce(nullIf(retention_s, 0), 86400) AS retention
+            FROM (SELECT * FROM completed WHERE minute * 1000 >= from_ms AND minute * 1000 < to_ms) AS c
+            LEFT JOIN deliveries AS d USING (AccountId, Region, minute)
+            LEFT JOIN polled AS p USING (AccountId, Region)
+            LEFT JOIN mappings AS m USING (AccountId, Region, FunctionName)
+            LEFT JOIN sources AS s USING (AccountId, Region, source_arn)
+            LEFT JOIN
+            (
+                SELECT
+                    AccountId,
+                    Region,
+                    Dimensions['EventSourceMappingUUID'] AS Uuid,
+                    toUnixTimestamp(Time) AS minute,
+                    maxIf(Sum, MetricName = 'PolledEventCount') AS polled,
+                    maxIf(Sum, MetricName = 'InvokedEventCount') AS invoked,
+                    maxIf(Sum, MetricName = 'FailedInvokeEventCount') AS failed_records,
+                    maxIf(Sum, MetricName = 'DroppedEventCount') AS dropped
+                FROM lambda_metrics
+                WHERE MetricName IN ('PolledEventCount', 'InvokedEventCount', 'FailedInvokeEventCount', 'DroppedEventCount')
+                    AND Namespace = 'AWS/Lambda' AND DimensionSet = 'EventSourceMappingUUID' AND PeriodS = 60
+                    AND Time >= read_from AND Time < read_to
+                GROUP BY AccountId, Region, Uuid, minute
+            ) AS e USING (AccountId, Region, Uuid, minute)
+            LEFT JOIN
+            (
+                SELECT
+                    AccountId,
+                    Region,
+                    FunctionName,
+                    toUnixTimestamp(toStartOfMinute(Start)) AS minute,
+                    ifNull(EventSourceArn, '') AS source_arn,
+                    max(IteratorAgeMs) AS invoked_age_ms
+                FROM lambda_invocations_between(
+                    from = fromUnixTimestamp64Milli(toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}), 'UTC'),
+                    to = fromUnixTimestamp64Milli(toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}), 'UTC'))
+                WHERE isNotNull(IteratorAgeMs)
+                GROUP BY AccountId, Region, FunctionName, minute, source_arn
+            ) AS i USING (AccountId, Region, FunctionName, minute, source_arn)
+        )
+    )
+)
+-- Looking for chains of comparisons takes longer than all else that is done with this text before it runs.
+SETTINGS optimize_and_compare_chain = 0;
 
 -- The same of all that is stored.
 CREATE OR REPLACE VIEW lambda_stream_lag AS

@@ -14,7 +14,7 @@ from typing import Final
 _TABLE: Final = re.compile(
     r"^CREATE TABLE IF NOT EXISTS (\w+)\n(.*?)^ENGINE = (\w+)(\([^\n]*\))?(.*?);$", re.MULTILINE | re.DOTALL
 )
-_VIEW: Final = re.compile(r"^CREATE (OR REPLACE VIEW) (\w+)", re.MULTILINE)
+_VIEW: Final = re.compile(r"^(CREATE OR REPLACE VIEW|DROP VIEW IF EXISTS) (\w+)", re.MULTILINE)
 _MATERIALIZED: Final = re.compile(
     r"^CREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+) AS\n(.*?);$", re.MULTILINE | re.DOTALL
 )
@@ -93,7 +93,7 @@ class _Cluster:
         text = _MATERIALIZED.sub(self._materialized, text)
         text = _TABLE.sub(self._table, text)
         text = _ALTER.sub(self._alter, text)
-        return _VIEW.sub(rf"CREATE \1 \2{self._on}", text)
+        return _VIEW.sub(rf"\1 \2{self._on}", text)
 
     def _table(self, found: re.Match[str]) -> str:
         name, body, engine, arguments, rest = found.groups()

@@ -31,6 +31,7 @@ RANGE = "from = '2026-01-01 00:00:00', to = '2026-01-02 00:00:00'"
 PARAMETERS = {
     "lambda_activity": f"{RANGE}, bucket_s = 60",
     "lambda_concurrency": f"{RANGE}, bucket_s = 60",
+    "lambda_counts": f"{RANGE}, bucket_s = 60",
     "lambda_invocations_between": RANGE,
     "lambda_sandboxes_between": RANGE,
     "lambda_costs": RANGE,
@@ -51,9 +52,7 @@ SAME_COLUMNS = {
     )
 }
 INTERNAL = {
-    "lambda_activity_raw",
     "lambda_rollup_coarser",
-    "lambda_rollup_cover",
     "lambda_rollup_minutes",
     "otlp_logs",
     "otlp_traces",
