@@ -12,8 +12,11 @@ MAX_POINTS: Final = 200
 
 BUCKETS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 
-REFRESH_STEP_S: Final = 15
-"""The end of a live range moves in these steps, so that viewers share cached results."""
+STEPS_S: Final = (15, 60, 300)
+"""The end of a live range moves in one of these steps, so that viewers share cached results: the longer the range, the
+less a minute of it is to be seen."""
+POINTS_PER_STEP: Final = 300
+"""A step is at most so small a part of the range."""
 
 PROVISIONAL_S: Final = 300
 """The newest figures may still grow for so long: the last report of a sandbox comes with its next invocation, and
@@ -42,6 +45,11 @@ class Window:
         return self.now - timedelta(seconds=PROVISIONAL_S)
 
     @property
+    def settled(self) -> bool:
+        """Whether all of it is so long ago that nothing but late data changes it."""
+        return self.end <= self.provisional_from
+
+    @property
     def previous(self) -> Window:
         """The window of the same length just before this one."""
         return Window(self.begin - (self.end - self.begin), self.begin, self.bucket_s, self.now)
@@ -63,10 +71,16 @@ def bucket_for(span_s: float) -> int:
     return next((width for width in BUCKETS_S if span_s / width <= MAX_POINTS), BUCKETS_S[-1])
 
 
+def step_for(span_s: float) -> int:
+    """The seconds in which the end of a live range of this length moves, and after which it is read again."""
+    return max((step for step in STEPS_S if step * POINTS_PER_STEP <= span_s), default=STEPS_S[0])
+
+
 def relative_window(span_s: int, now: datetime) -> Window:
     """The last so many seconds. The end is rounded up to a step, so that it can be a cache key."""
     bucket_s = bucket_for(span_s)
-    end = floor_to(now, REFRESH_STEP_S) + timedelta(seconds=REFRESH_STEP_S)
+    step_s = step_for(span_s)
+    end = floor_to(now, step_s) + timedelta(seconds=step_s)
     return Window(floor_to(end - timedelta(seconds=span_s), bucket_s), end, bucket_s, now)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -16,9 +17,11 @@ from dashboard import sql
 from dashboard.config import Config, from_environ
 from dashboard.errors import QueryError, UnreachableError
 from dashboard.sql import Params, QueryRows, SqlSource, Value
+from dashboard.timeaxis import STEPS_S, Window, step_for
 
-CACHE_FOR: Final = timedelta(seconds=15)
-"""As long as the step in which live ranges move: an older frame is never asked for again."""
+SETTLED_S: Final = 120
+"""Results about a time that is over are kept for so long: only what comes late changes them."""
+LONGEST: Final = timedelta(seconds=max(SETTLED_S, *STEPS_S))
 
 
 def config() -> Config:
@@ -30,29 +33,38 @@ def config() -> Config:
     return from_environ(os.environ)
 
 
-def query(name: str, params: Params) -> pd.DataFrame:
-    """The rows of one panel, at most :data:`CACHE_FOR` old.
+def keep_s(window: Window) -> int:
+    """For how many seconds a result about this time may be shown.
+
+    As long as the step in which a live range moves, which asks for another time then; longer where the time is over.
+    """
+    return max(SETTLED_S, step_for(window.span_s)) if window.settled else step_for(window.span_s)
+
+
+def query(name: str, params: Params, keep: int = STEPS_S[0]) -> pd.DataFrame:
+    """The rows of one panel.
 
     Args:
         name: a file of queries/, without its suffix.
         params: every parameter that the file names; further ones are left out.
+        keep: how old they may be, in seconds.
 
     Raises:
         QueryError: there is no result.
     """
     text = sql.statement(name)
     used = {key: value for key, value in params.items() if f"{{{key}:" in text}
-    return run(text, tuple(sorted(used.items())))
+    return _cached(config().sql.shown, text, tuple(sorted(used.items())), int(time.monotonic() // keep))
 
 
-def ahead(name: str, params: Params) -> None:
+def ahead(name: str, params: Params, keep: int = STEPS_S[0]) -> None:
     """Start :func:`query` in the background. Whoever asks for the same meanwhile waits for this one's result."""
     context = get_script_run_ctx()
 
     def fetch() -> None:
         add_script_run_ctx(ctx=context)
         with suppress(QueryError):
-            query(name, params)
+            query(name, params, keep)
 
     _workers().submit(fetch)
 
@@ -62,18 +74,9 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=4, thread_name_prefix="query")
 
 
-def run(text: str, params: tuple[tuple[str, Value], ...] = ()) -> pd.DataFrame:
-    """The rows of a statement, cached likewise.
-
-    Raises:
-        QueryError: there is no result.
-    """
-    return _cached(config().sql.shown, text, params)
-
-
-@st.cache_data(ttl=CACHE_FOR, max_entries=500, show_spinner=False)
-def _cached(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...]) -> pd.DataFrame:
-    del shown_endpoint  # only part of the key: another endpoint, another result
+@st.cache_data(ttl=LONGEST, max_entries=500, show_spinner=False)
+def _cached(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...], slot: int) -> pd.DataFrame:
+    del shown_endpoint, slot  # only part of the key: another endpoint or a later time, another result
     try:
         return source().frame(text, dict(params))
     except UnreachableError:

@@ -56,17 +56,17 @@ class Run:
         Raises:
             QueryError: there is no result. :meth:`panel` shows it.
         """
-        return data.query(name, {**filter_params(self.filters, self.window), **more})
+        return data.query(name, {**filter_params(self.filters, self.window), **more}, data.keep_s(self.window))
 
     def ahead(self, *names: str, **more: Value) -> None:
         """Start queries that the page will come to, so that they run side by side. Failures show when asked for."""
         params = {**filter_params(self.filters, self.window), **more}
         for name in names:
-            data.ahead(name, params)
+            data.ahead(name, params, data.keep_s(self.window))
 
     def coverage(self) -> Coverage | None:
         """From when until when there is data in the window, of any function."""
-        return coverage(data.query("coverage", filter_params(self.filters, self.window)))
+        return coverage(self.query("coverage"))
 
     def shown(self, at: datetime) -> str:
         """An instant in the viewer's zone, with UTC beside it."""
