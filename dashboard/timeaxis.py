@@ -22,6 +22,8 @@ PROVISIONAL_S: Final = 300
 """The newest figures may still grow for so long: the last report of a sandbox comes with its next invocation, and
 exports are sent in batches. lambda_concurrency marks the same minutes as provisional."""
 
+DAY_S: Final = 86_400
+LATE_S: Final = 3600
 RELATIVE_S: Final = {"15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "7d": 604_800}
 
 
@@ -50,9 +52,29 @@ class Window:
         return self.end <= self.provisional_from
 
     @property
+    def over(self) -> bool:
+        """Whether it is a whole day that ended so long ago that not even late data is likely."""
+        return self.span_s == DAY_S and self.end <= self.now - timedelta(seconds=LATE_S)
+
+    @property
     def previous(self) -> Window:
         """The window of the same length just before this one."""
         return Window(self.begin - (self.end - self.begin), self.begin, self.bucket_s, self.now)
+
+    def days(self) -> list[Window]:
+        """The days in UTC that it touches, each a whole one but for the end; itself where it is no longer than one.
+
+        What took long to find about a day that is over need not be found again when a live range moves.
+        """
+        if self.span_s <= DAY_S:
+            return [self]
+        first = floor_to(self.begin, DAY_S)
+        starts = (first + timedelta(days=day) for day in range(int((self.end - first).total_seconds() // DAY_S) + 1))
+        return [
+            replace(self, begin=start, end=min(start + timedelta(days=1), self.end))
+            for start in starts
+            if start < self.end
+        ]
 
     def at_least(self, bucket_s: int) -> Window:
         """The same window in points that are not narrower."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -19,9 +20,11 @@ from dashboard.errors import QueryError, UnreachableError
 from dashboard.sql import Params, QueryRows, SqlSource, Value
 from dashboard.timeaxis import STEPS_S, Window, step_for
 
-SETTLED_S: Final = 120
+SETTLED_S: Final = 300
 """Results about a time that is over are kept for so long: only what comes late changes them."""
 LONGEST: Final = timedelta(seconds=max(SETTLED_S, *STEPS_S))
+DAY_KEPT: Final = timedelta(hours=1)
+"""How long what was found about a whole day is kept, once that day is over for good."""
 
 
 def config() -> Config:
@@ -52,19 +55,17 @@ def query(name: str, params: Params, keep: int = STEPS_S[0]) -> pd.DataFrame:
     Raises:
         QueryError: there is no result.
     """
-    text = sql.statement(name)
-    used = {key: value for key, value in params.items() if f"{{{key}:" in text}
-    return _cached(config().sql.shown, text, tuple(sorted(used.items())), int(time.monotonic() // keep))
+    return _cached(config().sql.shown, *_bound(name, params), int(time.monotonic() // keep))
 
 
-def ahead(name: str, params: Params, keep: int = STEPS_S[0]) -> None:
-    """Start :func:`query` in the background. Whoever asks for the same meanwhile waits for this one's result."""
+def ahead(ask: Callable[[], pd.DataFrame]) -> None:
+    """Ask in the background. Whoever asks for the same meanwhile waits for this one's result."""
     context = get_script_run_ctx()
 
     def fetch() -> None:
         add_script_run_ctx(ctx=context)
         with suppress(QueryError):
-            query(name, params, keep)
+            ask()
 
     _workers().submit(fetch)
 
@@ -77,6 +78,31 @@ def _workers() -> ThreadPoolExecutor:
 @st.cache_data(ttl=LONGEST, max_entries=500, show_spinner=False)
 def _cached(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...], slot: int) -> pd.DataFrame:
     del shown_endpoint, slot  # only part of the key: another endpoint or a later time, another result
+    return _frame(text, params)
+
+
+def of_day(name: str, params: Params) -> pd.DataFrame:
+    """The rows of a day that is over, kept for :data:`DAY_KEPT`; otherwise like :func:`query`.
+
+    Raises:
+        QueryError: there is no result.
+    """
+    return _kept(config().sql.shown, *_bound(name, params))
+
+
+@st.cache_data(ttl=DAY_KEPT, max_entries=200, show_spinner=False)
+def _kept(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...]) -> pd.DataFrame:
+    del shown_endpoint  # likewise
+    return _frame(text, params)
+
+
+def _bound(name: str, params: Params) -> tuple[str, tuple[tuple[str, Value], ...]]:
+    """A statement with those of the parameters that it names, in an order that makes equal ones equal."""
+    text = sql.statement(name)
+    return text, tuple(sorted((key, value) for key, value in params.items() if f"{{{key}:" in text))
+
+
+def _frame(text: str, params: tuple[tuple[str, Value], ...]) -> pd.DataFrame:
     try:
         return source().frame(text, dict(params))
     except UnreachableError:

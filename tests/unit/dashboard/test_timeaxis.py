@@ -54,6 +54,17 @@ def test_a_time_is_settled_once_its_last_minutes_cannot_grow(ended_s, settled):
     assert absolute_window(end - timedelta(hours=1), end, NOW).settled is settled
 
 
+def test_a_long_window_is_whole_days_up_to_its_end():
+    window = relative_window(RELATIVE_S["7d"], NOW)
+    days = window.days()
+    assert [day.begin.hour for day in days] == [0] * 8
+    assert days[0].begin <= window.begin < days[0].end
+    assert [(one.end, two.begin) for one, two in pairwise(days)] == [(day.end, day.end) for day in days[:-1]]
+    assert days[-1].end == window.end
+    assert [day.over for day in days] == [True] * 7 + [False]
+    assert relative_window(3600, NOW).days() == [relative_window(3600, NOW)]
+
+
 def test_two_viewers_in_the_same_quarter_minute_ask_for_the_same():
     one = relative_window(3600, NOW)
     other = relative_window(3600, NOW + timedelta(seconds=3))
