@@ -26,7 +26,7 @@ class Coverage:
 
 def coverage(frame: pd.DataFrame) -> Coverage | None:
     """What coverage.sql says; None where the window holds nothing."""
-    if frame.empty or int(frame["Parts"].iloc[0]) == 0:
+    if frame.empty or int(frame["Invocations"].iloc[0]) == 0:
         return None
     return Coverage(moment(frame["FirstStart"].iloc[0]), moment(frame["LastEnd"].iloc[0]))
 

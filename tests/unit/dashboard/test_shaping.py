@@ -84,7 +84,7 @@ def test_small_series_are_added_up_and_none_is_lost():
 
 
 def test_no_coverage_without_invocations():
-    empty = pd.DataFrame({"Parts": [0], "FirstStart": [at(0)], "LastEnd": [at(0)]})
+    empty = pd.DataFrame({"Invocations": [0], "FirstStart": [at(0)], "LastEnd": [at(0)]})
     assert frames.coverage(empty) is None
 
 
