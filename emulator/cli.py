@@ -26,6 +26,8 @@ class Options:
     host: str
     port: int
     record: Path | None
+    telemetry: Path | None
+    """Where it is written what extensions were posted."""
     relays: tuple[RelayConfig, ...]
     isolation: str
     resources: str
@@ -49,6 +51,9 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--host", default="127.0.0.1", help="address of the Lambda API (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=3001, help="its port; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write what really happened there, as JSON lines")
+    parser.add_argument(
+        "--record-telemetry", type=Path, metavar="FILE", help="write the telemetry that extensions were posted there"
+    )
     parser.add_argument(
         "--relay",
         action="append",
@@ -82,6 +87,7 @@ def parse(arguments: Sequence[str]) -> Options:
         host=given.host,
         port=given.port,
         record=given.record,
+        telemetry=given.record_telemetry,
         relays=tuple(parse_relay(spec) for spec in given.relay),
         isolation=given.isolation,
         resources=given.resources,

@@ -10,7 +10,7 @@ from emulator.api import sandbox_api
 from emulator.deployment import Deployment
 from emulator.errors import InvokeError, IsolationError
 from emulator.functions import ManagedConfig
-from emulator.lifecycle.actions import InitDone, InvocationDone
+from emulator.lifecycle.actions import InitDone, InvocationDone, StopDone
 from emulator.lifecycle.managed import ManagedLifecycle
 from emulator.request import Request
 from emulator.sandbox import Nobody, Owner, Sandbox, SandboxSettings
@@ -92,6 +92,14 @@ class ManagedPool(Nobody):
     def invocation_done(self, sandbox: Sandbox, outcome: InvocationDone) -> None:
         """See :class:`emulator.sandbox.Owner`."""
         self._books.invocation_done(sandbox, outcome)
+
+    def telemetry_posted(self, sandbox: Sandbox, extension: str, batch: list[bytes], *, is_accepted: bool) -> None:
+        """See :class:`emulator.sandbox.Owner`."""
+        self._books.telemetry_posted(sandbox, extension, batch, is_accepted=is_accepted)
+
+    def stop_done(self, sandbox: Sandbox, outcome: StopDone) -> None:
+        """See :class:`emulator.sandbox.Owner`."""
+        self._books.stop_done(sandbox, outcome)
 
     def is_leaving(self, sandbox: Sandbox, reason: str) -> None:
         """See :class:`emulator.sandbox.Owner`."""

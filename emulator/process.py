@@ -61,7 +61,8 @@ def run(options: Options, say: Say) -> None:
     scenario = scenarios.load(options.scenario)
     with contextlib.ExitStack() as at_end:
         listener = at_end.enter_context(_listen(options.host, options.port))
-        record = at_end.enter_context(_open_record(options.record))
+        record = at_end.enter_context(_open_record("--record", options.record))
+        telemetry = at_end.enter_context(_open_record("--record-telemetry", options.telemetry))
         zygote = Zygote.start()
         at_end.callback(zygote.stop)
         _allow_many_files()  # after the zygote's start: sandboxes keep the usual limit
@@ -86,7 +87,7 @@ def run(options: Options, say: Say) -> None:
             user=choose_user(deployments.values(), say) if has_namespaces else None,
             show_log=show_log if options.logs else ignore_log,
         )
-        ledger = Ledger(record)
+        ledger = Ledger(record, telemetry)
         meter = ServiceMeter(Meter(MetricAggregator(scenario.metrics.delay_s)))
         service = LambdaService(deployments, _model_limits(scenario.limits), ledger, meter, scenario.seed)
         service.open(settings)
@@ -124,14 +125,14 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _open_record(path: Path | None) -> Iterator[TextIO | None]:
+def _open_record(option: str, path: Path | None) -> Iterator[TextIO | None]:
     if path is None:
         yield None
         return
     try:
         file = path.open("w", encoding="utf-8")
     except OSError as error:
-        raise StartupError(f"--record {path}: {error.strerror}") from error
+        raise StartupError(f"{option} {path}: {error.strerror}") from error
     with file:
         yield file
 

@@ -15,7 +15,7 @@ from emulator.deployment import Deployment
 from emulator.errors import InvokeError, IsolationError
 from emulator.faults import InvocationFaults, draw
 from emulator.functions import FunctionConfig
-from emulator.lifecycle.actions import InitDone, Invocation, InvocationDone, RestoreDone
+from emulator.lifecycle.actions import InitDone, Invocation, InvocationDone, RestoreDone, StopDone
 from emulator.managed import ManagedPool
 from emulator.metering import ServiceMeter
 from emulator.model import FunctionLimits, Limits, Model, SandboxState, Throttled
@@ -195,6 +195,15 @@ class LambdaService:
     def restore_done(self, sandbox: Sandbox, outcome: RestoreDone) -> None:
         """See :class:`emulator.sandbox.Owner`."""
         self.ledger.restore_done(sandbox.deployment.config.name, sandbox.instance_id, outcome)
+
+    def telemetry_posted(self, sandbox: Sandbox, extension: str, batch: list[bytes], *, is_accepted: bool) -> None:
+        """See :class:`emulator.sandbox.Owner`."""
+        function = sandbox.deployment.config.name
+        self.ledger.telemetry_posted(function, sandbox.instance_id, extension, batch, is_accepted=is_accepted)
+
+    def stop_done(self, sandbox: Sandbox, outcome: StopDone) -> None:
+        """See :class:`emulator.sandbox.Owner`."""
+        self.ledger.stop_done(sandbox.deployment.config.name, sandbox.instance_id, outcome)
 
     def invocation_refused(self, sandbox: Sandbox) -> None:
         """See :class:`emulator.sandbox.Owner`."""

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from emulator.clock import NS_PER_MS
 from emulator.concurrency import peak
-from emulator.lifecycle.actions import InitDone, InvocationDone, RestoreDone
+from emulator.lifecycle.actions import InitDone, InvocationDone, RestoreDone, StopDone
 
 
 @dataclass(slots=True)
@@ -41,8 +41,10 @@ class Ledger:
     duration of the report. So whoever reads the telemetry can come to the same figures exactly.
     """
 
-    def __init__(self, file: TextIO | None) -> None:
+    def __init__(self, file: TextIO | None, telemetry: TextIO | None = None) -> None:
+        """``telemetry``: where to write what extensions were posted."""
         self._file = file
+        self._telemetry = telemetry
         self._functions: dict[str, _Counts] = {}
 
     def sandbox_started(self, function: str, instance_id: str, at_ns: int) -> None:
@@ -113,6 +115,31 @@ class Ledger:
             max_memory_used_mb=outcome.max_memory_used_mb,
         )
 
+    def stop_done(self, function: str, instance_id: str, outcome: StopDone) -> None:
+        """A sandbox was reset, or shut down."""
+        self._write(
+            "stop",
+            function,
+            instance_id,
+            start_ms=_ms(outcome.began_ns),
+            end_ms=_ms(outcome.end_ns),
+            reason=outcome.reason,
+            final=outcome.is_final,
+            killed=outcome.killed,
+        )
+
+    def telemetry_posted(
+        self, function: str, instance_id: str, extension: str, batch: list[bytes], *, is_accepted: bool
+    ) -> None:
+        """An extension was posted these records, each encoded."""
+        if self._telemetry is None:
+            return
+        line: dict[str, Any] = {"function": function, "instance_id": instance_id, "extension": extension}
+        line["accepted"] = is_accepted
+        line["records"] = [json.loads(record) for record in batch]
+        self._telemetry.write(json.dumps(line, separators=(",", ":")) + "\n")
+        self._telemetry.flush()
+
     def throttled(self, function: str, at_ns: int, reason: str) -> None:
         """A request was refused."""
         self._of(function).throttles += 1
@@ -158,9 +185,10 @@ class Ledger:
         return {**account.summary(), "functions": functions}
 
     def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        """Close the files."""
+        for file in (self._file, self._telemetry):
+            if file is not None:
+                file.close()
 
     def _of(self, function: str) -> _Counts:
         return self._functions.setdefault(function, _Counts())

@@ -47,6 +47,7 @@ _SOON_S = 0.5
 """Within this time after it was asked to, the exporter's thread has begun to send."""
 _NEXT_RETRY_S = (0.0, 0.05, 0.2, 0.5, 1.0, 1.0, 1.0)
 _MANAGED_PERIOD_S = 10.0
+_LAST_RETRY_S = 0.1
 _DEFAULT_SHUTDOWN_S = 2.0
 
 
@@ -65,7 +66,8 @@ class Agent:
         self._settings = settings
         self._managed = sandbox.initialization_type == wire.MANAGED_INSTANCES
         self._cost = SelfCost(handoff.registered_ns - handoff.start_ns)
-        self._journal = Journal(settings.state_file, _whose(sandbox), diagnostics)
+        self._owner = _whose(sandbox)
+        self._journal = Journal(settings.state_file, self._owner, diagnostics)
         self._lifecycle = Lifecycle(
             Sandbox(
                 sandbox.function_name,
@@ -85,7 +87,7 @@ class Agent:
         self._flushed = Doorbell()
         self._exporter = Exporter(
             self._channels.all,
-            lambda: self._lifecycle.instance_id,
+            lambda: self._lifecycle.exporter,
             self._journal.counted,
             self._flushed.ring,
             diagnostics,
@@ -146,9 +148,15 @@ class Agent:
         for body in self._held.deliveries:  # before the first event, which may be SHUTDOWN
             self._pipeline.on_delivery(body)
         self._held.deliveries.clear()
-        listener = Listener(self._reactor, sock, self._pipeline.on_delivery)
+        self._journal.counted()
+        listener = Listener(self._reactor, sock, self._on_delivery)
         for fd, data in self._held.peers:
             listener.adopt(fd, data)
+
+    def _on_delivery(self, body: bytes) -> None:
+        """Take a delivery, and write down at once how much that was: a process can be killed at any time."""
+        self._pipeline.on_delivery(body)
+        self._journal.counted()
 
     def _receive(self) -> None:
         """Take what the function's SDK sends."""
@@ -161,6 +169,11 @@ class Agent:
     def _recall(self, now_ns: int) -> None:
         """Go on where the process before a reset was ended."""
         remembered = self._journal.recall()
+        if remembered is not None:
+            from extension import leftovers  # noqa: PLC0415 - for sandboxes that were reset
+
+            most_bytes = 2 * self._settings.queue_bytes + len(self._owner)
+            leftovers.take(self._journal.path, self._owner, self._channels.numbered, most_bytes)
         for signal, queue in self._channels.numbered.items():
             if remembered is not None and signal in remembered.counts:
                 queue.begin_after(remembered.counts[signal])
@@ -287,11 +300,34 @@ class Agent:
             min(until, monotonic() + _DRAIN_S),
         )
         self._pipeline.on_shutdown(event, received_ns, time_ns())
-        self._flush(until)
-        if event.reason == "spindown":
-            self._journal.forget()
+        if failed:
+            self._flush(until)
+            self._leave_behind()
         else:
-            self._journal.counted()
+            self._flush_last(until)
+            self._journal.forget()
+
+    def _flush_last(self, until: float) -> None:
+        """Flush as often as there is time for it: what is not sent now is lost with the sandbox."""
+        health = self._exporter.health
+        while not self._flush(until):
+            again = monotonic() + max(_LAST_RETRY_S, health.not_before_s - time())
+            if again >= until:
+                return
+            self._reactor.run_until(lambda: False, again)
+
+    def _leave_behind(self) -> None:
+        """A reset: what could not be sent is for the process after this one."""
+        from extension import leftovers  # noqa: PLC0415 - for sandboxes that are reset
+
+        self._exporter.seal()
+        path = self._journal.path
+        try:
+            if path:
+                leftovers.keep(path, self._owner, self._channels.numbered)
+        except OSError as error:
+            trouble = error.strerror or str(error)
+            self._diagnostics.say("leftovers", f"{path}: {trouble}; what was not sent before the reset is lost")
 
 
 def _whose(sandbox: SandboxEnvironment) -> str:

@@ -31,18 +31,35 @@ class Batch:
 
     Attributes:
         body: as it goes over the wire, compressed where that was asked for.
-        headers: the batch's identity; see semconv.attributes.
+        headers: that go with it; of a numbered batch, its identity: see semconv.attributes.
         items: how many spans or log records it holds.
+        exporter: under which name it is numbered; empty for one that is not.
+        counts: its number, and the totals of its signal.
         in_flight: whether it is being sent, so that it cannot be dropped.
     """
 
-    __slots__ = ("body", "headers", "in_flight", "items")
+    __slots__ = ("body", "counts", "exporter", "headers", "in_flight", "items")
 
     def __init__(self, body: bytes, headers: tuple[tuple[str, str], ...], items: int) -> None:
         self.body = body
         self.headers = headers
         self.items = items
+        self.exporter = ""
+        self.counts = Counts()
         self.in_flight = False
+
+    @classmethod
+    def numbered(cls, body: bytes, exporter: str, counts: Counts, items: int) -> Batch:
+        """A batch that the collector knows by its number."""
+        headers = (
+            (EXPORT_INSTANCE_HEADER, exporter),
+            (EXPORT_SEQUENCE_HEADER, str(counts.sequence)),
+            (EXPORT_TOTAL_HEADER, str(counts.total)),
+            (EXPORT_DROPPED_HEADER, str(counts.dropped)),
+        )
+        batch = cls(body, headers, items)
+        batch.exporter, batch.counts = exporter, counts
+        return batch
 
 
 class BatchQueue:
@@ -54,10 +71,18 @@ class BatchQueue:
         bytes: what the queue holds.
     """
 
-    __slots__ = ("_batches", "_items", "_limit_bytes", "_lock", "_sequence", "_total", "bytes", "dropped", "refused")
+    __slots__ = (
+        "_batches", "_items", "_limit_bytes", "_lock", "_numbered", "_sequence", "_total", "_untold", "bytes",
+        "dropped", "refused",
+    )  # fmt: skip
 
-    def __init__(self, limit_bytes: int, before: Counts | None = None) -> None:
-        """`before`: how far the batches of this sandbox had come before it was reset."""
+    def __init__(self, limit_bytes: int, before: Counts | None = None, *, numbered: bool = True) -> None:
+        """Make a queue.
+
+        `before`: how far the batches of this sandbox had come before it was reset. Without `numbered` it is only for
+        batches that were made elsewhere.
+        """
+        self._numbered = numbered
         self._limit_bytes = limit_bytes
         self._lock = allocate_lock()
         self._items: list[bytes] = []
@@ -73,6 +98,7 @@ class BatchQueue:
     def begin_after(self, before: Counts) -> None:
         """Number the batches from here on, before there is any."""
         self._sequence, self._total, self.dropped = before.sequence, before.total, before.dropped
+        self._untold = before.total > 0  # a process that was killed had perhaps taken more than it could tell
 
     def counts(self) -> Counts:
         """How far it has come."""
@@ -86,29 +112,33 @@ class BatchQueue:
             self._make_room()
 
     def add_batch(self, batch: Batch) -> None:
-        """Queue a batch that somebody else made; it has no number of ours."""
+        """Queue a batch that was made elsewhere: by the function's SDK, or by the process before this one."""
         with self._lock:
             self._batches.append(batch)
             self.bytes += len(batch.body) + _ITEM_OVERHEAD_BYTES
             self._make_room()
 
-    def seal(self, instance_id: Callable[[], str], encode: Callable[[list[bytes]], bytes]) -> None:
-        """Make batches of what was added since, if anything was. `encode` makes the body of an export out of items."""
+    def seal(self, exporter: Callable[[], str], encode: Callable[[list[bytes]], bytes]) -> None:
+        """Make batches of what was added since, if anything was; an empty one where totals alone are to be told.
+
+        `exporter`: says under which name they are numbered. `encode` makes the body of an export out of items.
+        """
         with self._lock:
-            while self._items:
+            while self._items or (self._untold and self._numbered and not self._batches):
                 items = self._take_items()
+                self._untold = False
                 self._total += len(items)
                 self._sequence += 1
-                headers = (
-                    (EXPORT_INSTANCE_HEADER, instance_id()),
-                    (EXPORT_SEQUENCE_HEADER, str(self._sequence)),
-                    (EXPORT_TOTAL_HEADER, str(self._total)),
-                    (EXPORT_DROPPED_HEADER, str(self.dropped)),
-                )
-                batch = Batch(encode(items), headers, len(items))
+                counts = Counts(self._sequence, self._total, self.dropped)
+                batch = Batch.numbered(encode(items), exporter(), counts, len(items))
                 self._batches.append(batch)
                 self.bytes += len(batch.body) + _ITEM_OVERHEAD_BYTES
             self._make_room()
+
+    def batches(self) -> list[Batch]:
+        """What is sealed and not delivered, oldest first; one that is being sent included."""
+        with self._lock:
+            return list(self._batches)
 
     def take(self) -> Batch | None:
         """The oldest batch, marked as in flight; :meth:`done` or :meth:`keep` must follow."""
@@ -125,6 +155,7 @@ class BatchQueue:
             self.bytes -= len(batch.body) + _ITEM_OVERHEAD_BYTES
             self.dropped += dropped
             self.refused += dropped
+            self._untold = self._untold or dropped > 0
 
     def keep(self, batch: Batch) -> None:
         """This batch is to be sent again later."""
@@ -152,10 +183,12 @@ class BatchQueue:
                 self._batches.remove(oldest)
                 self.bytes -= len(oldest.body) + _ITEM_OVERHEAD_BYTES
                 self.dropped += oldest.items
+                self._untold = True
             elif self._items:
                 self.bytes -= _cost(self._items.pop(0))
                 self.dropped += 1
                 self._total += 1
+                self._untold = True
             else:
                 return
 

@@ -159,7 +159,7 @@ class Channels:
     def _pass_on(self, settings: Settings) -> None:
         for signal, export in (("traces", settings.traces), ("logs", settings.logs), ("metrics", settings.metrics)):
             if export is not None:
-                queue = self.of_function[f"/v1/{signal}"] = BatchQueue(settings.queue_bytes // 2)
+                queue = self.of_function[f"/v1/{signal}"] = BatchQueue(settings.queue_bytes // 2, numbered=False)
                 self.all.append(Channel.passing_on(f"{signal} of the function", export, queue))
                 if export.grpc:
                     self.protobuf_only |= {f"/v1/{signal}"}

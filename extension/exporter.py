@@ -59,8 +59,8 @@ class Exporter:
     __slots__ = (
         "_channels",
         "_diagnostics",
+        "_exporter",
         "_finished",
-        "_instance_id",
         "_on_finished",
         "_on_sealed",
         "_requested",
@@ -71,18 +71,19 @@ class Exporter:
     def __init__(
         self,
         channels: list[Channel],
-        instance_id: Callable[[], str],
+        exporter: Callable[[], str],
         on_sealed: Callable[[], None],
         on_finished: Callable[[], None],
         diagnostics: Diagnostics,
     ) -> None:
         """Make an exporter.
 
-        `instance_id` is asked when a batch is sealed: not before there is anything that carries it. `on_sealed` is
-        called before what was sealed is sent, `on_finished` when a flush is over; both by the exporter's thread.
+        `exporter` says under which name batches are numbered; it is asked when one is sealed: not before there is
+        anything that carries it. `on_sealed` is called before what was sealed is sent, `on_finished` when a flush is
+        over; both by the exporter's thread.
         """
         self._channels = channels
-        self._instance_id = instance_id
+        self._exporter = exporter
         self._on_sealed = on_sealed
         self._diagnostics = diagnostics
         self._wake = WakeUp()
@@ -136,9 +137,7 @@ class Exporter:
 
     def flush(self) -> None:
         """Send all that is queued; to an address that fails, nothing more for now."""
-        for channel in self._channels:
-            channel.queue.seal(self._instance_id, channel.body)
-        self._on_sealed()
+        self.seal()
         began = monotonic()
         sent = 0
         failed: set[str] = set()
@@ -157,6 +156,12 @@ class Exporter:
             self.health.failed(time(), retry_after_s)
         else:
             self.health.succeeded()
+
+    def seal(self) -> None:
+        """Make batches of all that is queued, and have their numbers written down. May be called by any thread."""
+        for channel in self._channels:
+            channel.queue.seal(self._exporter, channel.body)
+        self._on_sealed()
 
     def say_slow(self, waited_s: float) -> None:
         """Tell that a flush was not over after so long; nothing where nobody is sent anything."""

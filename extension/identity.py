@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posix
+
 from extension.span_builder import SpanBuilder, SpanStyle
 
 TYPE_CHECKING = False
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     class Memory(Protocol):
         """What keeps the life of a sandbox for a process that may come after this one."""
 
-        def settled(self, instance_id: str, *, given: bool) -> None:
-            """The sandbox has its id; `given` says whether from the platform."""
+        def settled(self, instance_id: str, exporter: str, life: int, *, given: bool) -> None:
+            """The sandbox has its id, and what depends on it; `given` says whether from the platform."""
 
         def began(self, attempt: Attempt) -> None:
             """An attempt began, or more is known of it."""
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
 
         def forget(self) -> None:
             """What was remembered is of another sandbox."""
+
+
+_SUPPRESSED = "invoke"
+"""The phase of an init that follows a reset."""
+_FIRST_UNKNOWN_LIFE = 1_000_000
+"""From here on lives are numbered where nobody knows how many there were before."""
 
 
 class Sandbox:
@@ -64,7 +72,7 @@ class NoMemory:
 
     __slots__ = ()
 
-    def settled(self, instance_id: str, *, given: bool) -> None:
+    def settled(self, instance_id: str, exporter: str, life: int, *, given: bool) -> None:
         """Nothing is kept."""
 
     def began(self, attempt: Attempt) -> None:
@@ -78,9 +86,14 @@ class NoMemory:
 
 
 class Identity:
-    """The id of a sandbox, and the builder of the spans that carry it."""
+    """The id of a sandbox, and the builder of the spans that carry it.
 
-    __slots__ = ("_builder", "_inits", "_life", "_memory", "_recalled_id", "_sandbox")
+    Attributes:
+        exporter: under which name batches are numbered, once the id is settled. It is the sandbox's id, but for a
+            process after a reset that finds no journal: it numbers from 1 again, which must not be taken for repeats.
+    """
+
+    __slots__ = ("_builder", "_inits", "_life", "_memory", "_recalled_id", "_sandbox", "exporter")
 
     def __init__(self, sandbox: Sandbox, memory: Memory, inits: Inits) -> None:
         """`inits`: what the sandbox has gone through; it grows."""
@@ -90,14 +103,14 @@ class Identity:
         self._life = 1
         self._recalled_id: str | None = None
         self._builder: SpanBuilder | None = None
+        self.exporter = ""
 
     @property
     def builder(self) -> SpanBuilder:
         """Makes this sandbox's spans. To ask for it settles the id: one is drawn where the platform has given none."""
         if self._builder is None:
-            drawn = self._sandbox.draw_instance_id()
-            self._builder = self._builder_for(drawn)
-            self._memory.settled(drawn, given=False)
+            self._settle(self._sandbox.draw_instance_id(), given=False)
+            assert self._builder is not None
         return self._builder
 
     def recall(self, remembered: Remembered) -> None:
@@ -106,6 +119,7 @@ class Identity:
         if remembered.instance_id is not None:
             self._builder = self._builder_for(remembered.instance_id)
             self._recalled_id = remembered.instance_id if remembered.instance_given else None
+            self.exporter = remembered.exporter
 
     def is_of_another(self, record: InitStart) -> bool:
         """Whether this record says that what was recalled is of a sandbox with which this one shares its /tmp."""
@@ -121,8 +135,14 @@ class Identity:
         """Take the platform's id for the sandbox, if it gives one before ours was needed."""
         given = _given_id(record)
         if given is not None and self._builder is None:
-            self._builder = self._builder_for(given, record.function_name)
-            self._memory.settled(given, given=True)
+            if record.phase == _SUPPRESSED and self._life == 1:
+                self._life = _FIRST_UNKNOWN_LIFE + int.from_bytes(posix.urandom(4), "big")
+            self._settle(given, record.function_name, given=True)
+
+    def _settle(self, instance_id: str, function_name: str | None = None, *, given: bool) -> None:
+        self._builder = self._builder_for(instance_id, function_name)
+        self.exporter = instance_id if self._life < _FIRST_UNKNOWN_LIFE else f"{instance_id}/{self._life}"
+        self._memory.settled(instance_id, self.exporter, self._life, given=given)
 
     def _builder_for(self, instance_id: str, name: str | None = None) -> SpanBuilder:
         """`name`: of the function, where the environment does not say."""

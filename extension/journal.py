@@ -9,7 +9,7 @@ from __future__ import annotations
 import posix
 from _thread import allocate_lock
 
-from extension import state
+from extension import own_file, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,16 +32,13 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1 << 16
 """When the journal has grown to this, it is written anew with what still matters of it."""
 _MOST_ATTEMPTS = 64
-_CAREFULLY = posix.O_CLOEXEC | posix.O_NOFOLLOW | posix.O_NONBLOCK
-_NEW = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_EXCL | _CAREFULLY
-_TYPE_MASK, _REGULAR = 0o170000, 0o100000
-_ONLY_OURS = 0o600
 
 
 class Journal:
     """The journal of one sandbox. Safe for use by several threads.
 
     Nothing is written before something happens: clones of a SnapStart snapshot must not find each other's journal.
+    A function that tidies up /tmp takes the file away: then all that matters is written anew at the next occasion.
     """
 
     __slots__ = ("_counts", "_diagnostics", "_fd", "_header", "_instance", "_lives", "_lock", "_numbered", "_open",
@@ -62,12 +59,17 @@ class Journal:
         self._open: dict[tuple[str, int], str] = {}
         self._recent: dict[tuple[str, int], str] = {}
 
+    @property
+    def path(self) -> str:
+        """Where it is; empty where there is none, or none any more."""
+        return self._path
+
     def recall(self) -> Remembered | None:
         """What the process before this one left behind; None where there is nothing, or nothing of this sandbox."""
         if not self._path:
             return None
         try:
-            data = _read_own(self._path)
+            data = own_file.read(self._path, 2 * _MOST_BYTES)
         except OSError:
             return None  # whatever is there, a file of ours takes its place; if that cannot be, it will be told
         remembered = state.parse(data.decode("ascii", "replace"), self._header, _MOST_ATTEMPTS)
@@ -81,9 +83,10 @@ class Journal:
 
     # What happens; these are the lifecycle's words for it ------------------------------------------------------------
 
-    def settled(self, instance_id: str, *, given: bool) -> None:
+    def settled(self, instance_id: str, exporter: str, life: int, *, given: bool) -> None:
         """The sandbox has its id."""
-        self._instance = state.instance(instance_id, given=given)
+        self._instance = state.instance(instance_id, exporter, given=given)
+        self._lives = life - 1
         self._append(self._instance)
 
     def began(self, attempt: Attempt) -> None:
@@ -101,7 +104,7 @@ class Journal:
         self._append(line)
 
     def counted(self) -> None:
-        """Batches were made, or dropped."""
+        """Something was queued, or put into batches, or dropped."""
         lines = self._counts_changed()
         if lines:
             self._append(lines)
@@ -119,14 +122,15 @@ class Journal:
             for batches in self._numbered.values():
                 batches.begin_after(state.Counts())
             if self._path:
-                _remove(self._path)
+                own_file.remove(self._path)
 
     # The file --------------------------------------------------------------------------------------------------------
 
     def _go_on_from(self, remembered: Remembered) -> None:
         self._lives = remembered.lives
         if remembered.instance_id is not None:
-            self._instance = state.instance(remembered.instance_id, given=remembered.instance_given)
+            given = remembered.instance_given
+            self._instance = state.instance(remembered.instance_id, remembered.exporter, given=given)
         for attempt in remembered.attempts:
             key, line = (attempt.request_id, attempt.number), state.opened(attempt)
             if attempt.done is None:
@@ -141,7 +145,7 @@ class Journal:
         if not self._path:
             return
         with self._lock:
-            if self._fd is None or self._size > _MOST_BYTES:
+            if self._fd is None or self._size > _MOST_BYTES or not posix.fstat(self._fd).st_nlink:
                 self._rewrite()  # which has what the lines say already, but for a reason
                 if not lines.startswith("reset"):
                     return
@@ -166,8 +170,8 @@ class Journal:
         lines += [*self._counts.values(), *self._recent.values(), *self._open.values()]
         self._size = 0
         try:
-            _remove(fresh)
-            self._fd = posix.open(fresh, _NEW, _ONLY_OURS)
+            own_file.remove(fresh)
+            self._fd = own_file.create(fresh)
             self._write("".join(lines))
             if self._fd is not None:
                 posix.rename(fresh, self._path)
@@ -189,38 +193,13 @@ class Journal:
         trouble = error.strerror or str(error)
         self._diagnostics.say("state", f"{path}: {trouble}; after a timeout or crash this sandbox counts as a new one")
         self._close()
-        _remove(path + "+")
-        _remove(path)
+        own_file.remove(path + "+")
+        own_file.remove(path)
 
     def _close(self) -> None:
         if self._fd is not None:
             posix.close(self._fd)
             self._fd = None
-
-
-def _remove(path: str) -> None:
-    try:
-        posix.unlink(path)
-    except OSError:
-        return  # not there, or not ours
-
-
-def _read_own(path: str) -> bytes:
-    """All of a file, once it is certain that it is one of ours, and no larger than they are.
-
-    Raises:
-        OSError: there is none, or it is something else.
-    """
-    fd = posix.open(path, posix.O_RDONLY | _CAREFULLY)
-    try:
-        about = posix.fstat(fd)
-        if about.st_mode & _TYPE_MASK != _REGULAR or about.st_uid != posix.geteuid() or about.st_nlink != 1:
-            raise OSError("not a file of this extension")
-        if about.st_size > 2 * _MOST_BYTES:
-            raise OSError("too large to be a journal")
-        return posix.read(fd, 2 * _MOST_BYTES)
-    finally:
-        posix.close(fd)
 
 
 def boot_id(path: str = "/proc/sys/kernel/random/boot_id") -> str:

@@ -85,6 +85,11 @@ class Lifecycle:
         return self._built.instance_id
 
     @property
+    def exporter(self) -> str:
+        """Under which name its batches are numbered; settled with the id."""
+        return self._identity.exporter if self._built else ""
+
+    @property
     def settled(self) -> bool:
         """Whether nothing more is expected of the invocations so far."""
         return not self._outstanding

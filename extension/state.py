@@ -3,9 +3,9 @@
 After a timeout or a crash Lambda starts every process of the sandbox anew, and keeps /tmp. The journal lets the new
 process go on with the sandbox's id, its numbering of attempts and batches, and end what was open. It is text::
 
-    lambdascope 1 BOOT RUNTIME_API FUNCTION:VERSION      whose it is
+    lambdascope 2 BOOT RUNTIME_API FUNCTION:VERSION      whose it is
     life COUNT                                           how many processes there were before the one that writes
-    instance ID given|drawn                              where the id came from: the platform, or us
+    instance ID given|drawn EXPORTER                     where the id came from: the platform, or us; see Identity
     open NUMBER INVOKED START DEADLINE COLD BUSY REQUEST ARN TRACING
     ended NUMBER END REQUEST                             its span was made
     count SIGNAL SEQUENCE TOTAL DROPPED                  of the batches and items of a signal
@@ -21,7 +21,7 @@ from extension import records as r
 from extension.attempts import Attempt
 from extension.init_runs import InitRun
 
-FIRST_LINE = "lambdascope 1 "
+FIRST_LINE = "lambdascope 2 "
 _UNKNOWN = "-"
 _LONGEST_FIELD = 2048
 _SIGNALS = 8
@@ -63,17 +63,19 @@ class Remembered:
         lives: how many processes that was.
         instance_id: None where it was not settled.
         instance_given: whether the platform gave it.
+        exporter: under which name its batches are numbered.
         reason: of the SHUTDOWN that ended the last one; empty where it did not hear of any.
         attempts: those that ended and those that did not, oldest first.
         counts: by signal.
     """
 
-    __slots__ = ("attempts", "counts", "instance_given", "instance_id", "lives", "reason")
+    __slots__ = ("attempts", "counts", "exporter", "instance_given", "instance_id", "lives", "reason")
 
     def __init__(self) -> None:
         self.lives = 1
         self.instance_id: str | None = None
         self.instance_given = False
+        self.exporter = ""
         self.reason = ""
         self.attempts: list[Attempt] = []
         self.counts: dict[str, Counts] = {}
@@ -105,9 +107,9 @@ def ended(attempt: Attempt, end_ns: int) -> str:
     return f"ended {attempt.number} {end_ns} {_field(attempt.request_id)}\n"
 
 
-def instance(instance_id: str, *, given: bool) -> str:
-    """The id of the sandbox."""
-    return f"instance {_field(instance_id)} {'given' if given else 'drawn'}\n"
+def instance(instance_id: str, exporter: str, *, given: bool) -> str:
+    """The id of the sandbox, and the name under which its batches are numbered."""
+    return f"instance {_field(instance_id)} {'given' if given else 'drawn'} {_field(exporter)}\n"
 
 
 def counted(signal: str, counts: Counts) -> str:
@@ -163,7 +165,7 @@ class _Reader:
         elif kind == "count":
             self._count(*_exactly(values, 4))
         elif kind == "instance":
-            self.remembered.instance_id, given = _exactly(values, 2)
+            self.remembered.instance_id, given, self.remembered.exporter = _exactly(values, 3)
             self.remembered.instance_given = {"given": True, "drawn": False}[given]
         elif kind == "reset":
             [self.remembered.reason] = _exactly(values, 1)

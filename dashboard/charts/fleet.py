@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -59,12 +57,11 @@ SHARED_CAUSES: Final = frozenset({"account_concurrency", "account_request_rate"}
 """Causes that hit many functions at once: one incident, named after the function that was hit most."""
 
 
-def incidents(days: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataFrame) -> pd.DataFrame:
+def incidents(found: pd.DataFrame, releases: pd.DataFrame) -> pd.DataFrame:
     """What went wrong, one row each, the newest first.
 
     Args:
-        days: rows of incidents.sql, of each day for itself: what lasts over midnight is in two of them.
-        begin: of the time in question: what was over before it is left out.
+        found: rows of incidents.sql.
         releases: of :func:`dashboard.charts.cold_starts.releases`; those that made init slower count.
 
     Returns:
@@ -72,10 +69,10 @@ def incidents(days: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataFr
     """
     columns = ["Page", "FunctionName", "Cause", "Began", "Ended", "Lasted", "Sure", "Why", "Others"]
     rows: list[dict[str, Any]] = []
-    found = pd.concat([one[one["Ended"] > pd.Timestamp(begin)] for one in days if not one.empty] or [pd.DataFrame()])
     for (name, cause), part in found.groupby(["Page", "Cause"]) if not found.empty else ():
-        apart = [part] if cause in SHARED_CAUSES else (one for _, one in part.groupby("FunctionName"))
-        for group in itertools.chain.from_iterable(_together(one) for one in apart):
+        for group in (
+            _together(part) if cause in SHARED_CAUSES else (one for _, one in part.groupby(["Began", "FunctionName"]))
+        ):
             worst = group.sort_values("Weight").iloc[-1]
             others = group["FunctionName"].nunique() - 1
             rows.append(
@@ -98,9 +95,7 @@ def incidents(days: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataFr
 
 
 TOGETHER: Final = pd.Timedelta(minutes=10)
-"""What a cause did so long after it did so before is the same incident: to one function, or to several where it is
-theirs together. So is what lasts over midnight, which is found in two parts.
-"""
+"""What a shared cause did to functions so long after one another is one incident."""
 
 
 def _together(part: pd.DataFrame) -> Iterator[pd.DataFrame]:

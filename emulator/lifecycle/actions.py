@@ -190,6 +190,19 @@ class StopPrograms:
 
 
 @dataclass(frozen=True, slots=True)
+class StopDone:
+    """A shutdown or reset is over."""
+
+    began_ns: int
+    end_ns: int
+    reason: str
+    killed: tuple[str, ...]
+    """Extensions that had not ended by themselves when the time was over."""
+    is_final: bool
+    """Whether the sandbox ends; else it was a reset."""
+
+
+@dataclass(frozen=True, slots=True)
 class BeginShutdown:
     """The sandbox takes no more invocations. Buffered telemetry is delivered at once from here on."""
 
@@ -223,6 +236,7 @@ Action = (
     | InvocationDone
     | BeginReset
     | StopPrograms
+    | StopDone
     | BeginShutdown
     | End
 )

@@ -271,11 +271,12 @@ class Lifecycle(ABC):
 
     def _begin_stop(self, reason: str, now_ns: int, *, is_final: bool) -> None:
         self._stop = Stopping(self.extensions, reason, now_ns, self.runtime_share_ns, is_final=is_final)
-        has_processes = self.phase is not Phase.RESET
-        if has_processes:
+        if self.phase is Phase.RESET:
+            self._stop.has_time = False  # there is no process that could use it
+        else:
             self._thaw()
         self.phase = Phase.STOP_RUNTIME
-        if not self._stop.has_time or not has_processes:
+        if not self._stop.has_time:
             self._finish_stop(now_ns)
         elif self._runtime in (RuntimeState.NOT_STARTED, RuntimeState.EXITED):
             self._runtime_has_stopped(now_ns)
@@ -295,6 +296,8 @@ class Lifecycle(ABC):
     def _finish_stop(self, now_ns: int) -> None:
         stop, self._stop = self._stop, None
         self._out.add(do.CancelTimer())
+        if stop is not None and stop.has_time:
+            self._out.add(stop.outcome(now_ns))
         if stop is None or stop.is_final:
             self.phase = Phase.ENDED
             self._out.add(do.End())

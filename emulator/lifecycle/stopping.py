@@ -36,6 +36,7 @@ class Stopping:
         self.has_time = bool(registered)
         self._extensions = extensions
         self._reason = reason
+        self._began_ns = now_ns
         self._deadline_ns = now_ns + (EXTERNAL_SHUTDOWN_NS if has_external else INTERNAL_SHUTDOWN_NS)
         self._runtime_until_ns = now_ns + (runtime_share_ns if has_external else INTERNAL_SHUTDOWN_NS)
 
@@ -52,6 +53,11 @@ class Stopping:
                 out.add(do.DeliverEvent(extension.name, event))
             elif extension.is_alive:
                 out.add(do.KillExtension(extension.name))
+
+    def outcome(self, now_ns: int) -> do.StopDone:
+        """How it went: the extensions that have not ended by themselves are killed now."""
+        killed = tuple(extension.name for extension in self._extensions.external if extension.is_alive)
+        return do.StopDone(self._began_ns, now_ns, self._reason, killed, self.is_final)
 
     @property
     def is_over(self) -> bool:

@@ -41,8 +41,7 @@ class Stage(Sandbox):
 
     def subscribe(self, extension: Extension, subscription: Subscription) -> None:
         """Take a subscription at any time; a file that is played has no init that could be over."""
-        del extension
-        self._receivers.append((subscription, self._outlet.open_delivery(subscription)))
+        self._receivers.append((subscription, self._outlet.open_delivery(extension.name, subscription)))
 
     async def play(self, steps: Sequence[Step]) -> None:
         """Start the extensions, deliver the steps in order, and end with a SHUTDOWN. Raises StartupError.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 from collections.abc import Callable, Iterable
 
@@ -16,7 +17,16 @@ from emulator.telemetry.subscription import Subscription
 class Outlet:
     """Takes records, and delivers them to who has subscribed at ``host``."""
 
-    def __init__(self, faults: FaultsConfig, clock: Clock, host: str, open_socket: Callable[[], socket.socket]) -> None:
+    def __init__(
+        self,
+        faults: FaultsConfig,
+        clock: Clock,
+        host: str,
+        open_socket: Callable[[], socket.socket],
+        on_posted: Callable[[str, list[bytes], bool], None],
+    ) -> None:
+        """``on_posted`` gets the subscriber's name, a batch that was posted to it, and whether it was accepted."""
+        self._on_posted = on_posted
         self.hub = Hub(faults)
         self._clock = clock
         self._host = host
@@ -26,11 +36,14 @@ class Outlet:
 
     def subscribe(self, extension: str, subscription: Subscription) -> None:
         """An extension subscribes. Raises SandboxApiError."""
-        self.hub.subscribe(extension, subscription, self._clock.now_ns(), lambda: self.open_delivery(subscription))
+        self.hub.subscribe(
+            extension, subscription, self._clock.now_ns(), lambda: self.open_delivery(extension, subscription)
+        )
 
-    def open_delivery(self, subscription: Subscription) -> Delivery:
+    def open_delivery(self, extension: str, subscription: Subscription) -> Delivery:
         """A queue to one subscriber."""
-        delivery = Delivery(subscription, self._host, self._open_socket, self._gate, self._clock)
+        on_posted = functools.partial(self._on_posted, extension)
+        delivery = Delivery(subscription, self._host, self._open_socket, self._gate, self._clock, on_posted)
         self._deliveries.append(delivery)
         return delivery
 

@@ -22,6 +22,12 @@ class Owner(Protocol):
     def invocation_done(self, sandbox: Sandbox, outcome: do.InvocationDone) -> None:
         """An invocation is over, well or not."""
 
+    def telemetry_posted(self, sandbox: Sandbox, extension: str, batch: list[bytes], *, is_accepted: bool) -> None:
+        """A batch of encoded records was posted to an extension, once at least, and accepted or not."""
+
+    def stop_done(self, sandbox: Sandbox, outcome: do.StopDone) -> None:
+        """A shutdown or reset is over."""
+
     def invocation_refused(self, sandbox: Sandbox) -> None:
         """An invocation that the sandbox was given never began."""
 
@@ -48,6 +54,12 @@ class Nobody:
         """See :class:`Owner`."""
 
     def invocation_done(self, sandbox: Sandbox, outcome: do.InvocationDone) -> None:
+        """See :class:`Owner`."""
+
+    def telemetry_posted(self, sandbox: Sandbox, extension: str, batch: list[bytes], *, is_accepted: bool) -> None:
+        """See :class:`Owner`."""
+
+    def stop_done(self, sandbox: Sandbox, outcome: do.StopDone) -> None:
         """See :class:`Owner`."""
 
     def invocation_refused(self, sandbox: Sandbox) -> None:

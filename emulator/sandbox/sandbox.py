@@ -54,7 +54,7 @@ class Sandbox:
         self._folder = settings.folder / uuid.uuid4().hex
         self._faults = deployment.config.faults
         host = SANDBOX_ADDRESS if settings.has_namespaces else LOOPBACK
-        self._outlet = Outlet(self._faults, settings.clock, host, self._open_socket)
+        self._outlet = Outlet(self._faults, settings.clock, host, self._open_socket, self._telemetry_posted)
         is_shared = deployment.config.managed is not None
         self._inboxes = Inboxes(late_invoke=self._faults.late_invoke, is_shared=is_shared)
         self._requests: dict[str, Request] = {}
@@ -252,6 +252,8 @@ class Sandbox:
                 self._owner.restore_done(self, action)
             case do.InvocationDone():
                 self._invocation_done(action)
+            case do.StopDone():
+                self._owner.stop_done(self, action)
             case do.BeginReset():
                 self._begin_stop()
                 self._owner.is_resetting(self)
@@ -371,6 +373,9 @@ class Sandbox:
         for delivery in self._outlet.restart():
             self._background(delivery.close())
         self._inboxes.restart()
+
+    def _telemetry_posted(self, extension: str, batch: list[bytes], is_accepted: bool) -> None:  # noqa: FBT001 - a callback
+        self._owner.telemetry_posted(self, extension, batch, is_accepted=is_accepted)
 
     def _used_memory_mb(self) -> int:
         return 0 if self._programs is None else self._programs.used_memory_mb()

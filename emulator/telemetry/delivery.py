@@ -52,8 +52,16 @@ class Delivery:
     """A subscription's queue and the task that empties it."""
 
     def __init__(
-        self, subscription: Subscription, host: str, open_socket: Callable[[], socket.socket], gate: Gate, clock: Clock
+        self,
+        subscription: Subscription,
+        host: str,
+        open_socket: Callable[[], socket.socket],
+        gate: Gate,
+        clock: Clock,
+        on_posted: Callable[[list[bytes], bool], None],
     ) -> None:
+        """``on_posted`` gets each batch that was posted at least once, and whether it was accepted in the end."""
+        self._on_posted = on_posted
         self._subscription = subscription
         self._buffer = Buffer(subscription.buffering)
         port = subscription.destination.port
@@ -95,7 +103,12 @@ class Delivery:
         while True:
             await self._wait_until_due()
             batch = self._buffer.take()
-            if not await self._send(batch):
+            is_accepted = False
+            try:
+                is_accepted = await self._send(batch)
+            finally:  # where the sandbox ends meanwhile, too
+                self._on_posted(batch, is_accepted)
+            if not is_accepted:
                 self._buffer.count_dropped(len(batch), sum(map(len, batch)))
             self._tell_dropped()
             if not len(self._buffer):

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from typing import Final
+
+_SLOW_BYTES: Final = 512
+_SLOW_S: Final = 0.1
+"""``slow`` forwards so many bytes in so long a time."""
 
 
 class FaultyProxy:
     """Listens on a free port of 127.0.0.1 and forwards to another.
 
     ``mode`` is one of ``pass``; ``refuse``: connections are closed at once; ``hang``: nothing is forwarded and nothing
-    answered; ``lose``: requests are forwarded, answers are not, so that what was asked is done and nobody hears of it.
+    answered; ``lose``: requests are forwarded, answers are not, so that what was asked is done and nobody hears of it;
+    ``slow``: all is forwarded a little at a time.
     A change ends the open connections.
     """
 
@@ -45,8 +51,9 @@ class FaultyProxy:
             elif self._mode != "refuse":
                 target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
                 self._writers.add(target_writer)
-                back = self._pump(target_reader, writer if self._mode == "pass" else None)
-                await asyncio.gather(self._pump(reader, target_writer), back)
+                pause_s = _SLOW_S if self._mode == "slow" else 0.0
+                back = self._pump(target_reader, writer if self._mode != "lose" else None, pause_s)
+                await asyncio.gather(self._pump(reader, target_writer, pause_s), back)
         except (OSError, asyncio.CancelledError):
             pass
         finally:
@@ -56,9 +63,11 @@ class FaultyProxy:
                 target_writer.transport.abort()
 
     @staticmethod
-    async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter | None) -> None:
+    async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter | None, pause_s: float) -> None:
         with contextlib.suppress(OSError):
-            while data := await reader.read(1 << 16):
+            while data := await reader.read(_SLOW_BYTES if pause_s else 1 << 16):
+                if pause_s:
+                    await asyncio.sleep(pause_s)
                 if writer is not None:
                     writer.write(data)
                     await writer.drain()

@@ -389,7 +389,7 @@ class Journal:
     def __init__(self):
         self.lines = []
 
-    def settled(self, instance_id, *, given):
+    def settled(self, instance_id, exporter, life, *, given):
         """Of no interest here."""
 
     def forget(self):
@@ -435,7 +435,7 @@ def test_a_retry_in_the_same_sandbox_is_the_second_attempt_whenever_its_event_is
 
 def test_an_invoke_event_never_joins_an_attempt_of_the_process_before():
     """What the journal recalls was invoked then; that its line does not say when changes nothing."""
-    header = "lambdascope 1 boot api orders:1\n"
+    header = "lambdascope 2 boot api orders:1\n"
     remembered = parse(f"{header}life 0\nended 1 {T0} {ID}\n", header, 64)
     assert remembered is not None
     lifecycle = sandbox()

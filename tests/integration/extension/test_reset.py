@@ -148,3 +148,64 @@ def test_without_a_place_for_the_journal_everything_else_goes_on(fake_lambda, co
         [line] = ext.stderr
     assert "counts as a new one" in line
     assert len(collector.spans_of("invoke")) == 1
+
+
+def suppressed_init(instance_id):
+    """The init of a process that was started again, as the platform tells of it."""
+    about = {"initializationType": "on-demand", "phase": "invoke", "functionName": "orders", "instanceId": instance_id}
+    return {"time": rfc3339(time.time_ns()), "type": "platform.initStart", "record": about}
+
+
+def test_what_could_not_be_sent_before_a_reset_is_sent_after_it(fake_lambda, collector, environ, tmp_path):
+    """The collector has the first try of it, and its answer is lost: the next process sends the same bytes again."""
+    collector.answer = lambda _export: None
+    with running_extension(fake_lambda.address, tmp_path, environ) as ext:
+        fake_lambda.run_invocation("before", 1)
+        fake_lambda.wait_for_next(2)
+        fake_lambda.push_shutdown("failure")
+        assert ext.wait() == 0
+    assert (tmp_path / "state.batches").stat().st_mode & 0o777 == 0o600
+    lost = collector.requests[0]
+    collector.answer = lambda _export: (200, {}, b"")
+    collector.released.set()
+    with running_extension(fake_lambda.address, tmp_path, environ) as ext:
+        number = fake_lambda.next_calls + 1
+        fake_lambda.run_invocation("after", number)
+        fake_lambda.wait_for_next(number + 1)
+        fake_lambda.push_shutdown()
+        assert (ext.wait(), ext.stderr) == (0, [])
+    assert [row[0] for row in invokes(collector)] == ["before", "after"]
+    again = collector.trace_exports[0]
+    numbers = [name for name in lost.headers if name.startswith("x-lambdascope-")]
+    assert (again.body, [again.headers[name] for name in numbers]) == (lost.body, [lost.headers[n] for n in numbers])
+    assert [int(e.headers["x-lambdascope-sequence"]) for e in collector.trace_exports] == list(
+        range(1, len(collector.trace_exports) + 1)
+    )
+    assert list(tmp_path.glob("state*")) == []
+
+
+def test_without_its_journal_a_reset_sandbox_repeats_no_number(fake_lambda, collector, environ, tmp_path):
+    """The platform gives the same id as before, and /tmp was emptied: the numbers begin anew, under another name."""
+    names: list[str] = []
+    for reason in ("failure", "failure", "spindown"):
+        with running_extension(fake_lambda.address, tmp_path, environ) as ext:
+            number = fake_lambda.next_calls + 1
+            fake_lambda.wait_for_next(number)
+            first = suppressed_init("i-1")
+            if not names:
+                first["record"]["phase"] = "init"
+            fake_lambda.deliver([first])
+            fake_lambda.run_invocation(f"request-{len(names)}", number)
+            fake_lambda.wait_for_next(number + 1)
+            fake_lambda.push_shutdown(reason)
+            assert ext.wait() == 0
+        names.append(collector.trace_exports[-1].headers["x-lambdascope-instance"])
+        if len(names) == 1:
+            (tmp_path / "state").unlink()
+    assert names[0] == "i-1"
+    assert names[1].startswith("i-1/")
+    assert names[2] == names[1]  # which it has from the journal of the second
+    sent = [(e.headers["x-lambdascope-instance"], e.headers["x-lambdascope-sequence"]) for e in collector.trace_exports]
+    assert len(set(sent)) == len(sent)
+    assert len(collector.spans_of("shutdown")) == 3
+    assert len({span.span_id for span in collector.spans}) == len(collector.spans)

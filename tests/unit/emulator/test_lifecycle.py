@@ -226,7 +226,8 @@ def test_shutdown_in_lambdas_order():
     event = {"eventType": "SHUTDOWN", "shutdownReason": "spindown", "deadlineMs": 3000}
     assert told == [do.SetTimer(ms(3000)), do.DeliverEvent("a", event), do.DeliverEvent("b", event)]
     assert sandbox(sandbox.machine.extension_exited("a", 0, ms(1100))) == []
-    assert sandbox(sandbox.machine.extension_exited("b", 0, ms(1200))) == [do.CancelTimer(), do.End()]
+    stopped = do.StopDone(ms(1000), ms(1200), "spindown", (), is_final=True)
+    assert sandbox(sandbox.machine.extension_exited("b", 0, ms(1200))) == [do.CancelTimer(), stopped, do.End()]
 
 
 def test_a_runtime_that_ignores_sigterm_is_killed():
@@ -244,7 +245,8 @@ def test_an_extension_that_stays_is_ended_with_the_sandbox():
     sandbox(sandbox.machine.shut_down("spindown", ms(1000)))
     sandbox(sandbox.machine.runtime_exited(-15, ms(1001)))
 
-    assert sandbox(sandbox.machine.timer_fired(ms(3000))) == [do.CancelTimer(), do.End()]
+    stopped = do.StopDone(ms(1000), ms(3000), "spindown", ("a",), is_final=True)
+    assert sandbox(sandbox.machine.timer_fired(ms(3000))) == [do.CancelTimer(), stopped, do.End()]
 
 
 def test_without_extensions_there_is_no_time_to_shut_down():

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from extension.batches import BatchQueue
+from extension.batches import Batch, BatchQueue
+from extension.state import Counts
 
 LIMIT = 4000
 
@@ -133,3 +134,35 @@ def test_the_oldest_go_first(count):
     assert kept == list(range(count - len(kept), count))
     assert queue.dropped == count - len(kept)
     assert int(headers(batch)["total"]) == count
+
+
+def test_what_was_dropped_last_is_told_by_an_empty_batch():
+    """Else the collector would take what was dropped for what is missing, or never know of it."""
+    queue = BatchQueue(1 << 20)
+    queue.add(b"a")
+    seal(queue)
+    queue.done(take(queue), dropped=1)
+    seal(queue)
+    told = take(queue)
+    assert (told.body, told.items) == (b"", 0)
+    assert headers(told) == {"instance": "sandbox-1", "sequence": "2", "total": "1", "dropped": "1"}
+    queue.done(told)
+    seal(queue)
+    assert queue.take() is None
+
+
+def test_a_process_that_goes_on_tells_how_far_the_one_before_it_had_come():
+    queue = BatchQueue(1 << 20, Counts(4, 40, 2))
+    seal(queue)
+    assert headers(take(queue)) == {"instance": "sandbox-1", "sequence": "5", "total": "40", "dropped": "2"}
+
+
+def test_of_what_is_only_passed_on_nothing_is_told():
+    queue = BatchQueue(200, numbered=False)
+    for _ in range(3):
+        queue.add_batch(Batch(bytes(100), (), 1))
+    assert queue.dropped > 0
+    while (batch := queue.take()) is not None:
+        queue.done(batch, dropped=1)
+    seal(queue)
+    assert queue.take() is None

@@ -56,7 +56,7 @@ def test_the_next_process_knows_what_this_one_knew(make, said):
     first = make()
     queue = BatchQueue(1 << 20, Counts(4, 40, 2))
     first.count("spans", queue)
-    first.settled("sandbox-1", given=True)
+    first.settled("sandbox-1", "sandbox-1", 1, given=True)
     first.began(attempt())
     first.ended(attempt(), 2_000)
     first.began(attempt(2))
@@ -103,9 +103,23 @@ def test_the_end_of_the_sandbox_leaves_nothing(make, tmp_path):
     assert list(tmp_path.glob("state*")) == []
 
 
+def test_a_function_that_tidies_up_tmp_costs_nothing(make, tmp_path):
+    journal = make()
+    queue = BatchQueue(1 << 20, Counts(4, 40, 2))
+    journal.count("spans", queue)
+    journal.settled("sandbox-1", "sandbox-1", 1, given=True)
+    journal.began(attempt())
+    (tmp_path / "state").unlink()
+    queue.add(b"item")
+    journal.counted()
+    remembered = make().recall()
+    assert (remembered.instance_id, remembered.counts) == ("sandbox-1", {"spans": Counts(4, 41, 2)})
+    assert [(a.request_id, a.closed) for a in remembered.attempts] == [(ID, False)]
+
+
 def test_the_file_is_bounded_and_stays_true(make, tmp_path):
     journal = make()
-    journal.settled("sandbox-1", given=False)
+    journal.settled("sandbox-1", "sandbox-1", 1, given=False)
     for number in range(2_000):
         journal.began(attempt(request_id=f"request-{number}"))
         journal.ended(attempt(request_id=f"request-{number}"), 2_000)
@@ -181,7 +195,7 @@ def test_what_is_no_file_of_ours_is_not_read(make, tmp_path, kind):
 
 def test_where_nothing_can_be_written_one_line_says_so(make, tmp_path, said):
     journal = make(path=tmp_path / "missing" / "state")
-    journal.settled("sandbox-1", given=True)
+    journal.settled("sandbox-1", "sandbox-1", 1, given=True)
     journal.began(attempt())
     journal.ended(attempt(), 2_000)
     [line] = lines(said)
