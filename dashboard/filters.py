@@ -10,7 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from dashboard.timeaxis import RELATIVE_S, Window, absolute_window, format_instant, parse_instant, relative_window
+from dashboard.timeaxis import (
+    RELATIVE_S,
+    Window,
+    absolute_window,
+    format_instant,
+    parse_instant,
+    relative_window,
+    step_for,
+)
 
 Query = Mapping[str, Sequence[str]]
 """A query string: each name with its values."""
@@ -65,7 +73,7 @@ class Filters:
         """Seconds between refreshes, or None where the picture stands still."""
         if not self.live or self.range == CUSTOM:
             return None
-        return 15 if RELATIVE_S[self.range] <= 3600 else 60
+        return step_for(RELATIVE_S[self.range])
 
     def query(self) -> dict[str, list[str]]:
         """The query string that gives this value back. Defaults are left out."""

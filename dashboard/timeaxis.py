@@ -12,13 +12,18 @@ MAX_POINTS: Final = 200
 
 BUCKETS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 
-REFRESH_STEP_S: Final = 15
-"""The end of a live range moves in these steps, so that viewers share cached results."""
+STEPS_S: Final = (15, 60, 300)
+"""The end of a live range moves in one of these steps, so that viewers share cached results: the longer the range, the
+less a minute of it is to be seen."""
+POINTS_PER_STEP: Final = 300
+"""A step is at most so small a part of the range."""
 
 PROVISIONAL_S: Final = 300
 """The newest figures may still grow for so long: the last report of a sandbox comes with its next invocation, and
 exports are sent in batches. lambda_concurrency marks the same minutes as provisional."""
 
+DAY_S: Final = 86_400
+LATE_S: Final = 3600
 RELATIVE_S: Final = {"15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "7d": 604_800}
 
 
@@ -42,9 +47,34 @@ class Window:
         return self.now - timedelta(seconds=PROVISIONAL_S)
 
     @property
+    def settled(self) -> bool:
+        """Whether all of it is so long ago that nothing but late data changes it."""
+        return self.end <= self.provisional_from
+
+    @property
+    def over(self) -> bool:
+        """Whether it is a whole day that ended so long ago that not even late data is likely."""
+        return self.span_s == DAY_S and self.end <= self.now - timedelta(seconds=LATE_S)
+
+    @property
     def previous(self) -> Window:
         """The window of the same length just before this one."""
         return Window(self.begin - (self.end - self.begin), self.begin, self.bucket_s, self.now)
+
+    def days(self) -> list[Window]:
+        """The days in UTC that it touches, each a whole one but for the end; itself where it is no longer than one.
+
+        What took long to find about a day that is over need not be found again when a live range moves.
+        """
+        if self.span_s <= DAY_S:
+            return [self]
+        first = floor_to(self.begin, DAY_S)
+        starts = (first + timedelta(days=day) for day in range(int((self.end - first).total_seconds() // DAY_S) + 1))
+        return [
+            replace(self, begin=start, end=min(start + timedelta(days=1), self.end))
+            for start in starts
+            if start < self.end
+        ]
 
     def at_least(self, bucket_s: int) -> Window:
         """The same window in points that are not narrower."""
@@ -63,10 +93,16 @@ def bucket_for(span_s: float) -> int:
     return next((width for width in BUCKETS_S if span_s / width <= MAX_POINTS), BUCKETS_S[-1])
 
 
+def step_for(span_s: float) -> int:
+    """The seconds in which the end of a live range of this length moves, and after which it is read again."""
+    return max((step for step in STEPS_S if step * POINTS_PER_STEP <= span_s), default=STEPS_S[0])
+
+
 def relative_window(span_s: int, now: datetime) -> Window:
     """The last so many seconds. The end is rounded up to a step, so that it can be a cache key."""
     bucket_s = bucket_for(span_s)
-    end = floor_to(now, REFRESH_STEP_S) + timedelta(seconds=REFRESH_STEP_S)
+    step_s = step_for(span_s)
+    end = floor_to(now, step_s) + timedelta(seconds=step_s)
     return Window(floor_to(end - timedelta(seconds=span_s), bucket_s), end, bucket_s, now)
 
 

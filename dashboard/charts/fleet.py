@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import pandas as pd
@@ -57,11 +59,12 @@ SHARED_CAUSES: Final = frozenset({"account_concurrency", "account_request_rate"}
 """Causes that hit many functions at once: one incident, named after the function that was hit most."""
 
 
-def incidents(found: pd.DataFrame, releases: pd.DataFrame) -> pd.DataFrame:
+def incidents(days: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataFrame) -> pd.DataFrame:
     """What went wrong, one row each, the newest first.
 
     Args:
-        found: rows of incidents.sql.
+        days: rows of incidents.sql, of each day for itself: what lasts over midnight is in two of them.
+        begin: of the time in question: what was over before it is left out.
         releases: of :func:`dashboard.charts.cold_starts.releases`; those that made init slower count.
 
     Returns:
@@ -69,10 +72,10 @@ def incidents(found: pd.DataFrame, releases: pd.DataFrame) -> pd.DataFrame:
     """
     columns = ["Page", "FunctionName", "Cause", "Began", "Ended", "Lasted", "Sure", "Why", "Others"]
     rows: list[dict[str, Any]] = []
+    found = pd.concat([one[one["Ended"] > pd.Timestamp(begin)] for one in days if not one.empty] or [pd.DataFrame()])
     for (name, cause), part in found.groupby(["Page", "Cause"]) if not found.empty else ():
-        for group in (
-            _together(part) if cause in SHARED_CAUSES else (one for _, one in part.groupby(["Began", "FunctionName"]))
-        ):
+        apart = [part] if cause in SHARED_CAUSES else (one for _, one in part.groupby("FunctionName"))
+        for group in itertools.chain.from_iterable(_together(one) for one in apart):
             worst = group.sort_values("Weight").iloc[-1]
             others = group["FunctionName"].nunique() - 1
             rows.append(
@@ -95,7 +98,9 @@ def incidents(found: pd.DataFrame, releases: pd.DataFrame) -> pd.DataFrame:
 
 
 TOGETHER: Final = pd.Timedelta(minutes=10)
-"""What a shared cause did to functions so long after one another is one incident."""
+"""What a cause did so long after it did so before is the same incident: to one function, or to several where it is
+theirs together. So is what lasts over midnight, which is found in two parts.
+"""
 
 
 def _together(part: pd.DataFrame) -> Iterator[pd.DataFrame]:

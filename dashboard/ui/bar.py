@@ -15,6 +15,8 @@ from dashboard.ui import choices, data
 
 RANGE_TITLES: Final = {"15m": "15 min", "1h": "1 h", "6h": "6 h", "24h": "24 h", "7d": "7 d", CUSTOM: "Custom"}
 KNOWN_FOR: Final = timedelta(days=30)
+KNOWN_AGAIN_S: Final = 60
+"""How long a new function may take to be one of the choices."""
 
 
 def known_functions() -> pd.DataFrame:
@@ -25,7 +27,7 @@ def known_functions() -> pd.DataFrame:
         QueryError: there is no result.
     """
     since = floor_to(datetime.now(UTC) - KNOWN_FOR, 3600)
-    return data.query("functions", {"since": instant(since)})
+    return data.query("functions", {"since": instant(since)}, KNOWN_AGAIN_S)
 
 
 def draw(filters: Filters, *, use_time: bool, use_functions: bool) -> None:

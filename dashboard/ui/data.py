@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -16,9 +18,13 @@ from dashboard import sql
 from dashboard.config import Config, from_environ
 from dashboard.errors import QueryError, UnreachableError
 from dashboard.sql import Params, QueryRows, SqlSource, Value
+from dashboard.timeaxis import STEPS_S, Window, step_for
 
-CACHE_FOR: Final = timedelta(seconds=15)
-"""As long as the step in which live ranges move: an older frame is never asked for again."""
+SETTLED_S: Final = 300
+"""Results about a time that is over are kept for so long: only what comes late changes them."""
+LONGEST: Final = timedelta(seconds=max(SETTLED_S, *STEPS_S))
+DAY_KEPT: Final = timedelta(hours=1)
+"""How long what was found about a whole day is kept, once that day is over for good."""
 
 
 def config() -> Config:
@@ -30,29 +36,36 @@ def config() -> Config:
     return from_environ(os.environ)
 
 
-def query(name: str, params: Params) -> pd.DataFrame:
-    """The rows of one panel, at most :data:`CACHE_FOR` old.
+def keep_s(window: Window) -> int:
+    """For how many seconds a result about this time may be shown.
+
+    As long as the step in which a live range moves, which asks for another time then; longer where the time is over.
+    """
+    return max(SETTLED_S, step_for(window.span_s)) if window.settled else step_for(window.span_s)
+
+
+def query(name: str, params: Params, keep: int = STEPS_S[0]) -> pd.DataFrame:
+    """The rows of one panel.
 
     Args:
         name: a file of queries/, without its suffix.
         params: every parameter that the file names; further ones are left out.
+        keep: how old they may be, in seconds.
 
     Raises:
         QueryError: there is no result.
     """
-    text = sql.statement(name)
-    used = {key: value for key, value in params.items() if f"{{{key}:" in text}
-    return run(text, tuple(sorted(used.items())))
+    return _cached(config().sql.shown, *_bound(name, params), int(time.monotonic() // keep))
 
 
-def ahead(name: str, params: Params) -> None:
-    """Start :func:`query` in the background. Whoever asks for the same meanwhile waits for this one's result."""
+def ahead(ask: Callable[[], pd.DataFrame]) -> None:
+    """Ask in the background. Whoever asks for the same meanwhile waits for this one's result."""
     context = get_script_run_ctx()
 
     def fetch() -> None:
         add_script_run_ctx(ctx=context)
         with suppress(QueryError):
-            query(name, params)
+            ask()
 
     _workers().submit(fetch)
 
@@ -62,18 +75,34 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=4, thread_name_prefix="query")
 
 
-def run(text: str, params: tuple[tuple[str, Value], ...] = ()) -> pd.DataFrame:
-    """The rows of a statement, cached likewise.
+@st.cache_data(ttl=LONGEST, max_entries=500, show_spinner=False)
+def _cached(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...], slot: int) -> pd.DataFrame:
+    del shown_endpoint, slot  # only part of the key: another endpoint or a later time, another result
+    return _frame(text, params)
+
+
+def of_day(name: str, params: Params) -> pd.DataFrame:
+    """The rows of a day that is over, kept for :data:`DAY_KEPT`; otherwise like :func:`query`.
 
     Raises:
         QueryError: there is no result.
     """
-    return _cached(config().sql.shown, text, params)
+    return _kept(config().sql.shown, *_bound(name, params))
 
 
-@st.cache_data(ttl=CACHE_FOR, max_entries=500, show_spinner=False)
-def _cached(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...]) -> pd.DataFrame:
-    del shown_endpoint  # only part of the key: another endpoint, another result
+@st.cache_data(ttl=DAY_KEPT, max_entries=200, show_spinner=False)
+def _kept(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...]) -> pd.DataFrame:
+    del shown_endpoint  # likewise
+    return _frame(text, params)
+
+
+def _bound(name: str, params: Params) -> tuple[str, tuple[tuple[str, Value], ...]]:
+    """A statement with those of the parameters that it names, in an order that makes equal ones equal."""
+    text = sql.statement(name)
+    return text, tuple(sorted((key, value) for key, value in params.items() if f"{{{key}:" in text))
+
+
+def _frame(text: str, params: tuple[tuple[str, Value], ...]) -> pd.DataFrame:
     try:
         return source().frame(text, dict(params))
     except UnreachableError:

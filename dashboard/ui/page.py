@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -56,17 +57,33 @@ class Run:
         Raises:
             QueryError: there is no result. :meth:`panel` shows it.
         """
-        return data.query(name, {**filter_params(self.filters, self.window), **more})
+        return data.query(name, {**filter_params(self.filters, self.window), **more}, data.keep_s(self.window))
 
     def ahead(self, *names: str, **more: Value) -> None:
         """Start queries that the page will come to, so that they run side by side. Failures show when asked for."""
-        params = {**filter_params(self.filters, self.window), **more}
         for name in names:
-            data.ahead(name, params)
+            data.ahead(partial(self.query, name, **more))
+
+    def days_ahead(self, name: str) -> None:
+        """Start what :meth:`days` asks for, each day by itself."""
+        for day in self.window.days():
+            data.ahead(partial(self._of_day, name, day))
+
+    def days(self, name: str) -> list[pd.DataFrame]:
+        """The rows of a panel for each day of the window, in order. For what takes long to find.
+
+        Raises:
+            QueryError: there is no result. :meth:`panel` shows it.
+        """
+        return [self._of_day(name, day) for day in self.window.days()]
+
+    def _of_day(self, name: str, day: Window) -> pd.DataFrame:
+        params = filter_params(self.filters, day)
+        return data.of_day(name, params) if day.over else data.query(name, params, data.keep_s(self.window))
 
     def coverage(self) -> Coverage | None:
         """From when until when there is data in the window, of any function."""
-        return coverage(data.query("coverage", filter_params(self.filters, self.window)))
+        return coverage(self.query("coverage"))
 
     def shown(self, at: datetime) -> str:
         """An instant in the viewer's zone, with UTC beside it."""

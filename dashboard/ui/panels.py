@@ -84,7 +84,8 @@ def findings(run: Run, rows: Iterable[Finding]) -> None:
 
 def incidents(run: Run) -> None:
     """What went wrong in this time with its likely cause; nothing where nothing did."""
-    found = fleet.incidents(run.query("incidents"), cold_starts.releases(run.query("init_by_version"), run.window))
+    released = cold_starts.releases(run.query("init_by_version"), run.window)
+    found = fleet.incidents(run.days("incidents"), run.window.begin, released)
     if found.empty:
         return
     shown = found.assign(

@@ -73,7 +73,7 @@ def test_what_one_limit_of_the_account_does_to_many_is_one_incident():
     rows = [stretch("big", "account_concurrency", 0, 10, 900), stretch("small", "account_concurrency", 8, 12, 3),
             stretch("late", "account_concurrency", 20, 25, 2), stretch("other", "account_concurrency", 60, 61, 7),
             stretch("a", "reserved_concurrency", 0, 5, 9), stretch("b", "reserved_concurrency", 0, 5, 8)]  # fmt: skip
-    found = fleet.incidents(pd.DataFrame(rows), NOTHING)
+    found = fleet.incidents([pd.DataFrame(rows)], T0, NOTHING)
     shared = found[found["Cause"] == "account_concurrency"]
     assert list(shared["FunctionName"]) == ["other", "big"]
     assert list(shared["Others"]) == ["", "2 more"]
@@ -83,7 +83,18 @@ def test_what_one_limit_of_the_account_does_to_many_is_one_incident():
 
 def test_the_newest_incident_comes_first_and_slow_releases_are_among_them():
     slow = cold_starts.releases(pd.DataFrame([version("s", "2", 3, 300.0, 5, ("1", 100.0, 9))]), WINDOW)
-    found = fleet.incidents(pd.DataFrame([stretch("a", "reserved_zero", 0, 5, 9)]), slow)
+    found = fleet.incidents([pd.DataFrame([stretch("a", "reserved_zero", 0, 5, 9)])], T0, slow)
     assert list(found["FunctionName"]) == ["s", "a"]
     assert list(found["Page"]) == ["cold_starts", "throttles"]
-    assert fleet.incidents(pd.DataFrame(), NOTHING).empty
+    assert fleet.incidents([], T0, NOTHING).empty
+
+
+def test_what_lasts_over_midnight_is_one_incident_and_what_was_over_before_is_none():
+    days = [
+        pd.DataFrame([stretch("a", "poisoned_shard", -90, -60, 9), stretch("a", "poisoned_shard", 0, 20, 9)]),
+        pd.DataFrame([stretch("a", "poisoned_shard", 5, 50, 30), stretch("b", "poisoned_shard", 30, 40, 1)]),
+    ]
+    found = fleet.incidents(days, T0 - timedelta(minutes=5), NOTHING)
+    assert list(found["FunctionName"]) == ["b", "a"]
+    assert list(found["Lasted"]) == ["10 min", "50 min"]
+    assert found["Why"].iloc[1] == "a 30"

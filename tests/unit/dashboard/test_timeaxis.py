@@ -20,6 +20,7 @@ from dashboard.timeaxis import (
     format_instant,
     parse_instant,
     relative_window,
+    step_for,
     zone,
 )
 
@@ -42,9 +43,26 @@ def test_no_axis_has_too_many_points(span_s):
 def test_a_relative_window_covers_its_span_up_to_now(span_s):
     window = relative_window(span_s, NOW)
     assert window.end >= NOW
-    assert window.end - NOW <= timedelta(seconds=15)
+    assert window.end - NOW <= timedelta(seconds=step_for(span_s))
     assert window.begin <= window.end - timedelta(seconds=span_s)
     assert window.begin.timestamp() % window.bucket_s == 0
+
+
+@pytest.mark.parametrize(("ended_s", "settled"), [(301, True), (299, False), (-60, False)])
+def test_a_time_is_settled_once_its_last_minutes_cannot_grow(ended_s, settled):
+    end = NOW - timedelta(seconds=ended_s)
+    assert absolute_window(end - timedelta(hours=1), end, NOW).settled is settled
+
+
+def test_a_long_window_is_whole_days_up_to_its_end():
+    window = relative_window(RELATIVE_S["7d"], NOW)
+    days = window.days()
+    assert [day.begin.hour for day in days] == [0] * 8
+    assert days[0].begin <= window.begin < days[0].end
+    assert [(one.end, two.begin) for one, two in pairwise(days)] == [(day.end, day.end) for day in days[:-1]]
+    assert days[-1].end == window.end
+    assert [day.over for day in days] == [True] * 7 + [False]
+    assert relative_window(3600, NOW).days() == [relative_window(3600, NOW)]
 
 
 def test_two_viewers_in_the_same_quarter_minute_ask_for_the_same():
