@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from extension.bootstrap import Bootstrapped
     from extension.diagnostics import Diagnostics
+    from extension.metrics import Metrics
     from extension.sandbox import SandboxEnvironment
     from extension.settings import Settings
 
@@ -106,6 +107,7 @@ class Agent:
             self._log_rules,
             diagnostics,
             self._depth.read,
+            self._metrics_of(settings),
         )
         self._cost.flush_ms = lambda: self._exporter.health.flush_ms
         self._cost.counts = self._losses
@@ -157,6 +159,16 @@ class Agent:
         """Take a delivery, and write down at once how much that was: a process can be killed at any time."""
         self._pipeline.on_delivery(body)
         self._journal.counted()
+
+    def _metrics_of(self, settings: Settings) -> Metrics | None:
+        """None where none are asked for, so that nothing of them is loaded."""
+        queue = self._channels.metrics
+        if queue is None:
+            return None
+        from extension.metrics import Metrics  # noqa: PLC0415 - for those who asked for some
+
+        temporality, period_s = settings.temporality, settings.proc_metrics_s
+        return Metrics(queue, temporality, period_s, of_invocations=settings.metrics_wanted)
 
     def _receive(self) -> None:
         """Take what the function's SDK sends."""
@@ -212,7 +224,7 @@ class Agent:
             self._diagnostics.say("exporter-ended", f"the exporter could not be started: {error}")
 
     def _tick(self) -> float:
-        return self._pipeline.tell_in_flight(self._exporter.nudge)
+        return min(self._pipeline.measure(), self._pipeline.tell_in_flight(self._exporter.nudge))
 
     def _on_reactor_trouble(self, error: Exception) -> None:
         self._diagnostics.say("receive-bug", f"a connection was given up: {type(error).__name__}: {error}")
@@ -253,6 +265,7 @@ class Agent:
         self._event_ns = 0  # was that of the first event alone
         plan = self._planner.on_invoke(time(), self._exporter.queued_bytes)
         if plan.now:
+            self._pipeline.before_flush()
             self._exporter.request()
         if plan.at_end and self._exporter.active:
             self._flush_at_end(event, plan.patience_s)
@@ -281,6 +294,7 @@ class Agent:
     def _flush(self, until: float) -> bool:
         """Flush, and wait for it until that time on the monotonic clock; whether all was delivered."""
         began = monotonic()
+        self._pipeline.before_flush()
         request = self._exporter.request()
         if not self._reactor.run_until(lambda: self._exporter.is_over(request), until):
             if until > began:  # else there was no time for it: that is not the collector's doing

@@ -126,17 +126,19 @@ class Channels:
 
     Attributes:
         all: in the order in which they are flushed.
-        spans, logs: the queues of what we make; None where that is not exported.
+        spans, logs, metrics: the queues of what we make; None where that is not exported.
         of_function: queues of what the function's own SDK sends, by the path that it is sent to.
         protobuf_only: those of these paths whose requests go on by gRPC.
     """
 
-    __slots__ = ("all", "logs", "of_function", "protobuf_only", "spans")
+    __slots__ = ("all", "logs", "metrics", "of_function", "protobuf_only", "spans")
 
     def __init__(self, settings: Settings, encode: Callable[[list[bytes]], bytes]) -> None:
         self.all: list[Channel] = []
         self.spans = self._made_here("spans", settings.traces, settings, encode)
         self.logs = self._made_here("log records", settings.logs if settings.logs_wanted else None, settings, encode)
+        measured = settings.metrics_wanted or settings.proc_metrics_s is not None
+        self.metrics = self._made_here("metrics", settings.metrics if measured else None, settings, encode)
         self.of_function: dict[str, BatchQueue] = {}
         self.protobuf_only: frozenset[str] = frozenset()
         if settings.receiver_port:
@@ -145,7 +147,8 @@ class Channels:
     @property
     def numbered(self) -> dict[str, BatchQueue]:
         """The queues whose batches are numbered, by signal."""
-        return {name: queue for name, queue in (("spans", self.spans), ("logs", self.logs)) if queue is not None}
+        made_here = (("spans", self.spans), ("logs", self.logs), ("metrics", self.metrics))
+        return {name: queue for name, queue in made_here if queue is not None}
 
     def _made_here(
         self, name: str, export: ExportSettings | None, settings: Settings, encode: Callable[[list[bytes]], bytes]

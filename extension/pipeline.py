@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from extension.diagnostics import Diagnostics
     from extension.lifecycle import Lifecycle
     from extension.log_rules import LogRules
+    from extension.metrics import Metrics
     from extension.parsing import Batch
     from extension.records import Invoke, Shutdown
     from extension.spans import Span
@@ -40,6 +41,7 @@ class Pipeline:
         "_log_rules",
         "_logs",
         "_look",
+        "_metrics",
         "_searched",
         "_spans",
         "deliveries",
@@ -56,6 +58,7 @@ class Pipeline:
         log_rules: LogRules,
         diagnostics: Diagnostics,
         look: Callable[[], None] = lambda: None,
+        metrics: Metrics | None = None,
     ) -> None:
         """A signal without a queue is not kept.
 
@@ -71,6 +74,7 @@ class Pipeline:
         self._find_runtime = find_runtime
         self._diagnostics = diagnostics
         self._look = look
+        self._metrics = metrics
         self._searched = False
         self.deliveries = 0
         self.malformed = 0
@@ -98,6 +102,15 @@ class Pipeline:
         if spans:
             urgent()
         return _NEVER_S if due_ns is None else max(0.0, (due_ns - now_ns) / 1e9)
+
+    def before_flush(self) -> None:
+        """Queue what is only made for a flush: the metrics, as they are now."""
+        if self._metrics is not None:
+            self._metrics.queue()
+
+    def measure(self) -> float:
+        """Measure what is due; in how many seconds to ask again at the latest."""
+        return _NEVER_S if self._metrics is None else self._metrics.look()
 
     def on_invoke(self, event: Invoke, now_ns: int) -> None:
         """An INVOKE event."""
@@ -139,6 +152,8 @@ class Pipeline:
             self._logs.add(otlp.log_record(self._lifecycle.on_log(line, now_ns)))
 
     def _queue(self, spans: list[Span]) -> None:
+        if self._metrics is not None:
+            self._metrics.on_spans(spans)
         if self._spans is not None:
             for span in spans:
                 self._spans.add(otlp.span(span))

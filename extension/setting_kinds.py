@@ -13,6 +13,7 @@ FLUSH_ADAPTIVE, FLUSH_END, FLUSH_PERIODIC = "adaptive", "end", "periodic"
 ON, OFF = "on", "off"
 SECRETS_MANAGER, PARAMETER_STORE = "secretsmanager", "ssm"
 _OTLP_HTTP_PORT = 4318
+_PROC_METRICS_S = 10.0
 _PAYLOAD_CHARACTERS, _MOST_PAYLOAD_CHARACTERS = 2048, 16384
 
 
@@ -171,6 +172,20 @@ def parse_payload(value: str) -> int:
     return int(value)
 
 
+def parse_proc_metrics(value: str) -> float | None:
+    """Seconds; None for off.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if value.lower() in {ON, OFF}:
+        return _PROC_METRICS_S if value.lower() == ON else None
+    period_s = float(value)
+    if not 1 <= period_s <= 3600:
+        raise ValueError(value)
+    return period_s
+
+
 def parse_state_file(value: str) -> str:
     """A path; empty for off.
 
@@ -202,6 +217,8 @@ KINDS: Final[dict[str, Kind]] = {
     "proxy": Kind("an http:// address", parse_proxy, _may_hold_a_password),
     "secret": Kind("secretsmanager:NAME or ssm:NAME", parse_secret),
     "receiver": Kind("on, off or a port number from 1024 to 65535", parse_receiver),
+    "proc_metrics": Kind("on, off or a number of seconds from 1 to 3600", parse_proc_metrics),
+    "temporality": Kind("cumulative, delta or lowmemory", _one_of("cumulative", "delta", "lowmemory")),
     "patterns": Kind("regular expressions, one per line", str, _always),
     "payload": Kind("on, off or a number of characters from 1 to 16384", parse_payload),
     "line_characters": Kind("a number of characters from 256 to 1048576", _between(256, 1 << 20)),

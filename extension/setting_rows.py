@@ -106,6 +106,25 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("LAMBDASCOPE_LOGS", "switch", "on", "Whether the function's logs are sent."),
     Setting(
+        "LAMBDASCOPE_METRICS",
+        "switch",
+        "off",
+        "Whether the invocations are also told as metrics (`faas.invoke_duration`, `faas.coldstarts` and others).",
+    ),
+    Setting(
+        "LAMBDASCOPE_PROC_METRICS",
+        "proc_metrics",
+        "off",
+        "Whether the sandbox's processor time, memory, /tmp, file descriptors, threads and network are read from /proc"
+        " and sent as metrics: every so many seconds (`on`: 10) while it is awake.",
+    ),
+    Setting(
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        "temporality",
+        "cumulative",
+        "Whether these metrics tell of all since the start of the sandbox, or of what came since the last export.",
+    ),
+    Setting(
         "LAMBDASCOPE_LOGS_REDACT",
         "patterns",
         "",

@@ -13,6 +13,7 @@ from extension.setting_kinds import (
     parse_in_flight,
     parse_pairs,
     parse_payload,
+    parse_proc_metrics,
     parse_proxy,
     parse_receiver,
     parse_secret,
@@ -103,7 +104,10 @@ class Settings:
     """What :func:`from_environ` found.
 
     Attributes:
-        traces, logs, metrics: where the signal goes; None where it is not exported. Metrics are the function's own.
+        traces, logs, metrics: where the signal goes; None where it is not exported.
+        metrics_wanted: whether invocations are told as metrics, too.
+        proc_metrics_s: how often /proc is read for metrics; None for never.
+        temporality: of the metrics that are made here.
         receiver_port: where the function's SDK sends; 0 for nowhere.
         service_name: empty where the function's name serves.
         resource_attributes: as they were given.
@@ -141,6 +145,7 @@ class Settings:
         "service_name",
         "spans_compact",
         "state_file",
+        "temporality",
         "traces",
     )
 
@@ -148,7 +153,14 @@ class Settings:
         self.receiver_port = parse_receiver(values.text("LAMBDASCOPE_OTLP_RECEIVER"))
         self.traces = values.export("TRACES", "v1/traces", self.receiver_port)
         self.logs = values.export("LOGS", "v1/logs", self.receiver_port)
-        self.metrics = values.export("METRICS", "v1/metrics", self.receiver_port) if self.receiver_port else None
+        self.metrics_wanted = values.text("LAMBDASCOPE_METRICS").lower() == ON
+        self.proc_metrics_s = parse_proc_metrics(values.text("LAMBDASCOPE_PROC_METRICS"))
+        self.temporality = values.text("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE").lower()
+        self.metrics = (
+            values.export("METRICS", "v1/metrics", self.receiver_port)
+            if self.receiver_port or self.metrics_wanted or self.proc_metrics_s
+            else None
+        )
         self.service_name = values.text("OTEL_SERVICE_NAME")
         self.resource_attributes = values.pairs("OTEL_RESOURCE_ATTRIBUTES")
         self.flush, self.flush_period_s = parse_flush(values.text("LAMBDASCOPE_FLUSH"))

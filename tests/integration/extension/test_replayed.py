@@ -130,7 +130,8 @@ RECORDINGS = {
         done("10:09:00.111", "again", 10.0), report("10:09:00.112", "again", 11.0), shutdown(),
     ],
     "ends that never come, unknown kinds, and records that lack what they may": [
-        *init("10:00:00.000", "10:00:00.100", 100.0), invoke("lost", deadlineMs=1758276002000), start("10:00:00.101", "lost"),
+        *init("10:00:00.000", "10:00:00.100", 100.0), invoke("lost", deadlineMs=1758276002000),
+        start("10:00:00.101", "lost"),
         record("10:00:00.102", "teleported", how="far"), {"time": "?", "type": "platform.report", "record": {}},
         invoke("bare"), record("10:00:02.000", "start", requestId="bare"),
         record("10:00:02.007", "runtimeDone", requestId="bare", status="success"),
@@ -147,6 +148,7 @@ def replay(steps, folder, address):
     command = [sys.executable, "-m", "emulator", "replay", str(file), "--layer", "dist/layer.zip", "--logs"]
     command += ["--relay", f"collector={address}"]
     command += ["--env", "LAMBDASCOPE_OTEL_EXPORTER_OTLP_ENDPOINT=http://${relay:collector}"]
+    command += ["--env", "LAMBDASCOPE_METRICS=on", "--env", "LAMBDASCOPE_PROC_METRICS=on"]
     played = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert played.returncode == 0, played.stderr
     return played.stderr
@@ -247,6 +249,27 @@ def test_each_span_is_there_once_and_joins_the_trace_of_tracing(sql):
         " AND SpanAttributes['lambda.phase'] = 'invoke'"
     )
     assert parent == "35465b3a9e2f7c6a"
+
+
+def test_metrics(sql):
+    """The last total of each process of a sandbox; durations and memory are distributions."""
+    totals = sql(
+        "SELECT MetricName, toInt64(sum(last)) FROM (SELECT MetricName, argMax(Value, TimeUnix) AS last"
+        " FROM otel_metrics_sum WHERE MetricName LIKE 'faas.%' AND AggregationTemporality = 2 AND IsMonotonic"
+        " GROUP BY MetricName, ResourceAttributes['faas.instance'], StartTimeUnix)"
+        " GROUP BY MetricName ORDER BY MetricName"
+    )
+    assert totals == [("faas.coldstarts", 7), ("faas.errors", 2), ("faas.invocations", 10), ("faas.timeouts", 2)]
+    counts = sql(
+        "SELECT MetricName, MetricUnit, toInt64(sum(last)) FROM (SELECT MetricName, MetricUnit,"
+        " argMax(Count, TimeUnix) AS last FROM otel_metrics_histogram"
+        " GROUP BY MetricName, MetricUnit, ResourceAttributes['faas.instance'], StartTimeUnix)"
+        " GROUP BY ALL ORDER BY MetricName"
+    )
+    assert counts == [("faas.init_duration", "s", 11), ("faas.invoke_duration", "s", 15), ("faas.mem_usage", "By", 10)]
+    [(kinds,)] = sql("SELECT uniqExact(MetricName) FROM otel_metrics_gauge")
+    assert kinds == 5
+    assert sql("SELECT count() > 0 FROM otel_metrics_sum WHERE MetricName = 'system.cpu.time'") == [(1,)]
 
 
 def test_an_init_that_nobody_waited_for_is_linked_from_the_invocation_after_it(sql):

@@ -227,6 +227,8 @@ def observed(*arguments):
 bootstrap.reach_next = observed
 code = entry.main()
 loaded("at_the_end")
+with open("own", "w") as file:
+    file.write(" ".join(name for name in sys.modules if name.startswith("extension.")))
 sys.exit(code)
 """
 
@@ -243,3 +245,8 @@ def test_only_these_modules_are_loaded(
     sha = "_sha256" if sys.version_info < (3, 12) else "_sha2"
     later = ["__future__", "_json", sha, "_socket", "_struct", "select"]
     assert (tmp_path / "at_the_end").read_text().split() == later
+    own = set((tmp_path / "own").read_text().split())
+    assert {"extension.lifecycle", "extension.otlp"} <= own
+    switched_on = {"credentials", "events", "http2", "instruments", "metrics", "meter", "otlp_receiver", "payload",
+                   "proc_sample", "proxy", "tls"}  # fmt: skip
+    assert own & {f"extension.{name}" for name in switched_on} == set()
