@@ -51,13 +51,15 @@ static void write_field(struct writer *writer, struct text value)
     write_text(writer, value);
 }
 
-/* "runtime START_NS", and a line each for log group, log stream and execution environment. */
-static void mark_start(int marks, int64_t start_ns, char *const *environment)
+/* "runtime START_NS TICKS_NS", the same moment by two clocks, and a line each for log group, stream and environment. */
+static void mark_start(int marks, int64_t start_ns, int64_t ticks_ns, char *const *environment)
 {
     char mark[MARK_CAPACITY];
     struct writer writer = {mark, sizeof mark, 0, false};
     write_text(&writer, TEXT("runtime "));
     write_decimal(&writer, start_ns);
+    write_text(&writer, TEXT(" "));
+    write_decimal(&writer, ticks_ns);
     write_field(&writer, environment_value(environment, TEXT("AWS_LAMBDA_LOG_GROUP_NAME")));
     write_field(&writer, environment_value(environment, TEXT("AWS_LAMBDA_LOG_STREAM_NAME")));
     write_field(&writer, environment_value(environment, TEXT("AWS_EXECUTION_ENV")));
@@ -125,7 +127,7 @@ int program_main(char *const *argv, const char *path, char *const *environment)
 {
     static struct variables variables;
     static char proxy[32], root[PATH_CAPACITY];
-    int64_t start_ns = clock_ns(LINUX_CLOCK_REALTIME);
+    int64_t start_ns = clock_ns(LINUX_CLOCK_REALTIME), ticks_ns = clock_ns(LINUX_CLOCK_MONOTONIC);
     struct text runtime_api = environment_value(environment, TEXT("AWS_LAMBDA_RUNTIME_API"));
     struct wishes wishes = {.root = layer_root(path, root), .marks = -1};
     if (!argv[0] || !argv[1]) {
@@ -134,7 +136,7 @@ int program_main(char *const *argv, const char *path, char *const *environment)
     }
     int marks = connect_by_either(LINUX_SOCK_DGRAM | LINUX_SOCK_NONBLOCK, TEXT("marks"), runtime_api);
     if (marks >= 0) {
-        mark_start(marks, start_ns, environment);
+        mark_start(marks, start_ns, ticks_ns, environment);
         wishes.marks = (int)system_call3(SYS_FCNTL, marks, LINUX_F_DUPFD, MARKS_FD);
         close_fd(marks);
     }

@@ -29,6 +29,22 @@ RESET: Final = "reset"
 CLOSE: Final = "close"
 HALF: Final = "half"
 """How a connection ends behind an answer; HALF closes what the API sends, and still reads."""
+EVENT_HEADERS: Final = (
+    "Content-Type: application/json",
+    "Lambda-Runtime-Deadline-Ms: 4102444800000",
+    "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:f:live",
+    "Lambda-Runtime-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+    'Lambda-Runtime-Client-Context: {"custom":{"a":"' + "c" * 3000 + '"},"client":{},"env":{}}',
+    'Lambda-Runtime-Cognito-Identity: {"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}',
+    "Lambda-Runtime-Aws-Tenant-Id: blue",
+)
+
+
+def event_head(request_id: str, length: int | None) -> bytes:
+    """The head of an answer to ``/next``; in chunks, with a trailer, where `length` is None."""
+    framing = [f"Content-Length: {length}"] if length is not None else ["Transfer-Encoding: chunked", "Trailer: X-T"]
+    lines = ["HTTP/1.1 200 OK", f"Lambda-Runtime-Aws-Request-Id: {request_id}", *EVENT_HEADERS, *framing, "", ""]
+    return "\r\n".join(lines).encode()
 
 
 @dataclass(frozen=True)

@@ -48,17 +48,15 @@ exports.start = () => {
   } catch {
     return undefined; // there is no inspector in this Node.js
   }
-  // [begin, end, file] of each that took as long as `thresholdNs`, in nanoseconds since the epoch.
+  // [begin, end, file] of each that took as long as `thresholdNs`, in nanoseconds of CLOCK_MONOTONIC, as V8's samples.
   const stop = (thresholdNs) => {
     const { profile } = post("Profiler.stop") || {};
     session.disconnect();
     if (!profile) return [];
-    const nowNs = BigInt(Math.round((performance.timeOrigin + performance.now()) * 1e6));
-    const ticksNs = process.hrtime.bigint(); // the clock of the samples, whose microseconds are since the same moment
     const imports = [];
     for (const [url, [begin, end]] of spansOf(profile)) {
       const file = fileURLToPath(url);
-      const [beginNs, endNs] = [begin, end].map((time) => nowNs - (ticksNs - BigInt(time) * 1000n));
+      const [beginNs, endNs] = [BigInt(begin) * 1000n, BigInt(end) * 1000n];
       if (endNs - beginNs >= thresholdNs && !require.cache[file]) imports.push([beginNs, endNs, file]);
     }
     return imports;

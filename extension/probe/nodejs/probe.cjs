@@ -7,7 +7,6 @@
   const fs = require("fs");
   const path = require("path");
   const Module = require("module");
-  const { isMainThread } = require("worker_threads");
   const environment = process.env;
   const marks = Number(environment.LAMBDASCOPE_MARKS);
   const handler = environment._HANDLER || "";
@@ -21,8 +20,9 @@
   const thresholdNs = BigInt(Math.round((Number(environment.LAMBDASCOPE_IMPORT_PROFILE_MS) || 5) * 1e6));
   const mostImports = 100;
 
-  const nowNs = () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1e6));
-  const watched = new WeakMap();
+  // CLOCK_MONOTONIC: the wrapper has told what time that is. Node.js has no other clock as fine, but for one that takes a
+  // millisecond to load.
+  const ticksNs = process.hrtime.bigint;
   const imports = [];
   let beginNs = 0n;
   let ended = false;
@@ -36,12 +36,13 @@
     }
   };
 
+  // Whichever way the path is written that the wrapper knows us by.
+  const ours = /(^| )--require=\S*\/lambdascope\/probe\/nodejs\/probe\.cjs$/;
   const restoreEnvironment = () => {
     delete environment.LAMBDASCOPE_MARKS;
-    const ours = `--require=${__filename}`;
-    const options = environment.NODE_OPTIONS || "";
-    if (options === ours) delete environment.NODE_OPTIONS;
-    else if (options.endsWith(` ${ours}`)) environment.NODE_OPTIONS = options.slice(0, -ours.length - 1);
+    const options = (environment.NODE_OPTIONS || "").replace(ours, "");
+    if (options) environment.NODE_OPTIONS = options;
+    else delete environment.NODE_OPTIONS;
   };
 
   // Whether the runtime client will import the handler as an ES module.
@@ -61,22 +62,22 @@
     restoreEnvironment();
     awaitMetadata();
     if (profiled && isModule()) modules = require("./modules.cjs").start();
-    beginNs = nowNs();
-    say(`load ${beginNs}`);
+    beginNs = ticksNs();
+    say(`load_ticks ${beginNs}`);
   };
 
   const end = () => {
     if (ended) return;
     ended = true;
-    const endNs = nowNs();
+    const endNs = ticksNs();
     delete Module.prototype.loaded;
     for (const symbol of metadata) delete Function.prototype[symbol];
     if (modules) imports.push(...modules.stop(thresholdNs).filter((one) => one[0] >= beginNs && one[1] <= endNs));
     imports.sort((a, b) => Number(b[1] - b[0] - (a[1] - a[0])));
     imports.length = Math.min(imports.length, mostImports);
     imports.sort((a, b) => Number(a[0] - b[0]));
-    say([`loaded ${beginNs} ${endNs}`, ...imports.map((one) => one.join(" "))].join("\n"));
-    if (!isMainThread) return; // one of several that share the descriptor
+    say([`loaded_ticks ${beginNs} ${endNs}`, ...imports.map((one) => one.join(" "))].join("\n"));
+    if (process.chdir.disabled) return; // a worker thread, one of several that share the descriptor
     try {
       fs.closeSync(marks);
     } catch {
@@ -108,28 +109,33 @@
   }
   fs.existsSync = existsSync;
 
-  // A CommonJS module sets `loaded` to false when it is made, and to true when it is done.
+  // A CommonJS module sets `loaded` to false when it is made, and to true when it is done. One that is watched has a
+  // property of that name in between too, which sees the second time.
   const files = [wanted, `${wanted}.js`, `${wanted}.cjs`, path.join(wanted, "index.js")];
-  const isHandler = (id) => files.includes(id);
-  const own = (module, value) =>
+  const plain = (module, value) =>
     Object.defineProperty(module, "loaded", { value, writable: true, enumerable: true, configurable: true });
+  const watch = (module, isHandler) => {
+    const moduleBeginNs = ticksNs();
+    const done = (value) => {
+      plain(module, value);
+      if (!value || ended) return;
+      const moduleEndNs = ticksNs();
+      if (isHandler) end();
+      else if (moduleEndNs - moduleBeginNs >= thresholdNs) imports.push([moduleBeginNs, moduleEndNs, module.id]);
+    };
+    Object.defineProperty(module, "loaded", { get: () => false, set: done, enumerable: true, configurable: true });
+  };
   Object.defineProperty(Module.prototype, "loaded", {
     configurable: true,
-    get() {
-      return false;
-    },
+    get: () => false,
     set(value) {
-      const known = watched.get(this);
-      if (!known && !ended && (isHandler(this.id) || (profiled && beginNs))) {
-        begin();
-        watched.set(this, { beginNs: nowNs(), handler: isHandler(this.id) });
+      const isHandler = files.includes(this.id);
+      if (ended || !(isHandler || (profiled && beginNs))) {
+        plain(this, value);
         return;
       }
-      own(this, value);
-      if (!known || ended) return;
-      const endNs = nowNs();
-      if (known.handler) end();
-      else if (endNs - known.beginNs >= thresholdNs) imports.push([known.beginNs, endNs, this.id]);
+      begin();
+      watch(this, isHandler);
     },
   });
   delete require.cache[__filename];

@@ -72,6 +72,8 @@ class _Probe:
                 if type(spec) is _Spec:
                     spec.__dict__["_lambdascope"] = (self, time.time_ns())
                     spec.__class__ = _WatchedSpec
+                if name == self._module and self._threshold_ns is None:
+                    sys.meta_path.remove(self)  # the spec is enough from here on
                 return spec
         return None
 

