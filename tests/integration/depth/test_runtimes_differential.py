@@ -103,7 +103,7 @@ def check(script: Script, kind: str, **environment: str) -> Outcome:
     if command is NODE and not NODE_CLIENT.exists():
         pytest.skip("npm's aws-lambda-ric is not installed: make nodejs")
     given = {**ENVIRONMENT, "LAMBDA_TASK_ROOT": str(FOLDER / folder), **own, **environment}
-    # How much of what was under way a reset takes with it is chance, without a proxy too: more than one outcome is right.
+    # How much of what was under way a reset takes with it is chance, without a proxy too: more than one is right.
     for _ in range(10 if any(event.then == RESET for event in script.events) else 1):
         through, plain = with_and_without_proxy(command, script, given, FOLDER / folder)
         if seen(through) == seen(plain):
