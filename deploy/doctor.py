@@ -24,6 +24,7 @@ MOST_UNZIPPED_MB: Final = 250
 LAYER_UNZIPPED_MB: Final = 20
 """The most that the default layer takes unzipped; ``make layer-report`` has the exact figure."""
 SMALL_MEMORY_MB: Final = 128
+OUR_WRAPPER: Final = "/opt/lambdascope/wrapper"
 USUAL_RATIO: Final = 3
 """Unzipped to zipped size of code, as a guess: Lambda tells the zipped one only."""
 
@@ -108,8 +109,11 @@ def findings(function: Function, layer_architecture: str, closed: tuple[str, ...
         yield Finding("error", "no endpoint", "set OTEL_EXPORTER_OTLP_ENDPOINT to the address of your collector")
     if function.vpc and not is_private(function.endpoint):
         yield from _network_findings(closed)
-    if function.wrapper:
-        advice = f"{function.wrapper} stays in place, and Lambda allows one: do without Lambdascope's"
+    if function.wrapper not in {"", OUR_WRAPPER}:
+        advice = (
+            f"{function.wrapper} stays in place, and Lambda allows one: do without Lambdascope's, "
+            f"or set AWS_LAMBDA_EXEC_WRAPPER={OUR_WRAPPER} and LAMBDASCOPE_NEXT_WRAPPER={function.wrapper}"
+        )
         yield Finding("warning", "AWS_LAMBDA_EXEC_WRAPPER is taken", advice)
     if function.memory_mb <= SMALL_MEMORY_MB:
         advice = "an export takes some 50 ms there, which is billed: see the settings of flushing, or give it more"

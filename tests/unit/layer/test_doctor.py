@@ -72,6 +72,11 @@ def test_names_a_wrapper_that_is_taken():
     assert found({"Environment": {"Variables": variables}}) == [("warning", "AWS_LAMBDA_EXEC_WRAPPER is taken")]
 
 
+def test_finds_nothing_wrong_with_our_own_wrapper():
+    variables = {**VARIABLES, "AWS_LAMBDA_EXEC_WRAPPER": "/opt/lambdascope/wrapper"}
+    assert found({"Environment": {"Variables": variables}}) == []
+
+
 IN_VPC: dict[str, object] = {"VpcConfig": {"VpcId": "vpc-1", "SubnetIds": ["a", "b"]}}
 
 
