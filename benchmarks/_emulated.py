@@ -78,13 +78,13 @@ def cold_starts(
     """So many cold starts of every runtime with each of these sizes and layers (None: without any)."""
     cells = [Cell(runtime, size, name) for runtime in RUNTIMES for size in memory_mb for name in layers]
     taken: dict[Cell, list[ColdStart]] = {cell: [] for cell in cells}
-    with tempfile.TemporaryDirectory(prefix="lambdascope-bench-") as name, _collector() as port:
+    with tempfile.TemporaryDirectory(prefix="lambdascope-bench-") as name, throwaway_collector() as port:
         folder = Path(name)
         folder.chmod(0o755)  # sandboxes have another user
         scenario = _write_scenario(folder, cells, layers)
         for number in range(rounds):
             record = folder / f"record-{number}.jsonl"
-            with _emulator(scenario, record, port) as url:
+            with running_emulator(scenario, record, port) as url:
                 in_turn = cells if number % 2 else cells[::-1]  # what comes later in an emulator meets a warmer machine
                 waited_ms = {cell: _call(url, cell.function) for cell in in_turn}
             init_ms = dict(_init_ms(record))
@@ -156,7 +156,7 @@ def _init_ms(record: Path) -> Iterator[tuple[str, float]]:
 
 
 @contextlib.contextmanager
-def _emulator(scenario: Path, record: Path, collector: int) -> Iterator[str]:
+def running_emulator(scenario: Path, record: Path, collector: int) -> Iterator[str]:
     command = [sys.executable, "-m", "emulator", "--port", "0", "--scenario", str(scenario), "--record", str(record)]
     command += ["--relay", f"collector=127.0.0.1:{collector}"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
@@ -177,7 +177,7 @@ def _emulator(scenario: Path, record: Path, collector: int) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _collector() -> Iterator[int]:
+def throwaway_collector() -> Iterator[int]:
     """Takes every export and throws it away; its port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
