@@ -53,28 +53,23 @@ class Window:
 
     @property
     def over(self) -> bool:
-        """Whether it is a whole day that ended so long ago that not even late data is likely."""
-        return self.span_s == DAY_S and self.end <= self.now - timedelta(seconds=LATE_S)
+        """Whether it ended so long ago that not even late data is likely."""
+        return self.end <= self.now - timedelta(seconds=LATE_S)
 
     @property
     def previous(self) -> Window:
         """The window of the same length just before this one."""
         return Window(self.begin - (self.end - self.begin), self.begin, self.bucket_s, self.now)
 
-    def days(self) -> list[Window]:
-        """The days in UTC that it touches, each a whole one but for the end; itself where it is no longer than one.
+    def parts(self) -> list[Window]:
+        """Itself in two where it is longer than a day and reaches into this one: the whole days before, and the rest.
 
-        What took long to find about a day that is over need not be found again when a live range moves.
+        What took long to find about days that are over need not be found again when a live range moves.
         """
-        if self.span_s <= DAY_S:
+        cut = floor_to(self.now - timedelta(seconds=LATE_S), DAY_S)
+        if self.span_s <= DAY_S or not self.begin < cut < self.end:
             return [self]
-        first = floor_to(self.begin, DAY_S)
-        starts = (first + timedelta(days=day) for day in range(int((self.end - first).total_seconds() // DAY_S) + 1))
-        return [
-            replace(self, begin=start, end=min(start + timedelta(days=1), self.end))
-            for start in starts
-            if start < self.end
-        ]
+        return [replace(self, begin=floor_to(self.begin, DAY_S), end=cut), replace(self, begin=cut)]
 
     def at_least(self, bucket_s: int) -> Window:
         """The same window in points that are not narrower."""

@@ -59,11 +59,11 @@ SHARED_CAUSES: Final = frozenset({"account_concurrency", "account_request_rate"}
 """Causes that hit many functions at once: one incident, named after the function that was hit most."""
 
 
-def incidents(days: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataFrame) -> pd.DataFrame:
+def incidents(parts: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataFrame) -> pd.DataFrame:
     """What went wrong, one row each, the newest first.
 
     Args:
-        days: rows of incidents.sql, of each day for itself: what lasts over midnight is in two of them.
+        parts: rows of incidents.sql, of each part of the window: what lasts from one into the next is in both.
         begin: of the time in question: what was over before it is left out.
         releases: of :func:`dashboard.charts.cold_starts.releases`; those that made init slower count.
 
@@ -72,7 +72,7 @@ def incidents(days: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataFr
     """
     columns = ["Page", "FunctionName", "Cause", "Began", "Ended", "Lasted", "Sure", "Why", "Others"]
     rows: list[dict[str, Any]] = []
-    found = pd.concat([one[one["Ended"] > pd.Timestamp(begin)] for one in days if not one.empty] or [pd.DataFrame()])
+    found = pd.concat([one[one["Ended"] > pd.Timestamp(begin)] for one in parts if not one.empty] or [pd.DataFrame()])
     for (name, cause), part in found.groupby(["Page", "Cause"]) if not found.empty else ():
         apart = [part] if cause in SHARED_CAUSES else (one for _, one in part.groupby("FunctionName"))
         for group in itertools.chain.from_iterable(_together(one) for one in apart):
@@ -99,7 +99,7 @@ def incidents(days: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataFr
 
 TOGETHER: Final = pd.Timedelta(minutes=10)
 """What a cause did so long after it did so before is the same incident: to one function, or to several where it is
-theirs together. So is what lasts over midnight, which is found in two parts.
+theirs together. So is what lasts from one part of a window into the next.
 """
 
 

@@ -14,6 +14,8 @@ SELECT
     worst.3 AS WorstSince,
     worst.4 AS WorstEvidence,
     argMax(MappingState, Minute) AS LastState,
+    {from:DateTime64(3, 'UTC')} AS AgeBegin,
+    greatest(1, dateDiff('second', {from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')})) / 48 AS AgeStep_s,
     arrayMap(part -> ifNull(maxMap(map(at, round(IteratorAgeMs / 1000)))[toUInt8(part)], 0), range(48)) AS Ages
 FROM
 (

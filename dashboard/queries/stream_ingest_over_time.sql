@@ -1,6 +1,7 @@
 -- Records polled from the streams and handed to functions, where the mapping's event counts are switched on.
 SELECT
     toDateTime(intDiv(toUnixTimestamp(Minute), {bucket_s:UInt32}) * {bucket_s:UInt32}, 'UTC') AS Bucket,
+    FunctionName,
     sum(RecordsPolled) AS Polled,
     sum(RecordsInvoked) AS Invoked,
     sum(RecordsFailed) AS Failed,
@@ -10,5 +11,5 @@ WHERE isNotNull(RecordsPolled)
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})
     AND ({region:String} = '' OR Region = {region:String})
-GROUP BY Bucket
-ORDER BY Bucket
+GROUP BY Bucket, FunctionName
+ORDER BY Bucket, FunctionName

@@ -23,8 +23,8 @@ from dashboard.timeaxis import STEPS_S, Window, step_for
 SETTLED_S: Final = 300
 """Results about a time that is over are kept for so long: only what comes late changes them."""
 LONGEST: Final = timedelta(seconds=max(SETTLED_S, *STEPS_S))
-DAY_KEPT: Final = timedelta(hours=1)
-"""How long what was found about a whole day is kept, once that day is over for good."""
+KEPT: Final = timedelta(hours=1)
+"""How long what took long to find is kept, once its time is over for good."""
 
 
 def config() -> Config:
@@ -81,8 +81,8 @@ def _cached(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...
     return _frame(text, params)
 
 
-def of_day(name: str, params: Params) -> pd.DataFrame:
-    """The rows of a day that is over, kept for :data:`DAY_KEPT`; otherwise like :func:`query`.
+def kept(name: str, params: Params) -> pd.DataFrame:
+    """The rows of a panel about a time that is over for good, at most :data:`KEPT` old. Otherwise like :func:`query`.
 
     Raises:
         QueryError: there is no result.
@@ -90,7 +90,7 @@ def of_day(name: str, params: Params) -> pd.DataFrame:
     return _kept(config().sql.shown, *_bound(name, params))
 
 
-@st.cache_data(ttl=DAY_KEPT, max_entries=200, show_spinner=False)
+@st.cache_data(ttl=KEPT, max_entries=200, show_spinner=False)
 def _kept(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...]) -> pd.DataFrame:
     del shown_endpoint  # likewise
     return _frame(text, params)

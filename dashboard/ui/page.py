@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from html import escape
@@ -64,22 +64,26 @@ class Run:
         for name in names:
             data.ahead(partial(self.query, name, **more))
 
-    def days_ahead(self, name: str) -> None:
-        """Start what :meth:`days` asks for, each day by itself."""
-        for day in self.window.days():
-            data.ahead(partial(self._of_day, name, day))
+    def parts_ahead(self, *names: str) -> None:
+        """Start what :meth:`parts` asks for."""
+        for name in names:
+            for part in self.window.parts():
+                data.ahead(partial(self._of_part, name, part))
 
-    def days(self, name: str) -> list[pd.DataFrame]:
-        """The rows of a panel for each day of the window, in order. For what takes long to find.
+    def parts(self, name: str) -> list[pd.DataFrame]:
+        """The rows of a panel for each part of the window, in order: of what takes long to find, about the chosen
+        functions. It is found for all of them, so that to choose others takes no time.
 
         Raises:
             QueryError: there is no result. :meth:`panel` shows it.
         """
-        return [self._of_day(name, day) for day in self.window.days()]
+        found = [self._of_part(name, part) for part in self.window.parts()]
+        chosen = self.filters.functions
+        return [rows[rows["FunctionName"].isin(chosen)] if chosen and not rows.empty else rows for rows in found]
 
-    def _of_day(self, name: str, day: Window) -> pd.DataFrame:
-        params = filter_params(self.filters, day)
-        return data.of_day(name, params) if day.over else data.query(name, params, data.keep_s(self.window))
+    def _of_part(self, name: str, part: Window) -> pd.DataFrame:
+        params = filter_params(replace(self.filters, functions=()), part)
+        return data.kept(name, params) if part.over else data.query(name, params, data.keep_s(self.window))
 
     def coverage(self) -> Coverage | None:
         """From when until when there is data in the window, of any function."""

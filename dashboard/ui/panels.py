@@ -85,7 +85,7 @@ def findings(run: Run, rows: Iterable[Finding]) -> None:
 def incidents(run: Run) -> None:
     """What went wrong in this time with its likely cause; nothing where nothing did."""
     released = cold_starts.releases(run.query("init_by_version"), run.window)
-    found = fleet.incidents(run.days("incidents"), run.window.begin, released)
+    found = fleet.incidents(run.parts("incidents"), run.window.begin, released)
     if found.empty:
         return
     shown = found.assign(

@@ -36,7 +36,7 @@ def _columns(run: Run) -> dict[str, Any]:
 def _body(run: Run) -> None:
     span_s = int(run.window.span_s)
     run.ahead("concurrency_peaks", "init_by_version", "invocations_over_time", "coverage")
-    run.days_ahead("incidents")
+    run.parts_ahead("incidents")
     rows = run.query("fleet_functions", span_s=span_s)
     total = shaping.whole(rows)
     if total is None:

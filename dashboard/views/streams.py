@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import causes
-from dashboard.charts import frames, series
+from dashboard.charts import frames, parts, series
 from dashboard.text import count, known, milliseconds, seconds
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
@@ -24,8 +24,9 @@ NO_SHARDS = (
 
 
 def _body(run: Run) -> None:
-    run.ahead("stream_age_over_time", "stream_ingest_over_time", "stream_shards")
-    consumers = run.query("stream_consumers")
+    run.parts_ahead("stream_consumers", "stream_ingest_over_time")
+    run.ahead("stream_age_over_time", "stream_shards")
+    consumers = parts.consumers(run.parts("stream_consumers"), run.window)
     if consumers.empty:
         nothing(NO_STREAMS)
         return
@@ -130,7 +131,7 @@ def _consumers(run: Run, consumers: pd.DataFrame) -> None:
         },
         alt=f"{len(shown)} consumers of streams with the age of their records and what likely holds them up.",
     )
-    run.download(consumers.drop(columns=["worst", "Ages"]), "consumers")
+    run.download(consumers.drop(columns=["worst", "Ages", "AgeBegin", "AgeStep_s"]), "consumers")
 
 
 def _ages(run: Run) -> None:
@@ -145,7 +146,7 @@ def _ages(run: Run) -> None:
 
 
 def _ingest(run: Run) -> None:
-    rows = run.query("stream_ingest_over_time")
+    rows = parts.summed(run.parts("stream_ingest_over_time"), "Bucket", run.window.begin)
     if rows.empty:
         nothing(panels.NO_COUNTS)
         return

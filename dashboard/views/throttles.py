@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import causes
-from dashboard.charts import frames
+from dashboard.charts import frames, parts
 from dashboard.text import count, share
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
@@ -19,8 +19,9 @@ NO_METRICS = (
 
 
 def _body(run: Run) -> None:
-    run.ahead("throttles_over_time", "throttle_holders", "metrics_coverage")
-    episodes = run.query("throttle_episodes")
+    run.parts_ahead("throttle_episodes", "throttle_holders")
+    run.ahead("throttles_over_time", "metrics_coverage")
+    episodes = parts.episodes(run.parts("throttle_episodes"), run.window.begin)
     covered = frames.coverage(run.query("metrics_coverage"))
     if covered is None:
         nothing(NO_METRICS)
@@ -41,7 +42,7 @@ def _body(run: Run) -> None:
         "says it. Click a row to see the function at that time.",
     ):
         _episodes(run, episodes)
-    holders = run.query("throttle_holders")
+    holders = parts.holders(run.parts("throttle_holders"))
     if not holders.empty:
         with run.panel(
             "Who took the account's concurrency",

@@ -89,7 +89,7 @@ def test_the_newest_incident_comes_first_and_slow_releases_are_among_them():
     assert fleet.incidents([], T0, NOTHING).empty
 
 
-def test_what_lasts_over_midnight_is_one_incident_and_what_was_over_before_is_none():
+def test_what_lasts_from_part_to_part_is_one_incident_and_what_was_over_before_is_none():
     days = [
         pd.DataFrame([stretch("a", "poisoned_shard", -90, -60, 9), stretch("a", "poisoned_shard", 0, 20, 9)]),
         pd.DataFrame([stretch("a", "poisoned_shard", 5, 50, 30), stretch("b", "poisoned_shard", 30, 40, 1)]),
