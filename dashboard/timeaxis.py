@@ -62,14 +62,17 @@ class Window:
         return Window(self.begin - (self.end - self.begin), self.begin, self.bucket_s, self.now)
 
     def parts(self) -> list[Window]:
-        """Itself in two where it is longer than a day and reaches into this one: the whole days before, and the rest.
+        """The days in UTC that it touches, each a whole one but for the end; itself where it is no longer than one.
 
-        What took long to find about days that are over need not be found again when a live range moves.
+        What took long to find about days that are over need not be found again when a live range moves, and what needs
+        much memory needs no more for a longer range.
         """
-        cut = floor_to(self.now - timedelta(seconds=LATE_S), DAY_S)
-        if self.span_s <= DAY_S or not self.begin < cut < self.end:
+        if self.span_s <= DAY_S:
             return [self]
-        return [replace(self, begin=floor_to(self.begin, DAY_S), end=cut), replace(self, begin=cut)]
+        first = floor_to(self.begin, DAY_S)
+        starts = [first + timedelta(days=day) for day in range(int((self.end - first).total_seconds() // DAY_S) + 1)]
+        ends = [min(start + timedelta(days=1), self.end) for start in starts]
+        return [replace(self, begin=begin, end=end) for begin, end in zip(starts, ends, strict=True) if begin < end]
 
     def at_least(self, bucket_s: int) -> Window:
         """The same window in points that are not narrower."""

@@ -54,20 +54,18 @@ def test_a_time_is_settled_once_its_last_minutes_cannot_grow(ended_s, settled):
     assert absolute_window(end - timedelta(hours=1), end, NOW).settled is settled
 
 
-def test_a_long_window_that_lasts_until_now_is_the_days_that_are_over_and_the_rest():
+def test_a_long_window_is_whole_days_up_to_its_end():
     window = relative_window(RELATIVE_S["7d"], NOW)
-    days, rest = window.parts()
-    assert (days.begin.hour, days.end.hour) == (0, 0)
-    assert days.begin <= window.begin < days.begin + timedelta(days=1)
-    assert (days.end, window.end) == (rest.begin, rest.end)
-    assert (days.over, rest.over) == (True, False)
-    again, _ = relative_window(RELATIVE_S["7d"], NOW + timedelta(minutes=20)).parts()
-    assert (again.begin, again.end) == (days.begin, days.end)
+    days = window.parts()
+    assert [day.begin.hour for day in days] == [0] * 8
+    assert days[0].begin <= window.begin < days[0].end
+    assert all(one.end == two.begin for one, two in pairwise(days))
+    assert days[-1].end == window.end
+    assert [day.over for day in days] == [True] * 7 + [False]
 
 
-def test_a_short_window_and_one_that_is_over_are_their_own_only_part():
-    for window in (relative_window(3600, NOW), absolute_window(NOW - timedelta(days=9), NOW - timedelta(days=2), NOW)):
-        assert window.parts() == [window]
+def test_a_short_window_is_its_own_only_part():
+    assert relative_window(3600, NOW).parts() == [relative_window(3600, NOW)]
 
 
 def test_two_viewers_in_the_same_quarter_minute_ask_for_the_same():
