@@ -87,6 +87,10 @@ WHERE Source = 'extension' OR FunctionName GLOBAL NOT IN
 GROUP BY AccountId, Region, FunctionName, InstanceId
 -- end
 
+-- One row per execution environment, without a count of what ran in it, for which all of that has to be read.
+CREATE OR REPLACE VIEW lambda_sandbox_lives AS
+${sandboxes};
+
 -- One row per execution environment. Counts the attempts of every one: lambda_sandboxes_between counts those of a range.
 CREATE OR REPLACE VIEW lambda_sandboxes AS
 SELECT

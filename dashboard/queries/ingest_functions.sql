@@ -1,14 +1,16 @@
--- Per function: when its newest invocation is from, how many still lack their report, and which sandboxes sent.
+-- Per function: when its newest invocation is from, how many still lack their report, and how many sandboxes ran them.
 SELECT
-    AccountId, Region, FunctionName,
-    count() AS Invocations,
-    countIf(EndEstimated) AS WithoutReport,
-    uniqExact(InstanceId) AS Sandboxes,
-    max(Start) AS LastStart
-FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
-WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
+    AccountId, Region, FunctionName, Invocations, EndsEstimated AS WithoutReport, ran.Sandboxes AS Sandboxes, LastStart
+FROM lambda_counts(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 0) AS counted
+LEFT JOIN
+(
+    SELECT AccountId, Region, toString(FunctionName) AS FunctionName, uniqExact(cityHash64(InstanceId)) AS Sandboxes
+    FROM lambda_sandbox_parts
+    WHERE FirstInvoke < {to:DateTime64(3, 'UTC')} AND LastInvoke >= {from:DateTime64(3, 'UTC')}
+    GROUP BY AccountId, Region, FunctionName
+) AS ran USING (AccountId, Region, FunctionName)
+WHERE FunctionName != '*' AND FunctionVersion = ''
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})
     AND ({region:String} = '' OR Region = {region:String})
-GROUP BY AccountId, Region, FunctionName
 ORDER BY LastStart DESC

@@ -9,7 +9,8 @@ SELECT
     argMax(toFloat64OrNull(SpanAttributes['lambda.iterator_age_ms']), Timestamp) AS LastAgeMs
 FROM otel_traces
 WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-    AND SpanAttributes['lambda.phase'] = 'invoke' AND SpanAttributes['lambda.iterator_age_ms'] != ''
+    AND has(mapKeys(SpanAttributes), 'lambda.iterator_age_ms') AND SpanAttributes['lambda.phase'] = 'invoke'
+    AND SpanAttributes['lambda.iterator_age_ms'] != ''
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, ResourceAttributes['faas.name']))
     AND ({account:String} = '' OR ResourceAttributes['cloud.account.id'] = {account:String})
     AND ({region:String} = '' OR ResourceAttributes['cloud.region'] = {region:String})
