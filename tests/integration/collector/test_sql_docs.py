@@ -34,6 +34,7 @@ PARAMETERS = {
     "lambda_counts": f"{RANGE}, bucket_s = 60",
     "lambda_invocations_between": RANGE,
     "lambda_sandboxes_between": RANGE,
+    "lambda_sandboxes_over_time": f"{RANGE}, bucket_s = 60",
     "lambda_costs": RANGE,
     "lambda_coverage_between": RANGE,
     "lambda_metric_minutes": f"{RANGE}, metric = 'Invocations', dimension_set = 'FunctionName'",

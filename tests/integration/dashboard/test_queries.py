@@ -81,7 +81,7 @@ def test_fleet_functions(ask, truth, window):
     assert {name: n for name, n in by_function(functions, "ColdStarts").items() if n} == names(cold(truth))
     durations = [one.duration_ms for one in truth]
     assert total["Invocations"] == len(truth)
-    assert total["P95Ms"] == pytest.approx(percentile(durations, 0.95), abs=0.001)
+    assert total["P95Ms"] == pytest.approx(percentile(durations, 0.95), rel=0.01)
     assert total["PreviousInvocations"] == 0
     for _, row in rows.iterrows():
         assert sum(row["Counts"]) == row["Invocations"]
