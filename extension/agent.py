@@ -172,11 +172,14 @@ class Agent:
 
     def _receive(self) -> None:
         """Take what the function's SDK sends."""
-        from extension.otlp_receiver import OtlpReceiver, listen  # noqa: PLC0415 - for those who switched it on
+        from extension.handler_spans import HandlerSpans  # noqa: PLC0415 - for those who switched it on
+        from extension.otlp_receiver import OtlpReceiver, listen  # noqa: PLC0415
 
         sock = listen(self._settings.receiver_port, self._diagnostics)
         if sock is not None:
-            OtlpReceiver(self._reactor, sock, self._channels.of_function, self._channels.protobuf_only)
+            handlers = self._lifecycle.handlers = HandlerSpans()
+            channels = self._channels
+            OtlpReceiver(self._reactor, sock, channels.of_function, channels.protobuf_only, handlers.take)
 
     def _recall(self, now_ns: int) -> None:
         """Go on where the process before a reset was ended."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from extension.event_facts import EventFacts
+    from extension.handler_spans import HandlerSpan
     from extension.init_runs import InitRun
     from extension.records import Invoke, Report, RuntimeDone, Start
 
@@ -29,6 +30,7 @@ class Attempt:
     Attributes:
         number: from 1, per request id and sandbox.
         invoked_ns: when the INVOKE event was received, on our clock.
+        handler: the span of the function's own SDK that its spans join; None where there is none.
         event: what its event says of where it comes from; None where that is not known.
         payload: what of the event itself is recorded; None for nothing.
         runs: the inits that came before it and belong to no earlier attempt.
@@ -49,6 +51,7 @@ class Attempt:
         "early",
         "event",
         "followed_ns",
+        "handler",
         "invoke",
         "invoked_ns",
         "number",
@@ -74,6 +77,7 @@ class Attempt:
         self.done: RuntimeDone | None = None
         self.report: Report | None = None
         self.runs: list[InitRun] = []
+        self.handler: HandlerSpan | None = None
         self.event: EventFacts | None = None
         self.payload: str | None = None
         self.waited: bool | None = None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from extension.event_facts import EventFacts
+    from extension.handler_spans import HandlerSpans
     from extension.identity import Memory, Sandbox
     from extension.init_runs import InitRun
     from extension.logs import Line, LogRecord
@@ -44,6 +45,7 @@ class Lifecycle:
         unknown_events: how many records were of a type that is not known here.
         runtime_start_ns: set once by the owner, when it has found the runtime's process in /proc.
         starts: what the wrapper and its probe have said; the owner's list, which grows.
+        handlers: the spans of the function's own SDK, whose traces the invocations join; set by the owner.
     """
 
     __slots__ = (
@@ -56,6 +58,7 @@ class Lifecycle:
         "_memory",
         "_outstanding",
         "_sandbox",
+        "handlers",
         "invoked_arn",
         "logs_dropped",
         "runtime_start_ns",
@@ -77,6 +80,7 @@ class Lifecycle:
         self.unknown_events = 0
         self.runtime_start_ns: int | None = None
         self.starts: list[RuntimeMarks] = []
+        self.handlers: HandlerSpans | None = None
         self._events: dict[str, tuple[EventFacts, str | None]] = {}
 
     @property
@@ -155,9 +159,15 @@ class Lifecycle:
         The platform sends ``platform.start`` before the lines of that request. Where requests run side by side, a line
         that names none belongs to none.
         """
+        return self.log_of(line, self.attempt_of(line), now_ns)
+
+    def attempt_of(self, line: Line) -> Attempt | None:
+        """The attempt that a log line belongs to."""
         attempt = self._attempts.latest(line.request_id) if line.request_id else None
-        if attempt is None and not self._managed:
-            attempt = self._current
+        return self._current if attempt is None and not self._managed else attempt
+
+    def log_of(self, line: Line, attempt: Attempt | None, now_ns: int) -> LogRecord:
+        """A log line of this attempt, in the trace that its spans are in."""
         return self._built.log_record(line, attempt, now_ns)
 
     def in_flight(self, now_ns: int, after_ns: int) -> list[Span]:
@@ -328,6 +338,9 @@ class Lifecycle:
         if attempt.start is None:
             self._inits.meet(attempt)
         self._take_event(attempt)
+        if self.handlers is not None and not attempt.told:  # else its trace was told, and stays
+            alone = not self._managed
+            attempt.handler = self.handlers.of(attempt.request_id, start_ns, ending.end_ns, alone=alone)
         attempt.judge(start_ns)
         attempt.early = attempt.waited is None and not ending.estimated
         spans = self._finish_inits(attempt)

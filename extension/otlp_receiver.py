@@ -14,7 +14,7 @@ from extension.listener import Listener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from extension.batches import BatchQueue
     from extension.diagnostics import Diagnostics
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 _BACKLOG = 64
 _PASSED_ON = (("content-type", "Content-Type"), ("content-encoding", "Content-Encoding"))
+_TRACES = "/v1/traces"
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
 _ANSWER = {
     _PROTOBUF: b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n",
@@ -36,7 +37,7 @@ _UNSUPPORTED = b"HTTP/1.1 415 Unsupported Media Type\r\nContent-Length: 0\r\n\r\
 class OtlpReceiver(Listener):
     """Takes what the function's SDK sends."""
 
-    __slots__ = ("_protobuf_only", "_queues")
+    __slots__ = ("_look", "_protobuf_only", "_queues")
 
     def __init__(
         self,
@@ -44,15 +45,18 @@ class OtlpReceiver(Listener):
         sock: _socket.socket,
         queues: Mapping[str, BatchQueue],
         protobuf_only: frozenset[str] = frozenset(),
+        look: Callable[[bytes, str, str], None] | None = None,
     ) -> None:
         """Serve `sock`.
 
+        `look` is shown the body, content type and encoding of each export of spans.
         `queues` are by path; a path without one is answered with 404. `protobuf_only` are the paths of what goes on by
         gRPC, where JSON has no place.
         """
         super().__init__(reactor, sock, _nothing)
         self._queues = queues
         self._protobuf_only = protobuf_only
+        self._look = look
 
     def _answer_to(self, message: Message) -> bytes:
         if _path(message) not in self._queues:
@@ -72,6 +76,8 @@ class OtlpReceiver(Listener):
         given = ((name, message.headers.get(key, "")) for key, name in _PASSED_ON)
         headers = tuple((name, value) for name, value in given if value)
         queue.add_batch(Batch(message.body, headers, 1))
+        if self._look is not None and _path(message) == _TRACES:
+            self._look(message.body, _content_type(message), message.headers.get("content-encoding", "").lower())
 
 
 def listen(port: int, diagnostics: Diagnostics) -> _socket.socket | None:

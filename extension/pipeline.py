@@ -13,16 +13,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from extension.attempts import Attempt
     from extension.batches import BatchQueue
     from extension.diagnostics import Diagnostics
     from extension.lifecycle import Lifecycle
     from extension.log_rules import LogRules
+    from extension.logs import Line
     from extension.metrics import Metrics
     from extension.parsing import Batch
     from extension.records import Invoke, Shutdown
     from extension.spans import Span
 
 _NEVER_S = 3600.0
+_MOST_HELD_LINES = 1000
 
 
 class Pipeline:
@@ -36,6 +39,7 @@ class Pipeline:
     __slots__ = (
         "_diagnostics",
         "_find_runtime",
+        "_held_lines",
         "_in_flight_after_ns",
         "_lifecycle",
         "_log_rules",
@@ -75,6 +79,7 @@ class Pipeline:
         self._diagnostics = diagnostics
         self._look = look
         self._metrics = metrics
+        self._held_lines: list[tuple[Line, Attempt | None, int]] = []
         self._searched = False
         self.deliveries = 0
         self.malformed = 0
@@ -104,7 +109,8 @@ class Pipeline:
         return _NEVER_S if due_ns is None else max(0.0, (due_ns - now_ns) / 1e9)
 
     def before_flush(self) -> None:
-        """Queue what is only made for a flush: the metrics, as they are now."""
+        """Queue what is only made for a flush, the metrics as they are now; and log lines whose trace is settled."""
+        self._let_go_lines()
         if self._metrics is not None:
             self._metrics.queue()
 
@@ -134,6 +140,7 @@ class Pipeline:
                 self._queue_log(record)
             else:
                 self._queue(self._lifecycle.on_record(record))
+        self._let_go_lines()
         if batch.malformed:
             self._diagnostics.say("malformed", f"{batch.malformed} telemetry records could not be understood")
 
@@ -148,8 +155,28 @@ class Pipeline:
             return
         now_ns = time_ns()
         line = self._log_rules.applied(read_line(record), now_ns / 1e9)
-        if line is not None:
-            self._logs.add(otlp.log_record(self._lifecycle.on_log(line, now_ns)))
+        if line is None:
+            return
+        attempt = self._lifecycle.attempt_of(line)
+        if self._lifecycle.handlers is None:
+            self._logs.add(otlp.log_record(self._lifecycle.log_of(line, attempt, now_ns)))
+        else:
+            self._held_lines.append((line, attempt, now_ns))
+
+    def _let_go_lines(self) -> None:
+        """Queue the lines that waited to learn their trace, which is settled at the end of their invocation.
+
+        The oldest go in any case where more wait than may.
+        """
+        if self._logs is None or not self._held_lines:
+            return
+        beyond, held = len(self._held_lines) - _MOST_HELD_LINES, self._held_lines
+        self._held_lines = []
+        for number, (line, attempt, now_ns) in enumerate(held):
+            if number >= beyond and attempt is not None and not (attempt.sent or attempt.told or attempt.closed):
+                self._held_lines.append((line, attempt, now_ns))
+            else:
+                self._logs.add(otlp.log_record(self._lifecycle.log_of(line, attempt, now_ns)))
 
     def _queue(self, spans: list[Span]) -> None:
         if self._metrics is not None:

@@ -267,7 +267,7 @@ class Values:
             endpoint = endpoint.with_path(_SERVICES[signal])
         elif not own:
             endpoint = endpoint.below(path)
-        if endpoint.port == receiver_port and endpoint.host.lower() in _OURSELVES:
+        if endpoint.port == receiver_port and endpoint.host.lower().rstrip(".") in _OURSELVES:
             return None
         return ExportSettings(
             endpoint,

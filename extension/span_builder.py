@@ -96,7 +96,6 @@ class SpanBuilder:
 
     def invoke(self, attempt: Attempt, start_ns: int, ending: Ending) -> Iterator[s.Span]:
         """The span of an attempt and those of its parts."""
-        header = ids.parse_trace_header(attempt.tracing)
         values = self._of_attempt(phases.INVOKE, attempt)
         if attempt.waited is not None:
             values[a.FAAS_COLDSTART] = attempt.waited
@@ -125,7 +124,7 @@ class SpanBuilder:
             self.function_name or phases.INVOKE,
             self._trace_id(attempt),
             self._span_id(attempt, phases.INVOKE),
-            header.parent_id if header else b"",
+            _parent_id(attempt),
             (start_ns, ending.end_ns),
             values,
             kind=kind,
@@ -282,6 +281,8 @@ class SpanBuilder:
     # Parts -----------------------------------------------------------------------------------------------------------
 
     def _trace_id(self, attempt: Attempt) -> bytes:
+        if attempt.handler is not None:
+            return attempt.handler.trace_id
         header = ids.parse_trace_header(attempt.tracing)
         return header.trace_id if header else ids.trace_id_of_request(attempt.request_id)
 
@@ -305,6 +306,15 @@ class SpanBuilder:
         if attempt is None:
             return {a.PHASE: phase, a.PHASE_SOURCE: source}
         return {**self._of_attempt(phase, attempt), a.PHASE_SOURCE: source}
+
+
+def _parent_id(attempt: Attempt) -> bytes:
+    """Beside the span of the handler where that has a parent, else below it; without one as tracing says."""
+    handler = attempt.handler
+    if handler is not None:
+        return handler.parent_id or handler.span_id
+    header = ids.parse_trace_header(attempt.tracing)
+    return header.parent_id if header else b""
 
 
 def _parts(split: InitSplit, start_ns: int, done_ns: int) -> Iterator[tuple[str, str, tuple[int, int]]]:
