@@ -43,7 +43,8 @@ def main(arguments: list[str]) -> int:
 def collect(only: str) -> list[str]:
     """The node ids of the tests that have a full size."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "soak", *(["-k", only] if only else [])]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environ = {**os.environ, "LAMBDASCOPE_SOAK": "1"}
+    run = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     if run.returncode not in {0, 5}:
         sys.exit(f"soak: pytest could not collect the tests:\n{run.stdout}{run.stderr}")
     return [line for line in run.stdout.splitlines() if "::" in line]
