@@ -52,8 +52,9 @@ class Segment:
         return self.path.name.removesuffix(SUFFIX)
 
     def read(self) -> Scan:
-        """Its records."""
-        return scan(self.path.read_bytes())
+        """Its records. Not what a failed write left behind them: that was not acknowledged, and may come again."""
+        with self.path.open("rb") as file:
+            return scan(file.read(self.size_bytes))
 
 
 def sync_folder(folder: Path) -> None:

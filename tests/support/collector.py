@@ -123,6 +123,17 @@ class CollectorProcess:
         assert self._addresses is not None, f"ended at its start: {self.stderr}"
         return self._addresses
 
+    def freeze(self) -> None:
+        """Halt every thread of it where it is. Only :meth:`kill` comes after."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + STOPPED_WITHIN_S
+        while any(
+            " T " not in task.read_text(encoding="utf-8") for task in Path(f"/proc/{self.pid}/task").glob("*/stat")
+        ):
+            assert time.monotonic() < deadline, "it does not halt"
+            time.sleep(0.001)
+
     def kill(self) -> None:
         """kill -9."""
         self._end(signal.SIGKILL)

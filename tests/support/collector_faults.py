@@ -121,10 +121,11 @@ class World:
         self.collector.start()
 
     def cut_off_the_disk(self, pause: Pause) -> None:
-        """As a loss of power is to the disk: only what was synced is there afterwards."""
+        """A loss of power: all halts at one moment, and only what was synced is there afterwards."""
+        self.collector.freeze()
         self._disk.cut_off()
-        pause()
         self.collector.kill()
+        pause()
         self._disk.unmount()
         self._disk.mount()
         self.collector.start()
