@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
-from collector import logs
+from collector import logs, memory
 from collector.config import SETTINGS, argument_parser, from_environ, with_default_command
 from collector.errors import CollectorError, SetupError, StoreRefusedError
 
@@ -154,6 +154,7 @@ def _quarantine(config: CollectorConfig, asked: argparse.Namespace) -> int:
 
 
 def _serve(config: CollectorConfig, _: argparse.Namespace) -> int:
+    memory.give_back()
     asyncio.run(_until_stopped(config))
     return 0
 

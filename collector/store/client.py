@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import clickhouse_connect
@@ -13,8 +15,6 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from collector.errors import SetupError, StoreError, StoreRefusedError, StoreUnavailableError, UndecodedError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from clickhouse_connect.driver.client import Client
 
     from collector.config import StoreUrl
@@ -28,6 +28,8 @@ _REFUSALS: Final = frozenset({
 # How an insert ends that ClickHouse cannot decode, before it has stored anything: our views' throwIf (395), faults
 # of the Protobuf format, and a server that lacks or forbids one of the settings.
 _UNDECODED: Final = _REFUSALS | {32, 36, 48, 73, 115, 395, 434, 435, 436, 437, 443, 444, 452, 569, 570}
+_ENGINE: Final = Path(str(resources.files("collector") / "store" / "engine.xml"))
+"""Of the embedded engine. It is read by the first connection of a process."""
 _CODE: Final = re.compile(r"\bCode: ([0-9]+)\.")
 _WRONG_URL_CODES: Final = frozenset({81, 192, 193, 194, 516})  # unknown database, user, wrong or required password
 
@@ -44,7 +46,7 @@ def connect(store: StoreUrl, answer_within_s: float = 300.0) -> Client:
             store.path.mkdir(parents=True, exist_ok=True)
             if _is_open_elsewhere(store.path):
                 raise SetupError(f"store {store.shown}: another process has it open")
-            return clickhouse_connect.get_client(dsn=store.dsn)
+            return clickhouse_connect.get_client(dsn=store.dsn, chdb_options={"config-file": str(_ENGINE)})
         # From a dsn alone it would speak plain HTTP, password and all, on any port but 443 and 8443.
         return clickhouse_connect.get_client(
             interface=store.scheme,
