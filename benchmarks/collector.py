@@ -3,7 +3,8 @@
 To the row, the processor time is that of the whole collector process, embedded ClickHouse and its merges included,
 from the first request until its spool is empty; making and sending the requests is another process's. Names that end in
 `_lambda` are with every table and view, the others with those of OpenTelemetry alone. A quick look by default; with
-LAMBDASCOPE_SOAK=1 five million spans of each, after a first minute that is not counted, and the median of three.
+LAMBDASCOPE_SOAK=1 five million spans of each, after a first minute that is not counted, and the median of three; then
+each piece (see ``PIECES``) takes some minutes, and can be run by itself.
 
 To the acknowledgement (parsed, spooled, synced), the requests are those of a fleet: five spans each, from many
 sandboxes at once, each on a connection of its own. The store of that collector is away, so that nothing but their way
@@ -22,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +41,7 @@ SPANS: Final = 5_000_000 if _SOAK else 200_000
 CHUNK_SPANS: Final = 200_000
 ROUNDS: Final = 3 if _SOAK else 1
 WARM_UP_S: Final = 60.0 if _SOAK else 0.0
+SIZES: Final = (2000, 100)
 SMALL_REQUESTS: Final = 10_000
 SANDBOXES: Final = 32
 SENDERS: Final = 4
@@ -70,23 +73,26 @@ class Load:
 
 def measure() -> Iterator[Measurement]:
     """Yields the figures whose names begin with ``collector.``."""
-    for suffix in ("", "_lambda"):
-        with tempfile.TemporaryDirectory(prefix="lambdascope-bench-") as folder, Stack(Path(folder) / "run") as stack:
-            if not suffix:
-                _leave_out_lambda_views(stack)
-            collector = stack.start_collector()
-            _warm_up(collector)
-            for size in (2000, 100):
-                loads = [_stored(collector, size) for _ in range(ROUNDS)]
-                rates = [load.spans / load.cpu_s for load in loads]
-                against = {"spans": loads[0].spans, "lowest": round(min(rates)), "highest": round(max(rates))}
-                name = f"collector.spans_per_cpu_s_{size}{suffix}"
-                yield Measurement(name, round(statistics.median(rates)), "spans/s", against)
-            if suffix:
-                yield _ack(loads[-1])
-                yield Measurement("collector.rss_mb", round(_rss_mb(collector.process.pid), 1), "MB")
-                yield _bytes_per_span(stack, collector)
-    yield from _small_requests()
+    for piece in PIECES.values():
+        yield from piece()
+
+
+def _rows(size: int, suffix: str) -> Iterator[Measurement]:
+    """Of requests of this many spans, in a store of its own."""
+    with tempfile.TemporaryDirectory(prefix="lambdascope-bench-") as folder, Stack(Path(folder) / "run") as stack:
+        if not suffix:
+            _leave_out_lambda_views(stack)
+        collector = stack.start_collector()
+        _warm_up(collector)
+        loads = [_stored(collector, size) for _ in range(ROUNDS)]
+        rates = [load.spans / load.cpu_s for load in loads]
+        against = {"spans": loads[0].spans, "lowest": round(min(rates)), "highest": round(max(rates))}
+        name = f"collector.spans_per_cpu_s_{size}{suffix}"
+        yield Measurement(name, round(statistics.median(rates)), "spans/s", against)
+        if suffix and size == min(SIZES):
+            yield _ack(loads[-1])
+            yield Measurement("collector.rss_mb", round(_rss_mb(collector.process.pid), 1), "MB")
+            yield _bytes_per_span(stack, collector)
 
 
 def _leave_out_lambda_views(stack: Stack) -> None:
@@ -262,3 +268,10 @@ def _bytes_per_span(stack: Stack, collector: Collector) -> Measurement:
     client.close()
     shares = {table: round(size / spans, 1) for table, size in sizes.items()}
     return Measurement("collector.bytes_per_span", round(sum(sizes.values()) / spans, 1), "B", shares)
+
+
+PIECES: Final[dict[str, Callable[[], Iterator[Measurement]]]] = {
+    **{f"rows_{size}{suffix}": partial(_rows, size, suffix) for suffix in ("", "_lambda") for size in SIZES},
+    "requests": _small_requests,
+}
+"""Parts that can be run by themselves: ``make bench ONLY=collector.requests``."""
