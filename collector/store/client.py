@@ -13,6 +13,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from collector.errors import SetupError, StoreError, StoreRefusedError, StoreUnavailableError, UndecodedError
+from collector.store.repair import repair
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -44,7 +45,10 @@ def connect(store: StoreUrl, answer_within_s: float = 300.0) -> Client:
     try:
         if store.embedded:
             store.path.mkdir(parents=True, exist_ok=True)
-            if _is_open_elsewhere(store.path):
+            holder = _holder(store.path)
+            if not holder:
+                repair(store.path)
+            elif holder != f"PID: {os.getpid()}":
                 raise SetupError(f"store {store.shown}: another process has it open")
             return clickhouse_connect.get_client(dsn=store.dsn, chdb_options={"config-file": str(_ENGINE)})
         # From a dsn alone it would speak plain HTTP, password and all, on any port but 443 and 8443.
@@ -74,20 +78,20 @@ def use_database(client: Client, name: str) -> None:
     client.database = name
 
 
-def _is_open_elsewhere(path: Path) -> bool:
-    """Whether another process holds the engine's lock, a file with its id.
+def _holder(path: Path) -> str:
+    """Who has the engine's lock, as the file says that is locked: ``PID: 123``; empty for nobody.
 
     Asked beforehand, as the engine would print to stderr and not say why.
     """
     try:
         with (path / "status").open(encoding="utf-8") as file:
-            owner = file.readline().strip()
+            holder = file.readline().strip()
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
-        return False
+        return ""
     except BlockingIOError:
-        return owner != f"PID: {os.getpid()}"
-    return False
+        return holder or "?"
+    return ""
 
 
 def _connect_error(store: StoreUrl, error: ClickHouseError) -> SetupError | StoreUnavailableError:

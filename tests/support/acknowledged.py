@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -35,14 +34,15 @@ class Sender:
     rest_s: float = 0.0
     acknowledged: list[str] = field(default_factory=list)
 
-    def run(self, address: str, until: threading.Event) -> None:
-        """Export until the end; what was begun is finished after it."""
+    def run(self, address: str, until: threading.Event, give_up: threading.Event) -> None:
+        """Export until the end. What was begun is finished after it, unless the collector is gone for good."""
         while not until.is_set():
             number = len(self.acknowledged) + 1
             name = f"{self.name}/{number}"
             for signal, body in self._bodies(name, number).items():
                 while not self._post(address, signal, number, body):
-                    time.sleep(0.02)
+                    if give_up.wait(0.02):
+                        return
             self.acknowledged.append(name)
             until.wait(self.rest_s)
 

@@ -30,15 +30,19 @@ def load(world: World, faults: Sequence[str], rng: random.Random, told: str) -> 
     start_ns = time.time_ns() - 3 * 86_400 * 10**9  # recent telemetry, on two days
     senders = [Sender(f"sandbox-{number}", start_ns) for number in range(4)]
     senders.append(Sender("bulk", start_ns, items=1_600, rest_s=0.5))
-    until = threading.Event()
+    until, give_up = threading.Event(), threading.Event()
     address = world.collector.addresses.http
-    threads = [threading.Thread(target=sender.run, args=(address, until)) for sender in senders]
+    threads = [threading.Thread(target=sender.run, args=(address, until, give_up)) for sender in senders]
     for thread in threads:
         thread.start()
     try:
         for fault in faults:
             time.sleep(rng.uniform(0.05, 0.6))  # load in between; how long does not matter
             getattr(world, fault)(lambda: time.sleep(rng.uniform(0.1, 1.2)))
+    except BaseException:
+        give_up.set()
+        print(f"{told}: {fault}")
+        raise
     finally:
         until.set()
         for thread in threads:

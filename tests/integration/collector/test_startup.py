@@ -182,3 +182,17 @@ def test_migrate(tmp_path: Path) -> None:
     for migration in migrations():
         for statement in migration.statements:
             assert statement in printed
+
+
+def test_what_a_full_disk_left_of_a_mutation(tmp_path: Path) -> None:
+    """ClickHouse by itself would load no table ever again."""
+    process = CollectorProcess(tmp_path / "data", ["--role", "receive"])
+    process.start()
+    assert process.stop() == 0
+    table = next((tmp_path / "data" / "store").glob("store/*/*/format_version.txt")).parent
+    entry = table / "mutation_7.txt"
+    entry.touch()
+    process.start()
+    assert process.stop() == 0
+    assert not entry.exists()
+    assert f"{entry} is empty" in process.stderr
