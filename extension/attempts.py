@@ -187,8 +187,10 @@ class Attempts:
 
     def started(self, start: Start) -> Attempt | None:
         """The attempt that a ``platform.start`` begins; None where the record has come before."""
-        attempts = self._by_request.get(start.request_id, [])
-        if any(a.start is not None and a.start.time_ns == start.time_ns for a in attempts):
+        attempts = self._by_request.get(start.request_id)
+        if attempts is None:
+            return self._add(start.request_id)
+        if start.time_ns in [a.start.time_ns for a in attempts if a.start is not None]:
             return None
         waiting = [
             a
@@ -204,7 +206,7 @@ class Attempts:
         None where the record has come before, or its attempt was given up.
         """
         attempts = self._by_request.get(done.request_id, [])
-        if any(a.done is not None and a.done.time_ns == done.time_ns for a in attempts):
+        if done.time_ns in [a.done.time_ns for a in attempts if a.done is not None]:
             return None
         open_ones = [a for a in attempts if a.done is None and not a.closed]
         if not open_ones and attempts and attempts[-1].done is None:
@@ -216,7 +218,7 @@ class Attempts:
         attempts = self._by_request.get(report.request_id)
         if attempts is None:
             return self._add(report.request_id)
-        if any(a.report is not None and a.report.time_ns == report.time_ns for a in attempts):
+        if report.time_ns in [a.report.time_ns for a in attempts if a.report is not None]:
             return None
         waiting = [a for a in attempts if a.report is None]
         return _begun_by(report.time_ns, waiting) if waiting else None
@@ -243,6 +245,8 @@ class Attempts:
 
 def _begun_by(time_ns: int, attempts: list[Attempt]) -> Attempt:
     """The last of them that had begun by then, else that had begun at all, else the last."""
+    if len(attempts) == 1:
+        return attempts[0]
     begun = [a for a in attempts if a.start is not None or a.done is not None]
     by_then = [a for a in begun if a.start is not None and a.start.time_ns <= time_ns]
     return (by_then or begun or attempts)[-1]

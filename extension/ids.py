@@ -61,9 +61,18 @@ def _read_trace_header(value: str) -> TraceHeader | None:
     return TraceHeader(trace_id, _hex(fields.get("Parent", ""), SPAN_ID_BYTES), sampled=sampled)
 
 
+_latest_request: tuple[str, bytes] = ("", b"")
+"""The request whose trace was asked for last, for the same reason."""
+
+
 def trace_id_of_request(request_id: str) -> bytes:
     """The trace of an invocation for which tracing gave none."""
-    return _digest(request_id, TRACE_ID_BYTES)
+    global _latest_request  # noqa: PLW0603 - as above
+    text, trace_id = _latest_request
+    if text != request_id or not trace_id:
+        trace_id = _digest(request_id, TRACE_ID_BYTES)
+        _latest_request = request_id, trace_id
+    return trace_id
 
 
 def trace_id_of_phase(instance_id: str, phase: str) -> bytes:

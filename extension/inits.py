@@ -20,9 +20,11 @@ class Inits:
     Attributes:
         all: in the order in which they were told of.
         first: the first attempt of this life; None before it.
+        initialization_type: the sandbox's: what the platform says of an init of its own, else the environment.
+        runtime_version: such as ``python:3.12.v38``; None where it is not known.
     """
 
-    __slots__ = ("_type", "_unmet", "all", "first")
+    __slots__ = ("_type", "_unmet", "all", "first", "initialization_type", "runtime_version")
 
     def __init__(self, initialization_type: str | None) -> None:
         """`initialization_type`: the sandbox's, where the records do not say."""
@@ -30,16 +32,8 @@ class Inits:
         self._unmet: list[InitRun] = []
         self.all: list[InitRun] = []
         self.first: Attempt | None = None
-
-    @property
-    def initialization_type(self) -> str | None:
-        """The sandbox's: what the platform says of an init of its own, else the environment."""
-        return next((run.initialization_type for run in self.all if run.initialization_type), self._type)
-
-    @property
-    def runtime_version(self) -> str | None:
-        """Of the runtime, such as ``python:3.12.v38``."""
-        return next((run.start.runtime_version for run in self.all if run.start and run.start.runtime_version), None)
+        self.initialization_type = initialization_type
+        self.runtime_version: str | None = None
 
     # Records ---------------------------------------------------------------------------------------------------------
 
@@ -51,6 +45,8 @@ class Inits:
         startless = [run for run in alike if run.start is None and (run.end_ns or 0) >= record.time_ns]
         run = startless[0] if startless else self._add(restore=record.restore)
         run.start = record
+        self.initialization_type = record.initialization_type or self.initialization_type
+        self.runtime_version = record.runtime_version or self.runtime_version
         return run
 
     def done(self, record: InitRuntimeDone) -> InitRun | None:
@@ -79,7 +75,8 @@ class Inits:
             self.first = attempt
         elif attempt is not self.first and attempt.waited is None:
             attempt.waited = False  # not the sandbox's first; of a first one without an init nothing is known
-        self._give(attempt, self._unmet)
+        if self._unmet:
+            self._give(attempt, self._unmet)
 
     def place(self, run: InitRun, outstanding: list[Attempt]) -> Attempt | None:
         """The attempt that a run which has just begun belongs to; None where that is yet to come.

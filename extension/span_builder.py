@@ -82,7 +82,7 @@ class SpanStyle:
 class SpanBuilder:
     """Makes the spans of one sandbox."""
 
-    __slots__ = ("_inits", "_life", "_style", "function_name", "instance_id")
+    __slots__ = ("_inits", "_latest", "_life", "_style", "function_name", "instance_id")
 
     def __init__(self, function_name: str, instance_id: str, style: SpanStyle, life: int, inits: Inits) -> None:
         """`life`: 1, and one more after each reset of the sandbox. `inits`: what it has gone through; it grows."""
@@ -91,6 +91,7 @@ class SpanBuilder:
         self._style = style
         self._life = life
         self._inits = inits
+        self._latest: tuple[Attempt | None, bytes] = (None, b"")
 
     # Invocations -----------------------------------------------------------------------------------------------------
 
@@ -123,7 +124,7 @@ class SpanBuilder:
         yield _span(
             self.function_name or phases.INVOKE,
             self._trace_id(attempt),
-            self._span_id(attempt, phases.INVOKE),
+            self._invoke_id(attempt),
             _parent_id(attempt),
             (start_ns, ending.end_ns),
             values,
@@ -142,7 +143,7 @@ class SpanBuilder:
                     phase,
                     self._trace_id(attempt),
                     self._span_id(attempt, phase),
-                    self._span_id(attempt, phases.INVOKE),
+                    self._invoke_id(attempt),
                     (part.start_ns, part.start_ns + round(part.duration_ms * NS_PER_MS)),
                     self._of_attempt(phase, attempt),
                 )
@@ -168,7 +169,7 @@ class SpanBuilder:
             phases.POST_RUNTIME,
             self._trace_id(attempt),
             self._span_id(attempt, phases.POST_RUNTIME),
-            self._span_id(attempt, phases.INVOKE),
+            self._invoke_id(attempt),
             (invoke_end_ns, end_ns),
             values,
             outcome=(ending.status, ending.error_type),
@@ -200,7 +201,7 @@ class SpanBuilder:
             values[a.END_ESTIMATED] = True
         values.update(self._style.self_cost(phase))
         trace_id, span_id = self._init_ids(phase, run, attempt)
-        parent_id = self._span_id(attempt, phases.INVOKE) if attempt else b""
+        parent_id = self._invoke_id(attempt) if attempt else b""
         outcome = (ending.status, ending.error_type)
         yield _span(phase, trace_id, span_id, parent_id, (start_ns, ending.end_ns), values, outcome=outcome)
         if split is not None and run.done is not None:
@@ -275,7 +276,7 @@ class SpanBuilder:
             body=line.body,
             attributes=values,
             trace_id=self._trace_id(attempt) if attempt else b"",
-            span_id=self._span_id(attempt, phases.INVOKE) if attempt else b"",
+            span_id=self._invoke_id(attempt) if attempt else b"",
         )
 
     # Parts -----------------------------------------------------------------------------------------------------------
@@ -285,6 +286,14 @@ class SpanBuilder:
             return attempt.handler.trace_id
         header = ids.parse_trace_header(attempt.tracing)
         return header.trace_id if header else ids.trace_id_of_request(attempt.request_id)
+
+    def _invoke_id(self, attempt: Attempt) -> bytes:
+        """The span id of `invoke`, the parent of most others of its attempt."""
+        latest, span_id = self._latest
+        if latest is not attempt:
+            span_id = self._span_id(attempt, phases.INVOKE)
+            self._latest = attempt, span_id
+        return span_id
 
     def _span_id(self, attempt: Attempt, phase: str) -> bytes:
         return ids.span_id(attempt.request_id, self.instance_id, attempt.number, phase)
