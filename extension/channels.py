@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from extension import __version__, otlp, proc
 from extension.batches import BatchQueue
+from extension.delivery import RETRY, Verdict
 from extension.sandbox import resource_attributes
 from extension.transport import Transport
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from extension.batches import Batch
     from extension.credentials import Credentials
-    from extension.delivery import Verdict
     from extension.diagnostics import Diagnostics
     from extension.sandbox import SandboxEnvironment
     from extension.settings import ExportSettings, Settings
@@ -53,6 +53,8 @@ class Channel:
     def send(self, batch: Batch, diagnostics: Diagnostics) -> Verdict:
         """Send a batch, with what credentials there are now; once more where they turn out to have changed.
 
+        Those that are refused may have been replaced just now: as long as they cannot be read again the batch is kept.
+
         Raises:
             HttpError: there was no answer, or there are no credentials yet.
         """
@@ -63,8 +65,12 @@ class Channel:
 
             self._credentials = Credentials(self.settings, diagnostics)
         verdict = self.transport.post(batch.body, self._credentials.added_to((*self._headers, *batch.headers)))
-        if verdict.unauthenticated and self._credentials.renewed():
-            verdict = self.transport.post(batch.body, self._credentials.added_to((*self._headers, *batch.headers)))
+        if verdict.unauthenticated:
+            wait_s = self._credentials.renewable_in_s()
+            if wait_s and not self._credentials.known_wrong:
+                return Verdict(RETRY, verdict.reason, retry_after_s=wait_s)
+            if not wait_s and self._credentials.renewed():
+                return self.transport.post(batch.body, self._credentials.added_to((*self._headers, *batch.headers)))
         return verdict
 
     def body(self, items: list[bytes]) -> bytes:

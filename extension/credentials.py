@@ -24,20 +24,28 @@ if TYPE_CHECKING:
 _HOST = "127.0.0.1"
 _TIMEOUT_S = 3.0
 _TOKEN_HEADER = "X-Aws-Parameters-Secrets-Token"  # noqa: S105 - a header's name
-_RENEW_AFTER_S = 30.0
+_ASK_AGAIN_AFTER_S = 30.0
+"""For a secret: the extension of AWS keeps the old one for longer than that."""
+_READ_AGAIN_AFTER_S = 1.0
+"""A file."""
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 class Credentials:
-    """More headers for one channel. For the exporter's thread."""
+    """More headers for one channel. For the exporter's thread.
 
-    __slots__ = ("_diagnostics", "_headers", "_read_at", "_settings")
+    Attributes:
+        known_wrong: whether they were refused, read again, and still the same.
+    """
+
+    __slots__ = ("_diagnostics", "_headers", "_read_at", "_settings", "known_wrong")
 
     def __init__(self, settings: ExportSettings, diagnostics: Diagnostics) -> None:
         self._settings = settings
         self._diagnostics = diagnostics
         self._headers: Headers | None = None
         self._read_at = 0.0
+        self.known_wrong = False
 
     def added_to(self, headers: Headers) -> Headers:
         """`headers` with ours, which take the place of those of the same name.
@@ -50,16 +58,20 @@ class Credentials:
         names = {name.lower() for name, _ in self._headers}
         return (*(header for header in headers if header[0].lower() not in names), *self._headers)
 
+    def renewable_in_s(self) -> float:
+        """In how many seconds they may be read again; 0 for now."""
+        after_s = _ASK_AGAIN_AFTER_S if self._settings.secret is not None else _READ_AGAIN_AFTER_S
+        return max(0.0, self._read_at + after_s - monotonic())
+
     def renewed(self) -> bool:
-        """Read them again, since they were refused; whether they are others now. Not more often than twice a minute.
+        """Read them again, since they were refused; whether they are others now.
 
         Raises:
             CredentialsUnavailable: as above.
         """
-        if monotonic() - self._read_at < _RENEW_AFTER_S:
-            return False
         before, self._headers = self._headers, self._read()
-        return self._headers != before
+        self.known_wrong = self._headers == before
+        return not self.known_wrong
 
     def _read(self) -> Headers:
         self._read_at = monotonic()

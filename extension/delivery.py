@@ -52,11 +52,19 @@ def judge(answer: Message) -> Verdict:
     status = answer.status
     if 200 <= status < 300:
         rejected, message = partial_success(answer.body)
-        return Verdict(ACCEPTED, message, rejected=rejected)
+        return Verdict(ACCEPTED, message or _oddity(answer), rejected=rejected)
     reason = f"HTTP {status}"
     if status in _RETRYABLE:
         return Verdict(RETRY, reason, retry_after_s=_retry_after_s(answer.headers.get("retry-after", "")))
     return Verdict(REFUSED, reason, unauthenticated=status in {401, 403})
+
+
+def _oddity(answer: Message) -> str:
+    """What is to be told of a success: that it comes from something that knows nothing of OTLP, say a web page."""
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip()
+    if kind.startswith("text/html"):
+        return f"HTTP {answer.status} with a page of {kind}; this is hardly the address of a collector"
+    return ""
 
 
 def partial_success(body: bytes) -> tuple[int, str]:

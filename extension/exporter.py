@@ -197,3 +197,5 @@ class Exporter:
                 f"refused {channel.name}",
                 f"{channel.settings.endpoint} refused {dropped} {channel.name}: {verdict.reason or 'no reason given'}",
             )
+        elif verdict.reason:
+            self._diagnostics.say(f"warned {channel.name}", f"{channel.settings.endpoint} says: {verdict.reason}")

@@ -215,6 +215,8 @@ class Http2Connection:
         length, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]
         stream = int.from_bytes(head[5:], "big") & 0x7FFFFFFF
         if length > _OUR_MAX_FRAME:
+            if head.startswith(b"HTTP/"):
+                self._fail(_PROTOCOL_ERROR, "answered by HTTP/1; is it the address for http/protobuf?")
             self._fail(_PROTOCOL_ERROR, f"not HTTP/2, or a frame of {length} bytes")
         payload = self._receive(length)
         if self._in_headers is not None and (kind != _CONTINUATION or stream != self._stream):

@@ -15,23 +15,36 @@ _contexts: dict[tuple[str, str], ssl.SSLContext] = {}
 """Reading the authorities takes milliseconds; a context serves every connection."""
 
 
-def wrap(sock: _socket.socket, host: str, certificate: str, timeout_s: float, protocol: str) -> ssl.SSLSocket:
-    """TLS over a connected socket, which belongs to the result from then on. The host's name is verified.
+def wrap(sock: _socket.socket, host: str, certificate: str, protocol: str) -> ssl.SSLSocket:
+    """TLS over a connected socket, which belongs to the result from then on; :func:`shake_hands` must follow.
 
     Args:
         sock: connected.
         host: whose certificate is expected.
         certificate: path of a PEM file of authorities; empty takes the system's.
-        timeout_s: for the handshake.
         protocol: what is spoken over it, by its name in ALPN (RFC 7301).
 
     Raises:
-        ConnectError: the handshake failed, or the file cannot be read.
+        ConnectError: the file cannot be read, or the name is none.
     """
     stream = socket.socket(fileno=sock.detach())
     try:
+        context = _context(certificate, protocol)
+        return context.wrap_socket(stream, server_hostname=host, do_handshake_on_connect=False)
+    except (OSError, ValueError) as error:
+        stream.close()
+        raise ConnectError(f"TLS with {host}: {error}") from error
+
+
+def shake_hands(stream: ssl.SSLSocket, host: str, timeout_s: float) -> None:
+    """Begin to speak TLS; the host's name is verified.
+
+    Raises:
+        ConnectError: the handshake failed; the socket is closed.
+    """
+    try:
         stream.settimeout(max(timeout_s, 0.001))
-        return _context(certificate, protocol).wrap_socket(stream, server_hostname=host)
+        stream.do_handshake()
     except (OSError, ValueError) as error:
         stream.close()
         raise ConnectError(f"TLS with {host}: {error}") from error

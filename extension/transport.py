@@ -58,10 +58,12 @@ class Transport:
             frozen = time() - self._since > self._settings.timeout_s + _CONNECT_TIMEOUT_S + _FROZEN_S
             if not (stale or frozen or self._interrupted):
                 raise
+            self._interrupted = False
+            self._since = time()
+            return self._exchange(body, headers)
         finally:
             self._since = 0.0
             self._interrupted = False
-        return self._exchange(body, headers)
 
     def interrupt(self, older_than_s: float) -> None:
         """Break off an exchange that has been going on for longer than this: it was frozen, and is sent anew.
@@ -107,10 +109,12 @@ class Transport:
             open_tunnel(sock, endpoint, settings.proxy, deadline)
         stream: socket = sock
         if endpoint.scheme == "https":
-            from extension.tls import wrap  # noqa: PLC0415 - 18 ms of imports, for those who need them
+            from extension import tls  # noqa: PLC0415 - 18 ms of imports, for those who need them
 
             protocol = "h2" if settings.grpc else "http/1.1"
-            self._sock = stream = wrap(sock, endpoint.host, settings.certificate, deadline - monotonic(), protocol)
+            # The descriptor moves: what interrupts an export that was frozen in the handshake must know where it is.
+            self._sock = stream = tls.wrap(sock, endpoint.host, settings.certificate, protocol)
+            tls.shake_hands(stream, endpoint.host, deadline - monotonic())
         if settings.grpc:
             from extension.otlp_grpc import GrpcConnection  # noqa: PLC0415 - for those who chose it
 

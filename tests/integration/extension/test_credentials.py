@@ -127,3 +127,52 @@ def test_a_secret_that_holds_no_headers_is_told_without_showing_it(
     assert "neither name=value lines nor a JSON object" in line
     assert "s3cret" not in line
     assert collector.requests == []
+
+
+def test_a_file_that_was_replaced_is_read_again_when_it_is_refused(
+    fake_lambda: FakeLambda, collector: FakeCollector, tmp_path: Path
+) -> None:
+    """Tokens are rotated: not a batch of what is refused meanwhile is lost."""
+    file = tmp_path / "headers"
+    file.write_text("authorization=Bearer old\n")
+    wanted = "Bearer old"
+    collector.answer = lambda export: (200 if export.headers.get("authorization") == wanted else 401, {}, b"")
+    settings = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+        "LAMBDASCOPE_HEADERS_FILE": str(file),
+        "LAMBDASCOPE_FLUSH": "end",
+    }
+    with running_extension(fake_lambda.address, tmp_path, settings) as ext:
+        fake_lambda.run_invocation("request-1", 1)
+        fake_lambda.wait_for_next(2)
+        wanted = "Bearer new"
+        file.write_text("authorization=Bearer new\n")
+        number = 2
+        until = time.monotonic() + 20
+        while len(collector.spans_of("invoke")) < number - 1 or number < 4:
+            assert time.monotonic() < until
+            fake_lambda.run_invocation(f"request-{number}", number)
+            number += 1
+            fake_lambda.wait_for_next(number)
+        fake_lambda.push_shutdown()
+        assert ext.wait() == 0
+    assert len(collector.spans_of("invoke")) == number - 1
+    assert collector.exports[-1].headers["authorization"] == "Bearer new"
+    assert not any("refused" in line or "Bearer" in line for line in ext.stderr), ext.stderr
+
+
+def test_a_secret_that_is_refused_is_asked_for_again_before_anything_is_given_up(
+    fake_lambda: FakeLambda, collector: FakeCollector, secrets: SecretsExtension, tmp_path: Path
+) -> None:
+    """The collector has a new token already: what it refuses in the meantime is kept, and told once."""
+    collector.answer = lambda _export: (403, {}, b"")
+    with running_extension(fake_lambda.address, tmp_path, environ(secrets, collector, "ssm:/otel/headers")) as ext:
+        for number in (1, 2, 3):
+            fake_lambda.run_invocation(f"request-{number}", number)
+            fake_lambda.wait_for_next(number + 1)
+        collector.answer = lambda _export: (200, {}, b"")
+        fake_lambda.push_shutdown("failure")
+        assert ext.wait() == 0
+        [line] = ext.stderr
+    assert "HTTP 403; spans are kept for later" in line
+    assert len(collector.spans_of("invoke")) == 3

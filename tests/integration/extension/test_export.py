@@ -169,6 +169,14 @@ def test_a_connection_that_went_stale_costs_nothing(
     assert len({export.connection for export in collector.exports}) == 2
 
 
+def freeze(ext: Extension) -> None:
+    """Let it stand still for longer than it takes for a pause."""
+    os.kill(ext.process.pid, signal.SIGSTOP)
+    frozen_at = time.monotonic()
+    wait_until(lambda: time.monotonic() > frozen_at + 2.2, "the freeze to be over")
+    os.kill(ext.process.pid, signal.SIGCONT)
+
+
 def test_an_export_that_was_frozen_in_the_middle_is_sent_anew(
     fake_lambda: FakeLambda, collector: FakeCollector, tmp_path: Path
 ) -> None:
@@ -179,14 +187,33 @@ def test_an_export_that_was_frozen_in_the_middle_is_sent_anew(
         invocations.append(fake_lambda.run_invocation("request-2", 2))
         wait_until(lambda: len(collector.requests) == 1, "the export that will be frozen")
         fake_lambda.wait_for_next(3)
-        os.kill(ext.process.pid, signal.SIGSTOP)
-        frozen_at = time.monotonic()
-        wait_until(lambda: time.monotonic() > frozen_at + 2.2, "the freeze to be over")
-        os.kill(ext.process.pid, signal.SIGCONT)
+        freeze(ext)
         fake_lambda.deliver([invocations[-1].report()])
         shut_down(fake_lambda, ext)
     first, second = collector.requests[:2]
     assert (first.body, first.headers) == (second.body, second.headers)
+    assert_complete(collector, invocations)
+
+
+def test_and_so_is_its_repeat_when_that_is_frozen_too(
+    fake_lambda: FakeLambda, collector: FakeCollector, tmp_path: Path
+) -> None:
+    collector.answer = lambda _: None if len(collector.requests) <= 2 else (200, {}, b"")
+    with running(fake_lambda, collector, tmp_path, LAMBDASCOPE_FLUSH="periodic,0.001") as ext:
+        invocations = invoke_many(fake_lambda, 1)
+        invocations.append(fake_lambda.run_invocation("request-2", 2))
+        wait_until(lambda: len(collector.requests) == 1, "the export that will be frozen")
+        fake_lambda.wait_for_next(3)
+        freeze(ext)
+        fake_lambda.deliver([invocations[-1].report()])
+        invocations.append(fake_lambda.run_invocation("request-3", 3))
+        wait_until(lambda: len(collector.requests) == 2, "its repeat")
+        fake_lambda.wait_for_next(4)
+        freeze(ext)
+        fake_lambda.deliver([invocations[-1].report()])
+        shut_down(fake_lambda, ext)
+    first, second, third = collector.requests[:3]
+    assert (first.body, first.headers) == (second.body, second.headers) == (third.body, third.headers)
     assert_complete(collector, invocations)
 
 

@@ -222,7 +222,10 @@ def test_a_server_that_does_not_speak_http2_is_an_error_in_time() -> None:
             peer.close()
 
         threading.Thread(target=answer, daemon=True).start()
-        with connected(listener.getsockname()[1]) as connection, pytest.raises(HttpError, match=r"not HTTP/2|closed"):
+        with (
+            connected(listener.getsockname()[1]) as connection,
+            pytest.raises(HttpError, match=r"by HTTP/1|closed"),
+        ):
             post(connection)
 
 

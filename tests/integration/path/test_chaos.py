@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.layer, pytest.mark.soak]
 
 SOAK = os.environ.get("LAMBDASCOPE_SOAK") == "1"
 PLANS = (
-    [Plan(seed, 12, 2_508, longest_outage_s=60, calm_s=40, kills=True, longest_pause_s=9) for seed in range(4)]
+    [Plan(seed, 8, 2_504, longest_outage_s=60, calm_s=12, kills=True, longest_pause_s=9) for seed in range(4)]
     if SOAK
     else [Plan(5, 6, 204, longest_outage_s=1.5, calm_s=3, kills=False, longest_pause_s=5)]
 )
