@@ -76,10 +76,11 @@ class Agent:
                 handoff.registered_ns,
                 lambda: posix.urandom(16).hex(),
                 SpanStyle(self._cost.of_phase, compact=settings.spans_compact),
+                self._log_stream,
             ),
             self._journal,
         )
-        resource = ResourceOfSandbox(
+        resource = self._resource = ResourceOfSandbox(
             sandbox, settings, handoff.account_id or parsing.account_id(started.api.registration), self._identity
         )
         self._channels = Channels(settings, resource.encode)
@@ -195,6 +196,10 @@ class Agent:
             self._journal.count(signal, queue)
         if remembered is not None:
             self._lifecycle.go_on_from(remembered, now_ns)
+
+    def _log_stream(self) -> str:
+        """The sandbox's log stream, where it has one of its own."""
+        return "" if self._managed else self._resource.log_stream()
 
     def _identity(self) -> tuple[str, str | None]:
         return self._lifecycle.instance_id, self._lifecycle.invoked_arn

@@ -117,6 +117,11 @@ class ResourceOfSandbox:
         )
         return otlp.export_request(otlp.resource(attributes), items)
 
+    def log_stream(self) -> str:
+        """The sandbox's log stream; empty where it cannot be found out."""
+        self._find_log_destination()
+        return self._sandbox.log_stream
+
     def _find_log_destination(self) -> None:
         """Ask the runtime's process until it was seen, a few times at most."""
         if self._searches_left > 0 and not self._sandbox.log_group:

@@ -47,10 +47,18 @@ class Sandbox:
         registered_ns: when our registration was answered.
         draw_instance_id: makes an id where the platform gives none. Called at most once, and late: clones of a
             SnapStart snapshot would share what was drawn before it.
+        find_instance_id: the id that its surroundings know it by; empty for none. Called at most once, as late.
         style: how its spans are to be.
     """
 
-    __slots__ = ("draw_instance_id", "function_name", "initialization_type", "registered_ns", "style")
+    __slots__ = (
+        "draw_instance_id",
+        "find_instance_id",
+        "function_name",
+        "initialization_type",
+        "registered_ns",
+        "style",
+    )
 
     def __init__(
         self,
@@ -59,12 +67,14 @@ class Sandbox:
         registered_ns: int,
         draw_instance_id: Callable[[], str],
         style: SpanStyle | None = None,
+        find_instance_id: Callable[[], str] = str,
     ) -> None:
         self.style = style or SpanStyle()
         self.function_name = function_name
         self.initialization_type = initialization_type
         self.registered_ns = registered_ns
         self.draw_instance_id = draw_instance_id
+        self.find_instance_id = find_instance_id
 
 
 class NoMemory:
@@ -107,9 +117,17 @@ class Identity:
 
     @property
     def builder(self) -> SpanBuilder:
-        """Makes this sandbox's spans. To ask for it settles the id: one is drawn where the platform has given none."""
+        """Makes this sandbox's spans. To ask for it settles the id.
+
+        That is the one that the platform has given, else its log stream, else one is drawn.
+        """
         if self._builder is None:
-            self._settle(self._sandbox.draw_instance_id(), given=False)
+            found = self._sandbox.find_instance_id()
+            if found and _is_token(found):
+                self._life_from(self._inits.has_begun)
+                self._settle(found, given=False)
+            else:
+                self._settle(self._sandbox.draw_instance_id(), given=False)
             assert self._builder is not None
         return self._builder
 
@@ -135,9 +153,13 @@ class Identity:
         """Take the platform's id for the sandbox, if it gives one before ours was needed."""
         given = _given_id(record)
         if given is not None and self._builder is None:
-            if record.phase == _SUPPRESSED and self._life == 1:
-                self._life = _FIRST_UNKNOWN_LIFE + int.from_bytes(posix.urandom(4), "big")
+            self._life_from(record.phase != _SUPPRESSED)
             self._settle(given, record.function_name, given=True)
+
+    def _life_from(self, began: bool) -> None:  # noqa: FBT001 - the one thing that it is about
+        """With an id that lasts: without a journal, a sandbox whose beginning was not told may have had others."""
+        if self._life == 1 and not began:
+            self._life = _FIRST_UNKNOWN_LIFE + int.from_bytes(posix.urandom(4), "big")
 
     def _settle(self, instance_id: str, function_name: str | None = None, *, given: bool) -> None:
         self._builder = self._builder_for(instance_id, function_name)

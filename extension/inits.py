@@ -35,6 +35,11 @@ class Inits:
         self.initialization_type = initialization_type
         self.runtime_version: str | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether this life was told of from the beginning of its sandbox on."""
+        return any(run.start is not None and run.phase != _SUPPRESSED for run in self.all)
+
     # Records ---------------------------------------------------------------------------------------------------------
 
     def began(self, record: InitStart) -> InitRun | None:

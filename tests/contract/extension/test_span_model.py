@@ -675,3 +675,31 @@ def test_a_journal_of_another_instance_is_given_up_when_the_platform_says_so():
     assert phases(spans) == ["init", "invoke"]
     assert spans[-1].attributes["lambda.attempt"] == 1
     assert lifecycle.instance_id == INSTANCE
+
+
+# Who it is -----------------------------------------------------------------------------------------------------------
+
+STREAM = "2026/11/21/[$LATEST]3893455b4a4a4f6c8d6e7f8091a2b3c4"
+
+
+@pytest.mark.parametrize(
+    ("given", "stream", "taken"),
+    [("a1b2", STREAM, "a1b2"), (None, STREAM, STREAM), (None, "", INSTANCE), (None, "no token\n", INSTANCE)],
+)
+def test_the_id_is_the_platforms_else_the_log_stream_else_drawn(given, stream, taken):
+    """Semantic conventions, ``faas.instance``: on Lambda, the log stream."""
+    lifecycle = Lifecycle(Sandbox("orders", "on-demand", 0, lambda: INSTANCE, None, lambda: stream))
+    feed(lifecycle, init_start(instance_id=given))
+    assert (lifecycle.instance_id, lifecycle.exporter) == (taken, taken)
+
+
+def test_with_an_id_that_lasts_a_process_after_a_reset_numbers_its_batches_apart():
+    """Without a journal it begins at 1 again, which must not be taken for repeats of what the one before it sent."""
+    numbered = set()
+    for _ in range(3):
+        lifecycle = Lifecycle(Sandbox("orders", "on-demand", 0, lambda: INSTANCE, None, lambda: STREAM))
+        feed(lifecycle, init_start(phase="invoke"))
+        assert lifecycle.instance_id == STREAM
+        numbered.add(lifecycle.exporter)
+    assert len(numbered) == 3
+    assert all(name.startswith(f"{STREAM}/") for name in numbered)
