@@ -26,7 +26,7 @@ SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1,
 -- here it is one sandbox. The numbers of Missing and LastSequence are each of one of these then.
 CREATE OR REPLACE VIEW lambda_deliveries AS
 SELECT
-    splitByChar('/', Exporter)[1] AS InstanceId,
+    replaceRegexpOne(Exporter, '/[0-9]+$', '') AS InstanceId,
     Signal,
     sum(latest.Exports) AS Exports,
     sum(arraySum(gap -> gap.2 - gap.1 + 1, latest.Missing)) AS MissingExports,
