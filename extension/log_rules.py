@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 REDACTED = "***"
 _BURST_S = 10.0
 _MAX_DEPTH = 16
+_NUMBER_CHARACTERS = 8
 
 
 class RateLimit:
@@ -66,10 +67,63 @@ class LogRules:
             line.body = _texts(line.body, self._redact)
             line.fields = {key: _texts(value, self._redact) for key, value in line.fields.items()}
         body = line.body
-        if isinstance(body, str) and len(body) > self._line_characters:
-            line.cut_characters += len(body) - self._line_characters
-            line.body = body[: self._line_characters]
+        if isinstance(body, str) and not line.fields:  # most lines
+            if len(body) > self._line_characters:
+                line.cut_characters += len(body) - self._line_characters
+                line.body = body[: self._line_characters]
+            return line
+        room = _Room(self._line_characters)
+        line.body = room.fitted(body)
+        line.fields = {str(key): room.fitted(value) for key, value in room.items(line.fields)}
+        line.cut_characters += room.cut
         return line
+
+
+class _Room:
+    """How much of a structured line still fits: its texts and keys count, and a number as a short text.
+
+    Attributes:
+        cut: how many characters of it were left out.
+    """
+
+    __slots__ = ("_left", "cut")
+
+    def __init__(self, characters: int) -> None:
+        self._left = characters
+        self.cut = 0
+
+    def fitted(self, value: object, depth: int = _MAX_DEPTH) -> object:
+        """What of a value fits."""
+        if isinstance(value, str):
+            kept = value[: self._left]
+            self._left -= len(kept)
+            self.cut += len(value) - len(kept)
+            return kept
+        if isinstance(value, dict):
+            return (
+                {key: self.fitted(item, depth - 1) for key, item in self.items(value)} if depth else self._text(value)
+            )
+        if isinstance(value, list):
+            return (
+                [self.fitted(item, depth - 1) for item in value if self._takes(1, item)] if depth else self._text(value)
+            )
+        self._left = max(0, self._left - _NUMBER_CHARACTERS)
+        return value
+
+    def _text(self, value: object) -> object:
+        """What is nested too deep leaves as text."""
+        return self.fitted(str(value))
+
+    def items(self, mapping: dict[str, object]) -> list[tuple[str, object]]:
+        """The members for whose names there is room."""
+        return [(key, value) for key, value in mapping.items() if self._takes(len(key), value)]
+
+    def _takes(self, characters: int, value: object) -> bool:
+        if characters <= self._left:
+            self._left -= characters
+            return True
+        self.cut += characters + (len(value) if isinstance(value, (str, list, dict)) else _NUMBER_CHARACTERS)
+        return False
 
 
 def _redactor(patterns: str, say: Callable[[str, str], None]) -> Callable[[str], str]:

@@ -134,7 +134,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "LAMBDASCOPE_LOGS_LINE_CHARACTERS",
         "line_characters",
         "65536",
-        "A longer log line is cut, and carries `lambda.log.cut_characters`.",
+        "A longer log line, with the names and values of an object, is cut, and carries `lambda.log.cut_characters`.",
     ),
     Setting(
         "LAMBDASCOPE_LOGS_PER_SECOND",

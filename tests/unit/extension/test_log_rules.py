@@ -1,5 +1,7 @@
 """What leaves the sandbox of the function's log lines."""
 
+import json
+
 import pytest
 
 from extension.log_rules import LogRules, RateLimit
@@ -64,3 +66,28 @@ def test_a_clock_set_back_gives_nothing_and_takes_nothing():
     assert [limit.allows(100.0) for _ in range(11)] == [True] * 10 + [False]
     assert not limit.allows(50.0)
     assert limit.allows(51.0)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"message": "m" * 5000, "a": "x" * 5000},
+        {"message": "short", "payload": {"deep": [{"text": "x" * 9000}] * 50}},
+        {"no": "message", "many": list(range(9000))},
+        {"message": "m", **{f"key{n}" * 40: "v" * 40 for n in range(60)}},
+        {"message": {"object": ["y" * 400] * 400}},
+    ],
+    ids=["texts", "deep", "numbers", "names", "message"],
+)
+def test_an_object_is_cut_as_a_whole(entry):
+    """What leaves is no longer than the limit, about, and says how much is missing; what is short leaves as it is."""
+    made, _ = rules(characters=1000)
+    line = made.applied(read_line(FunctionLog(time_ns=1, body=entry)), 0.0)
+    assert line is not None
+    texts = json.dumps([line.body, line.fields])
+    assert len(texts) < 2500
+    assert line.cut_characters > 0
+    short = {"message": "m", "order": {"id": 7, "tags": ["a", None, True, 1.5]}}
+    kept = made.applied(read_line(FunctionLog(time_ns=1, body=short)), 0.0)
+    assert kept is not None
+    assert (kept.body, kept.fields, kept.cut_characters) == ("m", {"order": short["order"]}, 0)

@@ -9,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extension import otlp, parsing
+from extension.batches import BatchQueue
 from extension.identity import Sandbox
 from extension.lifecycle import Lifecycle
+from extension.log_rules import LogRules
 from extension.logs import read_line
-from extension.records import FunctionLog, Invoke
+from extension.metrics import Metrics
+from extension.records import FunctionLog, Invoke, Shutdown
 
 KINDS = [
     "platform.initStart", "platform.initRuntimeDone", "platform.initReport", "platform.restoreStart",
@@ -46,13 +49,23 @@ RECORDS = st.fixed_dictionaries(
 def through_everything(body: bytes) -> parsing.Batch:
     batch = parsing.parse_batch(body)
     lifecycle = Lifecycle(Sandbox("orders", None, 0, lambda: "instance"))
-    lifecycle.on_invoke(Invoke(request_id="a", deadline_ms=1e12), 10**18)
+    rules = LogRules("", 256, 0, lambda _kind, _text: None)
+    queue = BatchQueue(1 << 20)
+    metrics = Metrics(queue, "delta", None, of_invocations=True)
+    spans = lifecycle.on_invoke(Invoke(request_id="a", deadline_ms=1e12), 10**18)
     for record in batch.records:
         if isinstance(record, FunctionLog):
-            otlp.log_record(lifecycle.on_log(read_line(record), 10**18))
+            line = rules.applied(read_line(record), 0.0)
+            assert line is not None
+            otlp.log_record(lifecycle.on_log(line, 10**18))
         else:
-            for span in lifecycle.on_record(record):
-                otlp.span(span)
+            spans += lifecycle.on_record(record)
+            spans += lifecycle.in_flight(10**18, 10**10)
+    spans += lifecycle.on_shutdown(Shutdown(reason="failure"), 10**18, 10**18)
+    metrics.on_spans(spans)
+    metrics.queue()
+    for span in spans:
+        otlp.span(span)
     return batch
 
 
