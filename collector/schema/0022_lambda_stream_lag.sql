@@ -171,7 +171,7 @@ WITH
     (
         SELECT
             *,
-            is_idle AND NOT waited AND gap_s >= 300 AND expected >= 20
+            is_idle AND NOT waited AND gap_s >= 300 AND expected >= 20 AND ran_hour_before >= 10
                 AND age_before_ms < 500 * gap_s AS is_silent
         FROM measured
     ),

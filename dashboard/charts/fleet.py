@@ -77,6 +77,8 @@ def incidents(parts: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataF
         apart = [part] if cause in SHARED_CAUSES else (one for _, one in part.groupby("FunctionName"))
         for group in itertools.chain.from_iterable(_together(one) for one in apart):
             worst = group.sort_values("Weight").iloc[-1]
+            if name == "streams" and _is_ripple(group):
+                continue
             others = group["FunctionName"].nunique() - 1
             rows.append(
                 {**worst[["FunctionName", "Sure", "Why"]], "Page": name, "Cause": cause, "Began": group["Began"].min(),
@@ -101,6 +103,15 @@ TOGETHER: Final = pd.Timedelta(minutes=10)
 """What a cause did so long after it did so before is the same incident: to one function, or to several where it is
 theirs together. So is what lasts from one part of a window into the next.
 """
+
+
+RIPPLE_S: Final = 300
+"""Lag that was over so soon, with records no older than that, is what retries and bursts do: no incident."""
+
+
+def _is_ripple(group: pd.DataFrame) -> bool:
+    lasted_s = (group["Ended"].max() - group["Began"].min()).total_seconds()
+    return bool(lasted_s < RIPPLE_S and group["Weight"].max() < RIPPLE_S)
 
 
 def _together(part: pd.DataFrame) -> Iterator[pd.DataFrame]:

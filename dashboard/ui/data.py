@@ -23,6 +23,10 @@ from dashboard.timeaxis import STEPS_S, Window, step_for
 SETTLED_S: Final = 300
 """Results about a time that is over are kept for so long: only what comes late changes them."""
 LONGEST: Final = timedelta(seconds=max(SETTLED_S, *STEPS_S))
+AT_ONCE: Final = 3
+"""Queries of all viewers that run ahead at the same time: more of them on two processors only wait for one another, and
+each has so long.
+"""
 KEPT: Final = timedelta(hours=1)
 """How long what took long to find is kept, once its time is over for good."""
 
@@ -72,7 +76,7 @@ def ahead(ask: Callable[[], pd.DataFrame]) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _workers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=4, thread_name_prefix="query")
+    return ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="query")
 
 
 @st.cache_data(ttl=LONGEST, max_entries=500, show_spinner=False)

@@ -44,7 +44,8 @@ def _body(run: Run) -> None:
         return
     peaks = run.query("concurrency_peaks")
     row(_figures(run, total, peaks))
-    panels.incidents(run)
+    with run.contained():
+        panels.incidents(run)
     frame = shaping.table(rows, peaks, run.window)
     with run.panel(
         f"{plural(len(frame), 'function')}, what stands out first",

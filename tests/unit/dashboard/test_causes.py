@@ -98,3 +98,13 @@ def test_what_lasts_from_part_to_part_is_one_incident_and_what_was_over_before_i
     assert list(found["FunctionName"]) == ["b", "a"]
     assert list(found["Lasted"]) == ["10 min", "50 min"]
     assert found["Why"].iloc[1] == "a 30"
+
+
+def test_a_ripple_in_a_stream_is_no_incident():
+    found = fleet.incidents(
+        [pd.DataFrame([stretch("short", "slow_consumer", 0, 4, 67, "streams"),
+                       stretch("long", "slow_consumer", 0, 6, 67, "streams"),
+                       stretch("old", "poisoned_shard", 0, 2, 900, "streams"),
+                       stretch("t", "reserved_zero", 0, 1, 1)])],
+        T0, NOTHING)  # fmt: skip
+    assert set(found["FunctionName"]) == {"long", "old", "t"}
