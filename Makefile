@@ -42,7 +42,7 @@ smoke: $(STAMP) dist/layer.zip ## the whole path once; the last line is one JSON
 	@$(BIN)/python -m deploy.local.smoke
 
 .PHONY: bench
-bench: $(STAMP) dist/layer.zip nodejs ## measurements as JSON lines; ONLY=layer selects a module, ONLY=collector.requests a piece
+bench: $(STAMP) dist/layer.zip nodejs chromium ## measurements as JSON lines; ONLY=layer selects a module, ONLY=collector.requests a piece
 	@$(BIN)/python -m benchmarks $(ONLY)
 
 .PHONY: cold-start-table
