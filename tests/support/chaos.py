@@ -39,7 +39,7 @@ BUDGET_MS: Final = 1700
 
 _SCENARIO: Final = """
 seed: {seed}
-limits: {{idle_timeout_s: 4}}
+limits: {{idle_timeout_s: 2}}
 functions:
 {functions}
 """
@@ -76,7 +76,7 @@ class Plan:
         longest_outage_s: of the trouble between extension and collector; the shortest is 0.1 s.
         calm_s: the longest time between two troubles.
         kills: whether the collector is killed too, which takes it some seconds to start.
-        longest_pause_s: between two invocations; sandboxes end after 4 s.
+        longest_pause_s: between two invocations; sandboxes end after 2 s.
     """
 
     seed: int

@@ -21,7 +21,7 @@ SOAK = os.environ.get("LAMBDASCOPE_SOAK") == "1"
 PLANS = (
     [Plan(seed, 8, 2_504, longest_outage_s=60, calm_s=12, kills=True, longest_pause_s=9) for seed in range(4)]
     if SOAK
-    else [Plan(5, 6, 204, longest_outage_s=1.5, calm_s=3, kills=False, longest_pause_s=5)]
+    else [Plan(5, 6, 204, longest_outage_s=1.5, calm_s=2, kills=False, longest_pause_s=3)]
 )
 SETTLED_WITHIN_S = 60.0
 LAST_DELIVERY = 12
