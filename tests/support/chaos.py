@@ -31,9 +31,8 @@ STOP: Final = "stop"
 """The collector is stopped for some time, as a machine that has too much to do."""
 KILL: Final = "kill"
 """The collector is killed, and started anew on its data."""
-CLOSE_S: Final = 0.2
-"""What ended so shortly after trouble was hit by it: an export may still have been failing."""
-
+CLOSE_S: Final = 0.5
+"""A sandbox that ended so shortly after trouble may have had no time left for another try."""
 BUDGET_MS: Final = 1700
 """Of the 2,000 ms of a shutdown the extension uses all but the last 200, and the runtime has some of them."""
 
@@ -309,6 +308,7 @@ class Sandbox:
 KILLED: Final = "the extension was killed"
 BUDGET: Final = "its time to shut down was over"
 UNREACHABLE: Final = "the collector was unreachable at its end"
+FORGOTTEN: Final = "the function removed its notes, after one process of the extension and before the next"
 
 
 def judge(ran: Ran) -> dict[str, Sandbox]:
@@ -329,6 +329,8 @@ def judge(ran: Ran) -> dict[str, Sandbox]:
             sandbox.logs.perhaps += len(logs)
     for instance_id, excuses in _excuses(ran).items():
         found[instance_id].excuses |= excuses
+    for instance_id in _without_notes(ran.client):
+        found[instance_id].excuses.add(FORGOTTEN)
     _read_logs(ran.client, found, posted)
     _read_spans(ran, found)
     _read_deliveries(ran.client, found)
@@ -346,10 +348,16 @@ def _excuses(ran: Ran) -> dict[str, set[str]]:
             if happened["killed"] or happened["end_ms"] - happened["start_ms"] >= BUDGET_MS:
                 excuses[happened["instance_id"]].add(BUDGET)
     for instance_id, stop in last.items():  # what could not be sent before a reset is sent after it
-        began_s, end_s = stop["start_ms"] / 1000, stop["end_ms"] / 1000
-        if any(t.from_s <= end_s and began_s <= t.to_s + CLOSE_S for t in ran.troubles):
+        end_s = stop["end_ms"] / 1000
+        if any(t.from_s <= end_s <= t.to_s + CLOSE_S for t in ran.troubles):
             excuses[instance_id].add(UNREACHABLE)
     return excuses
+
+
+def _without_notes(client: Client) -> set[str]:
+    """The sandboxes of which a process did not know what those before it had sent."""
+    query = "SELECT DISTINCT splitByChar('/', InstanceId)[1] FROM lambda_exports WHERE InstanceId LIKE '%/%'"
+    return {row[0] for row in client.query(query).result_rows}
 
 
 def _read_logs(client: Client, found: Mapping[str, Sandbox], posted: Mapping[str, set[str]]) -> None:
