@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _MOST_RUNS = 8
 """Far more than a life has; anything in the sandbox can post to the listener, and must not fill our memory."""
-_SUPPRESSED = "invoke"
+_SUPPRESSED, _SNAP_START = "invoke", "snap-start"
 
 
 class Inits:
@@ -50,8 +50,9 @@ class Inits:
         startless = [run for run in alike if run.start is None and (run.end_ns or 0) >= record.time_ns]
         run = startless[0] if startless else self._add(restore=record.restore)
         run.start = record
-        self.initialization_type = record.initialization_type or self.initialization_type
-        self.runtime_version = record.runtime_version or self.runtime_version
+        if record.restore or not any(run.restore for run in self.all):  # else it is the snapshot's
+            self.initialization_type = run.initialization_type or self.initialization_type
+            self.runtime_version = record.runtime_version or self.runtime_version
         return run
 
     def done(self, record: InitRuntimeDone) -> InitRun | None:
@@ -119,7 +120,7 @@ class Inits:
         return [run for run in self.all if run.restore == record.restore]
 
     def _add(self, *, restore: bool) -> InitRun:
-        run = InitRun(self._type, restore=restore)
+        run = InitRun(_SNAP_START if restore else self._type, restore=restore)
         for runs in (self.all, self._unmet):
             runs.append(run)
             del runs[:-_MOST_RUNS]

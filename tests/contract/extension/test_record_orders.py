@@ -255,6 +255,8 @@ def test_labels(name):
     first, *others = sorted((s for s in made if s.attributes["lambda.phase"] == "invoke"), key=lambda s: s.start_ns)
     labels = first.attributes["faas.coldstart"], first.attributes["lambda.proactive_init"]
     assert (*labels, [span.attributes["lambda.phase"] for span in inits]) == LABELS[name]
+    kind = SNAP if "restore" in LABELS[name][2] else scene.kind
+    assert {span.attributes["lambda.initialization_type"] for span in [*inits, first, *others]} == {kind}
     assert all(span.attributes["faas.coldstart"] is False for span in others)
     for span in inits:
         waited = first.attributes["faas.coldstart"]
