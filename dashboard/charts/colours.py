@@ -73,3 +73,7 @@ def series_colours(names: Iterable[str]) -> dict[str, str]:
         free = [colour for colour in order if colour not in taken.values()]
         taken[name] = (free or order)[0]
     return taken
+
+
+ALIVE: Final = {"busy": "#2374b8", "idle": "#a9c9e4", "idle, perhaps gone": "#d9dde2"}
+"""What a sandbox that is alive does."""

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import frames, series
+from dashboard.charts import colours, frames, series
 from dashboard.text import UNKNOWN, count, known, share
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
@@ -25,8 +25,9 @@ SANDBOXES_PER_10_S = 1000
 
 def _body(run: Run) -> None:
     run.ahead(
-        "account_concurrency", "concurrency_over_time", "coverage", "account_concurrency_over_time", "function_limits"
-    )
+        "account_concurrency", "concurrency_over_time", "coverage", "account_concurrency_over_time", "function_limits",
+        "sandboxes_over_time", "scaling_ramp",
+    )  # fmt: skip
     peaks = run.query("concurrency_peaks")
     accounts = run.query("account_concurrency")
     if peaks.empty and accounts.empty:
@@ -39,6 +40,12 @@ def _body(run: Run) -> None:
         "Peaks of functions do not add up, averages do.",
     ):
         panels.concurrency_over_time(run, by_function=True)
+    with run.panel(
+        "Sandboxes alive: busy and idle",
+        "Averages. One is alive from its init until its shutdown. One whose shutdown nobody told counts as perhaps "
+        "gone in the quarter of an hour after its last sign of life.",
+    ):
+        _alive(run)
     left, right = st.columns(2)
     with (
         left,
@@ -90,6 +97,21 @@ def _figures(peaks: pd.DataFrame, accounts: pd.DataFrame) -> None:
             ),
         ]
     row(figures)
+
+
+ALIVE = {"Working": "busy", "Waiting": "idle", "PerhapsGone": "idle, perhaps gone"}
+
+
+def _alive(run: Run) -> None:
+    rows = run.query("sandboxes_over_time")
+    if rows.empty:
+        nothing("No sandbox was alive in this time.")
+        return
+    long = rows.rename(columns=ALIVE).melt(id_vars=["Bucket"], var_name="FunctionName", value_name="Sandboxes")
+    shown = frames.fill(long, run.window, run.coverage(), ["Sandboxes"])
+    chart = series.stacked_counts(shown, run.window, "Sandboxes", "sandboxes", colours.ALIVE)
+    busy, alive = float(rows["Working"].mean()), float(rows[list(ALIVE)].sum(axis=1).mean())
+    run.chart(chart, f"Sandboxes alive over time, {alive:.1f} on the average, {busy:.1f} of them busy.", shown, "alive")
 
 
 def _number(value: Any) -> float:
