@@ -41,6 +41,14 @@ FROM
     FROM lambda_invocations_between(
         from = fromUnixTimestamp64Milli(toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}), 'UTC'),
         to = fromUnixTimestamp64Milli(toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}), 'UTC'))
+    -- Hours of which CloudWatch has told nothing need not be read: what is in them is left out below.
+    WHERE toStartOfHour(Start, 'UTC') GLOBAL IN
+    (
+        SELECT toStartOfHour(Time, 'UTC')
+        FROM lambda_metrics
+        WHERE MetricName = 'Invocations' AND Namespace = 'AWS/Lambda' AND PeriodS = 60
+            AND Time >= toDateTime(greatest(0, intDiv(from_ms, 1000))) AND Time < toDateTime(least(4294967295, closed_to))
+    )
     GROUP BY AccountId, Region, FunctionName, minute
 )
 WHERE minute * 1000 >= from_ms AND minute < closed_to

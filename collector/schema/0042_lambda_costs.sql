@@ -31,7 +31,8 @@ SELECT
     GbSeconds * GbSecondUsd AS DurationUsd,
     Invocations * RequestUsd AS RequestsUsd,
     InitGbSeconds * GbSecondUsd AS InitUsd,
-    PostRuntimeGbSeconds * GbSecondUsd AS PostRuntimeUsd
+    PostRuntimeGbSeconds * GbSecondUsd AS PostRuntimeUsd,
+    MaxMemoryUsedMB
 FROM activity
 LEFT JOIN (SELECT * FROM region_prices WHERE Item = 'gb_second') AS own_second
     ON own_second.PriceRegion = activity.Region AND own_second.Architecture = billed.1

@@ -8,13 +8,23 @@ SELECT
     sum(costs.InitUsd) AS OfInitUsd,
     sum(costs.PostRuntimeUsd) AS OfExtensionsUsd,
     any(memory.Configured) AS MemoryMB,
-    any(memory.Used) AS MaxUsedMB
+    nullIf(max(costs.MaxMemoryUsedMB), 0) AS MaxUsedMB
 FROM lambda_costs(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}) AS costs
 LEFT JOIN
 (
-    SELECT AccountId, Region, FunctionName, argMax(MemorySizeMB, Start) AS Configured, max(MaxMemoryUsedMB) AS Used
-    FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
-    WHERE isNotNull(MemorySizeMB)
+    -- As configured when it ran last, which is looked for in the hour of its last start alone.
+    SELECT
+        AccountId, Region, toString(Name) AS FunctionName,
+        argMax(coalesce(ReportedMemoryMB, ConfiguredMemoryMB), Start) AS Configured
+    FROM (SELECT *, FunctionName AS Name FROM lambda_invocation_parts)
+    WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
+        AND isNotNull(coalesce(ReportedMemoryMB, ConfiguredMemoryMB))
+        AND (toStartOfHour(Start, 'UTC'), Name) IN
+        (
+            SELECT toDateTime(toStartOfHour(LastStart), 'UTC'), FunctionName
+            FROM lambda_counts(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
+            WHERE FunctionName != '*' AND FunctionVersion = ''
+        )
     GROUP BY AccountId, Region, FunctionName
 ) AS memory USING (AccountId, Region, FunctionName)
 WHERE true
