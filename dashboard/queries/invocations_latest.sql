@@ -1,10 +1,35 @@
 -- The latest of the chosen invocations.
+WITH
+    -- The newest hours that have so many, which the rollups tell: nothing older need be read.
+    (
+        SELECT min(Bucket)
+        FROM
+        (
+            SELECT Bucket, sum(matching) OVER (ORDER BY Bucket DESC) - matching AS newer
+            FROM
+            (
+                SELECT Bucket, sum(multiIf(
+                        {status:String} = 'failed', Failed, {status:String} = 'timeout', TimedOut, {cold_only:UInt8}, ColdStarts,
+                        Invocations)) AS matching
+                FROM lambda_counts(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 3600)
+                WHERE FunctionName != '*' AND FunctionVersion = ''
+                    AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+                    AND ({account:String} = '' OR AccountId = {account:String})
+                    AND ({region:String} = '' OR Region = {region:String})
+                GROUP BY Bucket
+            )
+        )
+        WHERE newer < {limit:UInt32}
+    ) AS enough_from,
+    -- Of other choices, or two of them at once, the rollups know nothing.
+    {status:String} IN ('', 'failed', 'timeout') AND NOT ({status:String} != '' AND {cold_only:UInt8}) AND {min_ms:Float64} = 0
+        AND {request:String} = '' AND {at:DateTime64(3, 'UTC')} = toDateTime64(0, 3, 'UTC') AS is_counted
 SELECT
     Start, FunctionName, FunctionVersion, Status, ErrorType, ColdStart, DurationMs,
     coalesce(RestoreDurationMs, InitDurationMs) AS InitMs,
     BilledDurationMs, MaxMemoryUsedMB, MemorySizeMB, EndEstimated, RequestId, InstanceId, Attempt
 FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
-WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
+WHERE Start >= if(is_counted, greatest({from:DateTime64(3, 'UTC')}, enough_from), {from:DateTime64(3, 'UTC')}) AND Start < {to:DateTime64(3, 'UTC')}
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})
     AND ({region:String} = '' OR Region = {region:String})
