@@ -4,8 +4,8 @@
  *     proxy UPSTREAM LISTENER PORT ANNOUNCER EVENTS
  *
  * UPSTREAM is "127.0.0.1:9001"; LISTENER, ANNOUNCER and EVENTS are descriptors that its parent has opened: the runtime's
- * connections come to LISTENER, which listens at PORT; whoever connects to ANNOUNCER is told "127.0.0.1:PORT"; what is
- * kept of each event goes to EVENTS, a datagram socket.
+ * connections come to LISTENER, which listens at PORT; whoever connects to ANNOUNCER is told "127.0.0.1:PORT UPSTREAM";
+ * what is kept of each event goes to EVENTS, a datagram socket.
  */
 #include "program.h"
 #include "relay.h"
@@ -89,15 +89,17 @@ static void accept_connection(int listener, struct endpoint upstream)
         sleep_ms(BACK_OFF_MS);
 }
 
-static void announce(int announcer, int64_t port)
+static void announce(int announcer, int64_t port, struct text upstream)
 {
-    char line[32];
+    char line[64];
     struct writer writer = {line, sizeof line, 0, false};
     long peer = system_call(SYS_ACCEPT4, announcer, 0, 0, LINUX_SOCK_CLOEXEC, 0, 0);
     if (peer < 0)
         return;
     write_text(&writer, TEXT("127.0.0.1:"));
     write_decimal(&writer, port);
+    write_text(&writer, TEXT(" "));
+    write_text(&writer, upstream);
     system_call(SYS_SENDTO, peer, (long)line, (long)writer.length, LINUX_MSG_NOSIGNAL | LINUX_MSG_DONTWAIT, 0, 0);
     close_fd((int)peer);
 }
@@ -125,7 +127,7 @@ static size_t list_relays(struct linux_pollfd *polled, struct relay **who)
     return count;
 }
 
-_Noreturn static void serve(struct endpoint upstream, int listener, int64_t port, int announcer)
+_Noreturn static void serve(struct text api, struct endpoint upstream, int listener, int64_t port, int announcer)
 {
     static struct linux_pollfd polled[FIXED + 2 * MOST_RELAYS];
     static struct relay *who[MOST_RELAYS];
@@ -141,7 +143,7 @@ _Noreturn static void serve(struct endpoint upstream, int listener, int64_t port
         if (polled[0].revents)
             accept_connection(listener, upstream);
         if (polled[1].revents)
-            announce(announcer, port);
+            announce(announcer, port, api);
     }
 }
 
@@ -171,5 +173,5 @@ int program_main(char *const *argv, const char *path, char *const *environment)
         return 2;
     events_fd = (int)numbers[3];
     make_room((int)numbers[0]);
-    serve(upstream, (int)numbers[0], numbers[1], (int)numbers[2]);
+    serve(text_of(argv[1]), upstream, (int)numbers[0], numbers[1], (int)numbers[2]);
 }

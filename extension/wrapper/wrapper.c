@@ -11,8 +11,8 @@
 
 enum { MOST_ARGUMENTS = 1024, MARKS_FD = 100, EXIT_NOT_FOUND = 127, MARK_CAPACITY = 2048, ANSWER_MS = 250 };
 
-/* Lambda's own address, where another vendor's wrapper has put its proxy's in the place of it. */
-static const struct text USUAL_API = {"127.0.0.1:9001", sizeof "127.0.0.1:9001" - 1};
+/* Lambda's own addresses, where another vendor's wrapper has put its proxy's in the place of it. */
+static const char *const USUAL_APIS[] = {"127.0.0.1:9001", "169.254.100.1:9001"};
 
 static void say(struct text what, const char *path)
 {
@@ -39,10 +39,15 @@ static int connect_to(int kind, struct text name, struct text runtime_api)
     return -1;
 }
 
-static int connect_by_either(int kind, struct text name, struct text runtime_api)
+/* By the address that the runtime is told, else by one that it may have replaced: `replaced` says so. */
+static int connect_by_any(int kind, struct text name, struct text runtime_api, bool *replaced)
 {
     int fd = connect_to(kind, name, runtime_api);
-    return fd >= 0 || text_equal(runtime_api, USUAL_API) ? fd : connect_to(kind, name, USUAL_API);
+    *replaced = fd < 0;
+    for (size_t i = 0; fd < 0 && i < sizeof USUAL_APIS / sizeof *USUAL_APIS; i++)
+        if (!text_equal(runtime_api, text_of(USUAL_APIS[i])))
+            fd = connect_to(kind, name, text_of(USUAL_APIS[i]));
+    return fd;
 }
 
 static void write_field(struct writer *writer, struct text value)
@@ -67,19 +72,26 @@ static void mark_start(int marks, int64_t start_ns, int64_t ticks_ns, char *cons
         system_call(SYS_SENDTO, marks, (long)mark, (long)writer.length, LINUX_MSG_NOSIGNAL | LINUX_MSG_DONTWAIT, 0, 0);
 }
 
-/* Where the proxy listens, as the proxy itself says; empty where it does not answer. */
+/*
+ * Where the proxy listens, as it says itself with its upstream behind a blank; empty where it does not answer. Where the
+ * runtime's address is not Lambda's, another proxy is to be in front: it stays there, unless it is what ours passes on to.
+ */
 static struct text ask_proxy(struct text runtime_api, char *buffer, size_t capacity)
 {
     struct { int64_t seconds, microseconds; } patience = {0, ANSWER_MS * 1000};
-    int fd = connect_by_either(LINUX_SOCK_STREAM, TEXT("proxy"), runtime_api);
+    bool replaced;
+    int fd = connect_by_any(LINUX_SOCK_STREAM, TEXT("proxy"), runtime_api, &replaced);
     if (fd < 0)
         return TEXT("");
     system_call(SYS_SETSOCKOPT, fd, LINUX_SOL_SOCKET, LINUX_SO_RCVTIMEO, (long)&patience, sizeof patience, 0);
     long got = system_call(SYS_RECVFROM, fd, (long)buffer, (long)capacity, 0, 0, 0);
     close_fd(fd);
     struct endpoint endpoint;
-    struct text answer = {buffer, got > 0 ? (size_t)got : 0};
-    return endpoint_from(answer, &endpoint) ? answer : TEXT("");
+    struct text upstream = {buffer, got > 0 ? (size_t)got : 0};
+    struct text address = text_until(&upstream, ' ');
+    if (!endpoint_from(address, &endpoint) || (replaced && !text_equal(upstream, runtime_api)))
+        return TEXT("");
+    return address;
 }
 
 /* As execvp(3) finds a program. Returns only where it cannot be executed. */
@@ -126,7 +138,7 @@ static void become(char *const *argv, char *const *variables, char *const *envir
 int program_main(char *const *argv, const char *path, char *const *environment)
 {
     static struct variables variables;
-    static char proxy[32], root[PATH_CAPACITY];
+    static char proxy[64], root[PATH_CAPACITY];
     int64_t start_ns = clock_ns(LINUX_CLOCK_REALTIME), ticks_ns = clock_ns(LINUX_CLOCK_MONOTONIC);
     struct text runtime_api = environment_value(environment, TEXT("AWS_LAMBDA_RUNTIME_API"));
     struct wishes wishes = {.root = layer_root(path, root), .marks = -1};
@@ -134,7 +146,8 @@ int program_main(char *const *argv, const char *path, char *const *environment)
         say(TEXT("this is a wrapper for AWS_LAMBDA_EXEC_WRAPPER, "), path);
         return EXIT_NOT_FOUND;
     }
-    int marks = connect_by_either(LINUX_SOCK_DGRAM | LINUX_SOCK_NONBLOCK, TEXT("marks"), runtime_api);
+    bool replaced;
+    int marks = connect_by_any(LINUX_SOCK_DGRAM | LINUX_SOCK_NONBLOCK, TEXT("marks"), runtime_api, &replaced);
     if (marks >= 0) {
         mark_start(marks, start_ns, ticks_ns, environment);
         wishes.marks = (int)system_call3(SYS_FCNTL, marks, LINUX_F_DUPFD, MARKS_FD);

@@ -310,4 +310,4 @@ def test_who_asks_is_told_where_it_listens():
     with running_proxy(("127.0.0.1", 1)) as proxy, socket.socket(socket.AF_UNIX) as asking:
         asking.settimeout(WAIT_S)
         asking.connect(proxy.announcer)
-        assert asking.recv(100).decode() == "{}:{}".format(*proxy.address)
+        assert asking.recv(100).decode() == "{}:{} 127.0.0.1:1".format(*proxy.address)

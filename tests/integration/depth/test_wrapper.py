@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -132,23 +132,47 @@ def test_nothing_changes_where_nobody_listens_or_the_probe_is_off(api, switched)
             assert environment_behind(**given) == given
 
 
-@pytest.mark.parametrize(
-    ("answer", "expected"), [(b"127.0.0.1:9009", "127.0.0.1:9009"), (b"", None), (b"nonsense", None)]
-)
-def test_the_runtime_goes_to_the_proxy_only_where_it_answers(api, answer, expected):
+def environment_with_proxy(answer: bytes, listens_for: str, told: str) -> dict[str, str]:
+    """What the runtime gets where a proxy answers so to who asks for it by the address `listens_for`."""
+
     def serve() -> None:
-        connection, _ = proxy.accept()
-        connection.sendall(answer)
-        connection.close()
+        with suppress(OSError):
+            connection, _ = proxy.accept()
+            connection.sendall(answer)
+            connection.close()
 
     with socket.socket(socket.AF_UNIX) as proxy:
-        proxy.bind(f"\0lambdascope/proxy/{api}")
+        proxy.bind(f"\0lambdascope/proxy/{listens_for}")
         proxy.listen()
         thread = threading.Thread(target=serve)
         thread.start()
-        found = environment_behind(AWS_LAMBDA_RUNTIME_API=api)
+        found = environment_behind(AWS_LAMBDA_RUNTIME_API=told)
+        proxy.shutdown(socket.SHUT_RDWR)
         thread.join()
-    assert found["AWS_LAMBDA_RUNTIME_API"] == (expected or api)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"127.0.0.1:9009 127.0.0.1:9001", "127.0.0.1:9009"),
+        (b"127.0.0.1:9009 127.0.0.1:9100", "127.0.0.1:9009"),  # LAMBDASCOPE_PROXY_UPSTREAM: another one behind ours
+        (b"", None),
+        (b"nonsense", None),
+    ],
+)
+def test_the_runtime_goes_to_the_proxy_only_where_it_answers(api, answer, expected):
+    assert environment_with_proxy(answer, api, api)["AWS_LAMBDA_RUNTIME_API"] == (expected or api)
+
+
+@pytest.mark.parametrize("usual", ["127.0.0.1:9001", "169.254.100.1:9001"])
+def test_another_vendors_proxy_in_front_of_ours_stays_there(usual):
+    """Its wrapper has replaced the address before ours runs; our launcher knows Lambda's own."""
+    theirs = "127.0.0.1:8999"
+    behind = environment_with_proxy(f"127.0.0.1:9009 {usual}".encode(), usual, theirs)
+    assert behind["AWS_LAMBDA_RUNTIME_API"] == theirs
+    in_front = environment_with_proxy(f"127.0.0.1:9009 {theirs}".encode(), usual, theirs)
+    assert in_front["AWS_LAMBDA_RUNTIME_API"] == "127.0.0.1:9009"
 
 
 def test_a_proxy_that_hangs_is_left_alone(api):
