@@ -36,15 +36,17 @@ def ask(request, length):
     connection.sendall(request)
     while length > 0:
         length -= len(connection.recv(65536))
-next_length, done_length = int(sys.argv[4]), int(sys.argv[5])
+next_length, done_length, query = int(sys.argv[4]), int(sys.argv[5]), sys.argv[6].encode()
 begun = time.perf_counter()
 for _ in range(count):
-    ask(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n", next_length)
+    ask(b"GET /2018-06-01/runtime/invocation/next?%b HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n" % query, next_length)
     ask(b"POST /2018-06-01/runtime/invocation/r/response HTTP/1.1\\r\\nContent-Length: 2\\r\\n\\r\\n{}", done_length)
 print((time.perf_counter() - begun) * 1000 / count)
 """
 
-NEXT: Final = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r\r\nContent-Length: %d\r\n\r\n" % len(EVENT) + EVENT
+HEAD: Final = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r\r\nContent-Length: %d\r\n\r\n"
+NEXT: Final = HEAD % len(EVENT) + EVENT
+LARGE_NEXT: Final = HEAD % (20 << 20) + b"x" * (20 << 20)
 DONE: Final = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -72,15 +74,20 @@ def _compare(name: str, api: tuple[str, int], count: int, group: Path | None) ->
         for _ in range(ROUNDS):
             direct.append(_run(api[1], count, tasks))
             through.append(_run(proxy.address[1], count, tasks))
-        memory_mib = _resident_mib(proxy.process.pid)
+        usual_mib = _resident_mib(proxy.process.pid)
+        if group is None:
+            _run(proxy.address[1], 1, tasks, large=True)
+        most_mib = _resident_mib(proxy.process.pid)
     plain = statistics.median(direct)
     yield Measurement(name, round(statistics.median(through) - plain, 3), "ms", {"without_proxy": round(plain, 3)})
     if group is None:
-        yield Measurement("proxy.rss_mib", round(memory_mib, 3), "MiB")
+        against = {"before_an_event_of_20_mb": round(usual_mib, 3)}
+        yield Measurement("proxy.rss_mib", round(most_mib, 3), "MiB", against)
 
 
-def _run(port: int, count: int, tasks: str) -> float:
-    arguments = [str(port), str(count), tasks, str(len(NEXT)), str(len(DONE))]
+def _run(port: int, count: int, tasks: str, *, large: bool = False) -> float:
+    path = "/large" if large else ""
+    arguments = [str(port), str(count), tasks, str(len(LARGE_NEXT if large else NEXT)), str(len(DONE)), path]
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", RUNTIME, *arguments], capture_output=True, text=True, check=True
     )
@@ -88,8 +95,9 @@ def _run(port: int, count: int, tasks: str) -> float:
 
 
 def _resident_mib(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * 4096 / (1 << 20)
+    """The most that it ever was."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def _drain(events: socket.socket) -> None:
@@ -110,4 +118,5 @@ def _answer(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with connection:
         while request := connection.recv(65536):
-            connection.sendall(NEXT if request.startswith(b"GET") else DONE)
+            next_one = LARGE_NEXT if b"?/large" in request else NEXT
+            connection.sendall(next_one if request.startswith(b"GET") else DONE)

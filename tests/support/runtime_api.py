@@ -59,12 +59,14 @@ class Answer:
 class Script:
     """What the API answers: each ``/next`` by the next event, each POST by the next of its answers, then by ACCEPTED.
 
-    Behind its last event a runtime is killed. `kill_behind`: as soon as so many bytes of a request body are there.
+    A runtime is killed when so many of its `workers` wait for an event that there is not. `kill_behind`: as soon as so
+    many bytes of a request body are there.
     """
 
     events: Sequence[Answer]
     posts: Sequence[Answer | str] = ()
     kill_behind: int | None = None
+    workers: int = 1
 
 
 @dataclass
@@ -97,6 +99,7 @@ class ScriptedApi:
         self._threads: list[threading.Thread] = []
         self._open: list[socket.socket] = []
         self._lock = threading.Lock()
+        self._killed = 0
 
     def serve(self) -> None:
         """Until the listener is closed."""
@@ -126,7 +129,10 @@ class ScriptedApi:
             while (request := self._request(peer, connection)) is not None:
                 answer = self._answer_to(request)
                 if answer == KILL:
-                    self.over.set()
+                    with self._lock:
+                        self._killed += 1
+                    if self._killed >= self._script.workers:
+                        self.over.set()
                     continue  # and see how the connection ends
                 assert isinstance(answer, Answer)
                 for piece in answer.pieces:

@@ -161,6 +161,20 @@ def test_a_runtime_that_is_killed_while_it_sends(kind):
         assert without.end
 
 
+def test_the_workers_of_a_managed_instance_ask_at_once():
+    """Which of them gets which event is chance; that each is answered once, and with what, is not."""
+    events = [Answer((event_answer(random.Random(n), n, {"do": "tell", "data": "e" * n * 9000}),)) for n in range(24)]
+    command, folder, own = RUNTIMES["python"]
+    given = {**ENVIRONMENT, "LAMBDA_TASK_ROOT": str(FOLDER / folder), **own, "AWS_LAMBDA_MAX_CONCURRENCY": "8"}
+    through, plain = with_and_without_proxy(command, Script(events, workers=8), given, FOLDER / folder)
+    answers = [
+        sorted(re.findall(rb"POST [^\r]*/response .*?\r\n\r\n\{.*?\}", data, re.DOTALL))
+        for data in (b"".join(bytes(one.data) for one in each.connections) for each in (through, plain))
+    ]
+    assert len(answers[0]) == len(events)
+    assert answers[0] == answers[1]
+
+
 @pytest.mark.parametrize("fails", ["init", "restore", ""])
 def test_the_endpoints_of_init_and_restore(fails):
     outcome = check(Script([]), "custom", AWS_LAMBDA_INITIALIZATION_TYPE="snap-start", FAILS=fails)
