@@ -123,7 +123,10 @@ class Arrival:
 
 @dataclass(slots=True)
 class _Seen:
+    """What was acknowledged; what of it is stored, and so is in the tally and the journal; the tally."""
+
     ranges: Ranges = field(default_factory=Ranges)
+    stored: Ranges = field(default_factory=Ranges)
     tally: Tally = field(default_factory=Tally)
 
 
@@ -133,7 +136,6 @@ class Repeats:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: OrderedDict[RepeatKey, _Seen] = OrderedDict()
-        self._counted: set[tuple[RepeatKey, int]] = set()
         self._changed: dict[RepeatKey, None] = {}
 
     def holds(self, key: RepeatKey, sequence: int) -> bool:
@@ -146,6 +148,13 @@ class Repeats:
         with self._lock:
             self._entry(key).ranges.add(first, last)
 
+    def add_stored(self, key: RepeatKey, first: int, last: int) -> None:
+        """Remember a run whose rows are stored and counted."""
+        with self._lock:
+            entry = self._entry(key)
+            entry.ranges.add(first, last)
+            entry.stored.add(first, last)
+
     def _entry(self, key: RepeatKey) -> _Seen:
         entry = self._seen.get(key)
         if entry is None:
@@ -156,14 +165,9 @@ class Repeats:
         return entry
 
     def recovered(self, record: Record) -> None:
-        """Remember a record that a start found in the spool. Where the journal has it, it was counted already."""
-        if record.export_id is None:
-            return
-        key, sequence = repeat_key(record), record.export_id.sequence
-        if self.holds(key, sequence):
-            self._counted.add((key, sequence))
-        else:
-            self.add(key, sequence)
+        """Remember a record that a start found in the spool."""
+        if record.export_id is not None:
+            self.add(repeat_key(record), record.export_id.sequence)
 
     def settle(self, records: Iterable[Record]) -> set[RepeatKey]:
         """Count records whose rows are stored; returns whose they are. Each is counted once, also over a restart."""
@@ -174,10 +178,10 @@ class Repeats:
                     continue
                 key = repeat_key(record)
                 keys.add(key)
-                if (key, record.export_id.sequence) in self._counted:
-                    self._counted.discard((key, record.export_id.sequence))
-                else:
-                    self._entry(key).tally.count(record)
+                entry = self._entry(key)
+                if record.export_id.sequence not in entry.stored:
+                    entry.stored.add(record.export_id.sequence)
+                    entry.tally.count(record)
                     self._changed[key] = None
         return keys
 
@@ -226,7 +230,7 @@ class Repeats:
             ranges = [
                 f"{signal.value} {first} {last} {instance}\n"
                 for (signal, instance), seen in self._seen.items()
-                for first, last in seen.ranges.pairs()
+                for first, last in seen.stored.pairs()
             ]
             told = [_tally_line(key, seen.tally) for key, seen in self._seen.items() if key not in self._changed]
             untold = [_tally_line(key, self._seen[key].tally) for key in self._changed if key in self._seen]
@@ -240,6 +244,8 @@ class Repeats:
 
 TOLD: Final = "=\n"
 """A line of the journal: ClickHouse knows the tallies above it."""
+_BEGIN, _END = "(\n", ")\n"
+"""Lines around what belongs together: what was not written to its end counts for nothing."""
 
 
 def _tally_line(key: RepeatKey, tally: Tally) -> str:
@@ -251,7 +257,8 @@ class Journal:
 
     Blocking. Lines are appended before the segment that proves them is removed; the file is rewritten from memory when
     it has grown to several times what it would need. A line is a run of numbers (``signal first last sandbox``), or
-    begins with ``+`` and is the tally of a sandbox, of which the last one counts.
+    begins with ``+`` and is the tally of a sandbox, of which the last one counts. The lines of a segment are in
+    parentheses: its numbers without its tallies would say that they are counted.
     """
 
     _MIN_REWRITE_BYTES: Final = 4 << 20
@@ -264,16 +271,28 @@ class Journal:
         """Read it into the memory. Lines that a crash tore are skipped."""
         if not self._path.exists():
             return
+        group: list[str] | None = None
         with self._path.open(encoding="utf-8", errors="replace", newline="\n") as file:
             for line in file:
-                if line == TOLD:
-                    repeats.all_told()
-                elif line.endswith("\n"):
-                    self._load_line(line[:-1], repeats)
+                if line == _BEGIN:
+                    group = []
+                elif line == _END:
+                    for kept in group or ():
+                        self._load_line(kept, repeats)
+                    group = None
+                elif group is not None:
+                    group.append(line)
+                else:
+                    self._load_line(line, repeats)
         self._rewrite(repeats)
 
     @staticmethod
     def _load_line(line: str, repeats: Repeats) -> None:
+        if line == TOLD:
+            repeats.all_told()
+        if not line.endswith("\n"):
+            return
+        line = line[:-1]
         try:
             if line.startswith("+"):
                 _, signal, *numbers = line.split(" ", 8)
@@ -282,12 +301,12 @@ class Journal:
                 return
             signal, first, last, instance = line.split(" ", 3)
             if 0 < int(first) <= int(last):
-                repeats.add((Signal(int(signal)), instance), int(first), int(last))
+                repeats.add_stored((Signal(int(signal)), instance), int(first), int(last))
         except (ValueError, TypeError):
             return
 
     def append(self, records: Iterable[Record], repeats: Repeats) -> None:
-        """Write and sync that the rows of these are stored."""
+        """Write and sync that the rows of these are stored. After an OSError it may be called again."""
         settled = [record for record in records if record.export_id is not None]
         if not settled:
             return
@@ -303,13 +322,14 @@ class Journal:
     def all_told(self, repeats: Repeats) -> None:
         """Write that ClickHouse knows all tallies. Not synced: told twice, it knows them as well."""
         with self._path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(TOLD)
+            file.write(f"\n{TOLD}")
         if self._path.stat().st_size > self._rewrite_at:
             self._rewrite(repeats)
 
     def _write(self, lines: list[str], repeats: Repeats) -> None:
         with self._path.open("a", encoding="utf-8", newline="\n") as file:
-            file.writelines(lines)
+            # After a blank line, in case the last one was not written to its end.
+            file.writelines(["\n", _BEGIN, *lines, _END])
             file.flush()
             os.fsync(file.fileno())
             grown = file.tell() > self._rewrite_at

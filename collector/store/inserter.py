@@ -25,7 +25,7 @@ from collector.telemetry import StoreState
 from collector.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from collector.otlp.batch import Rows
@@ -131,6 +131,8 @@ class Inserter:
             self._told = await self.call(self._tell)
         except (StoreUnavailableError, StoreRefusedError) as error:
             self._failed(str(error))
+        except OSError as error:
+            self._failed(f"the journal cannot be written: {error.strerror or error}")
 
     def _tell(self) -> bool:
         """In the store's thread. Returns whether everything is told."""
@@ -153,8 +155,21 @@ class Inserter:
         for batch in batches(segment.name, result.records):
             rejected = await self._until_stored(batch)
             self._counters.settle(batch.signal, stored=batch.items - rejected, rejected=rejected)
-        await self.call(lambda: self._journal.append(result.records, self._repeats))
-        await self._spool.remove(segment)
+        await self._until_written(lambda: self.call(lambda: self._journal.append(result.records, self._repeats)))
+        await self._until_written(lambda: self._spool.remove(segment))
+
+    async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Change the data folder, whose disk may be full or read-only for a while."""
+        wait_s = _FIRST_WAIT_S
+        while True:
+            try:
+                await write()
+            except OSError as error:
+                self._failed(f"the data folder cannot be written: {error.strerror or error}")
+                await asyncio.sleep(wait_s)
+                wait_s = min(_LONGEST_WAIT_S, wait_s * 2)
+            else:
+                return
 
     async def _until_stored(self, batch: Batch) -> int:
         """Store a batch, however long it takes; returns how many of its items ClickHouse refused."""

@@ -34,12 +34,17 @@ class SmallDisk:
         self.unmount()
 
     def mount(self) -> None:
-        """Mount it."""
-        subprocess.run(["mount", "-o", "loop", str(self._image), str(self.path)], check=True)
+        """Mount it. On a device of its own: `mount -o loop` would take up one that was cut off and is still in use,
+        by a namespace that somebody else made meanwhile.
+        """
+        found = ["losetup", "--find", "--show", str(self._image)]
+        self._device = subprocess.run(found, check=True, capture_output=True, text=True).stdout.strip()
+        subprocess.run(["mount", self._device, str(self.path)], check=True)
 
     def unmount(self) -> None:
         """Unmount it. Nobody may have a file open on it."""
         subprocess.run(["umount", str(self.path)], check=True)
+        subprocess.run(["losetup", "--detach", self._device], check=True)
 
     def read_only(self, *, on: bool) -> None:
         """Make it read-only, or writable again. Nobody may have a file open for writing."""

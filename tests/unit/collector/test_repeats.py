@@ -155,3 +155,56 @@ def test_it_is_written_down_while_it_grows() -> None:
                 _, first, last, _ = line.split(" ", 3)
                 assert int(first) <= int(last)
     thread.join()
+
+
+@pytest.mark.parametrize("cut", [3, 12, 40])
+def test_what_was_not_written_to_its_end_is_not_counted(tmp_path: Path, cut: int) -> None:
+    """A full disk or a crash within the lines of a segment, which is then journaled again, with all behind it."""
+    path = tmp_path / "journal"
+    repeats, journal = Repeats(), Journal(path)
+    journal.append([record(1, items=7)], repeats)
+    good = path.stat().st_size
+    journal.append([record(2, items=7), record(3, items=7)], repeats)
+    with path.open("rb+") as file:
+        file.truncate(good + cut)
+    loaded = Repeats()
+    again = Journal(path)
+    again.load(loaded)
+    for number in (2, 3):
+        loaded.recovered(record(number, items=7))
+    again.append([record(2, items=7), record(3, items=7)], loaded)
+    (arrival,) = loaded.changed(10)
+    assert (arrival.tally.exports, arrival.tally.items) == (3, 21)
+
+
+def test_a_journal_that_was_cut_goes_on(tmp_path: Path) -> None:
+    """Without a start in between, as after a disk that was full."""
+    path = tmp_path / "journal"
+    repeats, journal = Repeats(), Journal(path)
+    journal.append([record(1)], repeats)
+    good = path.stat().st_size
+    journal.append([record(2)], repeats)
+    with path.open("rb+") as file:
+        file.truncate(good + 8)
+    journal.append([record(2)], repeats)
+    journal.append([record(3)], repeats)
+    loaded = Repeats()
+    Journal(path).load(loaded)
+    (arrival,) = loaded.changed(10)
+    assert arrival.tally.exports == 3
+
+
+def test_what_the_journal_is_made_anew_with_is_what_is_stored(tmp_path: Path) -> None:
+    """What is acknowledged and still in the spool is not: the next start would take it for counted."""
+    path = tmp_path / "journal"
+    repeats, journal = Repeats(), Journal(path)
+    journal.append([record(1)], repeats)
+    repeats.recovered(record(2))
+    path.write_text("".join(repeats.lines()), encoding="utf-8")
+    loaded = Repeats()
+    again = Journal(path)
+    again.load(loaded)
+    loaded.recovered(record(2))
+    again.append([record(2)], loaded)
+    (arrival,) = loaded.changed(10)
+    assert arrival.tally.exports == 2
