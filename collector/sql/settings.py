@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -43,7 +44,10 @@ class SqlLimits:
 LOWERABLE: Final = frozenset(
     {"max_rows_to_read", "max_bytes_to_read", "max_threads", "max_block_size", "max_columns_to_read"}
 )
-"""Limits that have no cap of ours; any whole number is passed on."""
+"""Limits that the server's operator does not set."""
+_BLOCK_ROWS: Final = 65_409
+_MOST: Final = {"max_threads": float(os.cpu_count() or 1), "max_block_size": float(_BLOCK_ROWS)}
+"""The greatest of them that a client gets: more would cost threads and memory and bring nothing."""
 
 PASSED: Final = re.compile(
     r"output_format_(?:json|csv|tsv|pretty|arrow|native|parquet|xml|decimal|values|markdown|enable)_\w+"
@@ -115,7 +119,7 @@ def options(fields: Mapping[str, str], limits: SqlLimits) -> Options:
         QueryError: a setting that may not be set, or a value that is none.
     """
     settings = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in limits.caps().items()}
-    settings["max_block_size"] = "65409"
+    settings["max_block_size"] = str(_BLOCK_ROWS)
     params: dict[str, str] = {}
     for name, value in fields.items():
         if name.startswith("param_"):
@@ -139,7 +143,9 @@ def _set(settings: dict[str, str], name: str, value: str, limits: SqlLimits) -> 
         asked = _number(name, value)
         settings[name] = f"{min(asked, caps[name]) if asked else caps[name]:.15g}"
     elif name in LOWERABLE:
-        settings[name] = f"{_number(name, value):.15g}"
+        asked, most = _number(name, value), _MOST.get(name)
+        if most is None or asked:  # 0 is ClickHouse's own choice, which is what is there already
+            settings[name] = f"{asked if most is None else min(asked, most):.15g}"
     elif PASSED.fullmatch(name):
         if not _VALUE.fullmatch(value):
             raise QueryError.worded(BAD_ARGUMENTS, f"Value of setting '{name[:64]}' is not allowed here")

@@ -197,3 +197,11 @@ def test_compression_of_clickhouse_itself_is_refused_by_name() -> None:
     assert options({"compress": "0"}, LIMITS).settings == options({}, LIMITS).settings
     with pytest.raises(QueryError, match="'compress' is not supported"):
         options({"compress": "1"}, LIMITS)
+
+
+@pytest.mark.parametrize("name", ["max_threads", "max_block_size"])
+def test_no_client_gets_threads_or_blocks_without_end(name: str) -> None:
+    asked = int(options({name: "1000000"}, LIMITS).settings[name])
+    assert 1 <= asked < 1_000_000
+    assert options({name: "1"}, LIMITS).settings[name] == "1"
+    assert options({name: "0"}, LIMITS).settings.get(name) == options({}, LIMITS).settings.get(name)
