@@ -170,7 +170,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("stepfunctions", OTHER, r.state_machine, arn=r.below("StateMachine", "Id"),
           time_ns=r.written(("State", "EnteredTime"))),
     Shape("codepipeline", OTHER, r.having("CodePipeline.job")),
-    Shape("cloudwatch-logs", DATASOURCE, lambda e: "data" in as_dict(e.get("awslogs"))),
+    Shape("cloudwatch-logs", DATASOURCE, lambda e: isinstance(e.get("awslogs"), dict)),
     Shape("config", OTHER, r.having("invokingEvent", "resultToken"), arn=r.below("configRuleArn")),
     Shape("iot", PUBSUB, r.iot, arn=r.below("templateArn"), time_ns=r.written(("deviceEvent", "reportedTime"))),
     Shape("cloudformation", OTHER, r.having("RequestType", "StackId", "ResponseURL"), arn=r.below("StackId")),

@@ -285,7 +285,7 @@ CASES = {
     "CodePipeline": Case({"CodePipeline.job": {"id": "c0d76431", "accountId": "123456789012", "data": {}}},
                          "codepipeline", "other"),
     "CloudWatch Logs": Case({"awslogs": {"data": "H4sIAAAAAAAAAHWPwQqCQBCGX0Xm7EFtK+smZBEUgXoLCdMhFtKV3akI8d0bLYm"}},
-                            "cloudwatch-logs", "datasource", enlarge=put("more")),
+                            "cloudwatch-logs", "datasource", enlarge=put("awslogs", "data")),
     "IoT": Case({"serialNumber": "G030JF055364XVRB", "batteryVoltage": "1200mV", "clickType": "SINGLE"},
                 "iot", "pubsub"),
     "CloudFront": Case(
