@@ -18,7 +18,7 @@ LEFT JOIN lambda_runtimes AS runtimes ON runtimes.Runtime = functions.Runtime
 LEFT JOIN
 (
     SELECT AccountId, Region, FunctionName, sum(Invocations) AS Invocations
-    FROM lambda_activity(from = {to:DateTime64(3, 'UTC')} - toIntervalDay(30), to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
+    FROM lambda_counts(from = {to:DateTime64(3, 'UTC')} - toIntervalDay(30), to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
     WHERE FunctionVersion = ''
     GROUP BY AccountId, Region, FunctionName
 ) AS used ON used.AccountId = functions.AccountId AND used.Region = functions.Region AND used.FunctionName = functions.FunctionName
