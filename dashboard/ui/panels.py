@@ -15,6 +15,7 @@ from dashboard import causes
 from dashboard.charts import cold_starts, colours, fleet, frames, series
 from dashboard.filters import InvocationFilters, InvocationKey
 from dashboard.text import milliseconds, plural
+from dashboard.timeaxis import DAY_S
 from dashboard.ui import choices, tables
 from dashboard.ui.page import Run, nothing
 
@@ -287,4 +288,6 @@ def phases(run: Run) -> None:
             nothing("No sandbox was started in this time.")
             return
         slowest = parts.groupby("FunctionName")["MeanMs"].sum().idxmax()
+        if run.window.span_s > DAY_S:
+            st.caption(f"Of the last day of this time, from {run.shown(run.window.end - timedelta(seconds=DAY_S))}.")
         run.chart(cold_starts.stacked_phases(parts), f"Phases of cold starts; slowest: {slowest}.", parts, "phases")
