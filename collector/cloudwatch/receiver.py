@@ -18,7 +18,7 @@ from aiohttp import web
 from collector.cloudwatch.access import Caller
 from collector.cloudwatch.delivery import MAX_BODY_BYTES, Delivery, read_delivery
 from collector.cloudwatch.errors import AccessKeyError
-from collector.cloudwatch.log_spans import LOGS, Attempts
+from collector.cloudwatch.log_spans import Attempts
 from collector.cloudwatch.log_spans import request as spans_of
 from collector.cloudwatch.spooled import encode
 from collector.errors import (
@@ -125,13 +125,12 @@ class FirehoseReceiver:
         delivery, encoded = await asyncio.to_thread(read)
         if delivery.faults:
             await self._put_aside(delivery, request_id)
+        export_id = ExportId.of_request(request_id)  # of each signal apart
         if delivery.points:
-            export_id = ExportId(request_id, 1)
             points = len(delivery.points)
             await self._intake.store_once(Record(Signal.CLOUDWATCH, points, received_unix_nano, export_id, encoded))
         if delivery.reports:
             spans = spans_of(delivery.reports, self._attempts).SerializeToString(deterministic=True)
-            export_id = ExportId(f"{request_id}/{LOGS}", 1)
             count = 2 * len(delivery.reports)
             await self._intake.store_once(Record(Signal.TRACES, count, received_unix_nano, export_id, spans))
         self._counters.records += delivery.records

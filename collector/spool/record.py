@@ -39,9 +39,11 @@ _MAX_SEQUENCE: Final = 1 << 62
 class ExportId:
     """What tells a repeat from a new export: the layer numbers its exports per sandbox and signal.
 
+    A sender that gives each request an id of its own, as Firehose does, has no numbers; see :meth:`of_request`.
+
     Attributes:
-        instance: the sandbox.
-        sequence: from 1.
+        instance: the sandbox, or the id of the one request.
+        sequence: from 1; 0 where ``instance`` is the id of one request.
         total: items that the sandbox has exported or dropped in this signal, this export included; None if not said.
         dropped: items of those that it has dropped.
     """
@@ -63,6 +65,16 @@ class ExportId:
         numbers, _, instance = text.partition(" ")
         sequence, *totals = (int(number) for number in numbers.split(","))
         return cls(instance, sequence, *totals)
+
+    @classmethod
+    def of_request(cls, request_id: str) -> Self:
+        """Of a request that is the only one with its id: there is no sandbox, and nothing to be missing between two."""
+        return cls(request_id, 0)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it is one of a sandbox's exports."""
+        return self.sequence > 0
 
     @classmethod
     def from_headers(

@@ -1,7 +1,7 @@
 """Which exports were acknowledged already, so that a repeat after a lost answer is stored once.
 
-The memory is bounded in sandboxes and, for each, in gaps. What falls out of it is forgotten: a repeat of that is taken
-for new. It never takes something new for a repeat.
+The memory is bounded in sandboxes and, for each, in gaps, and in requests with ids of their own. What falls out of it
+is forgotten: a repeat of that is taken for new. It never takes something new for a repeat.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ MAX_SANDBOXES: Final = 100_000
 """Sandboxes per signal that are remembered; the one that was silent for longest is forgotten first."""
 MAX_RANGES: Final = 64
 """Ranges of sequence numbers per sandbox and signal. A gap (an export that never came) begins another range."""
+MAX_REQUESTS: Final = 100_000
+"""Requests with an id of their own that are remembered: Firehose's, which repeats for two hours at most."""
 
 SEPARATOR: Final = "\x1f"
 """Between a tenant and a sandbox; no name of either holds it."""
 
 RepeatKey = tuple[Signal, str]
-"""A signal of a sandbox of a tenant."""
+"""A signal of a sandbox, or of a request with an id of its own, of a tenant."""
 
 
 def repeat_key(record: Record) -> RepeatKey:
@@ -137,15 +139,22 @@ class Repeats:
         self._lock = threading.Lock()
         self._seen: OrderedDict[RepeatKey, _Seen] = OrderedDict()
         self._changed: dict[RepeatKey, None] = {}
+        self._requests: OrderedDict[RepeatKey, bool] = OrderedDict()
+        """Those with an id of their own, and whether their rows are stored. They say nothing of any sandbox."""
 
     def holds(self, key: RepeatKey, sequence: int) -> bool:
-        """Whether this export was acknowledged."""
+        """Whether this export was acknowledged; ``sequence`` is 0 for a request with an id of its own."""
+        if not sequence:
+            return key in self._requests
         seen = self._seen.get(key)
         return seen is not None and sequence in seen.ranges
 
     def add(self, key: RepeatKey, first: int, last: int | None = None) -> None:
         """Remember one, or a run of them."""
         with self._lock:
+            if not first:
+                self._remember(key, stored=False)
+                return
             self._entry(key).ranges.add(first, last)
 
     def add_stored(self, key: RepeatKey, first: int, last: int) -> None:
@@ -154,6 +163,17 @@ class Repeats:
             entry = self._entry(key)
             entry.ranges.add(first, last)
             entry.stored.add(first, last)
+
+    def add_stored_request(self, key: RepeatKey) -> None:
+        """Remember a request with an id of its own whose rows are stored."""
+        with self._lock:
+            self._remember(key, stored=True)
+
+    def _remember(self, key: RepeatKey, *, stored: bool) -> None:
+        self._requests[key] = stored or self._requests.get(key, False)
+        self._requests.move_to_end(key)
+        if len(self._requests) > MAX_REQUESTS:
+            self._requests.popitem(last=False)
 
     def _entry(self, key: RepeatKey) -> _Seen:
         entry = self._seen.get(key)
@@ -170,13 +190,19 @@ class Repeats:
             self.add(repeat_key(record), record.export_id.sequence)
 
     def settle(self, records: Iterable[Record]) -> set[RepeatKey]:
-        """Count records whose rows are stored; returns whose they are. Each is counted once, also over a restart."""
+        """Count records whose rows are stored; returns the sandboxes' signals among them.
+
+        Each is counted once, also over a restart.
+        """
         keys = set()
         with self._lock:
             for record in records:
                 if record.export_id is None:
                     continue
                 key = repeat_key(record)
+                if not record.export_id.numbered:
+                    self._remember(key, stored=True)
+                    continue
                 keys.add(key)
                 entry = self._entry(key)
                 if record.export_id.sequence not in entry.stored:
@@ -232,9 +258,10 @@ class Repeats:
                 for (signal, instance), seen in self._seen.items()
                 for first, last in seen.stored.pairs()
             ]
+            requests = [f"{signal.value} 0 0 {name}\n" for (signal, name), stored in self._requests.items() if stored]
             told = [_tally_line(key, seen.tally) for key, seen in self._seen.items() if key not in self._changed]
             untold = [_tally_line(key, self._seen[key].tally) for key in self._changed if key in self._seen]
-            return [*ranges, *told, TOLD, *untold]
+            return [*ranges, *requests, *told, TOLD, *untold]
 
     def tally_lines(self, keys: Iterable[RepeatKey]) -> list[str]:
         """The state of these."""
@@ -256,9 +283,10 @@ class Journal:
     """The memory on disk. An export is in the spool until its rows are stored, and from then on here.
 
     Blocking. Lines are appended before the segment that proves them is removed; the file is rewritten from memory when
-    it has grown to several times what it would need. A line is a run of numbers (``signal first last sandbox``), or
-    begins with ``+`` and is the tally of a sandbox, of which the last one counts. The lines of a segment are in
-    parentheses: its numbers without its tallies would say that they are counted.
+    it has grown to several times what it would need. A line is a run of numbers (``signal first last sandbox``, or
+    ``signal 0 0 id`` for a request with an id of its own), or begins with ``+`` and is the tally of a sandbox, of which
+    the last one counts. The lines of a segment are in parentheses: its numbers without its tallies would say that they
+    are counted.
     """
 
     _MIN_REWRITE_BYTES: Final = 4 << 20
@@ -300,7 +328,9 @@ class Journal:
                 repeats.load_tally((Signal(int(signal)), instance), Tally.parse(numbers), told=False)
                 return
             signal, first, last, instance = line.split(" ", 3)
-            if 0 < int(first) <= int(last):
+            if int(first) == int(last) == 0:
+                repeats.add_stored_request((Signal(int(signal)), instance))
+            elif 0 < int(first) <= int(last):
                 repeats.add_stored((Signal(int(signal)), instance), int(first), int(last))
         except (ValueError, TypeError):
             return

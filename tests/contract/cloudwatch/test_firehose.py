@@ -184,7 +184,7 @@ def test_the_answer_is_exact(collector: CollectorProcess) -> None:
 
 
 def test_a_repeated_request_is_stored_once_also_after_kill_9(tmp_path: Path) -> None:
-    """The request id "stays the same if the same request is retried"."""
+    """The request id "stays the same if the same request is retried". It is of no sandbox, and counts as none."""
     process = CollectorProcess(tmp_path / "data", ["--linger-ms", "50"])
     process.start()
     body = envelope("again", otlp("Repeated"))
@@ -199,6 +199,7 @@ def test_a_repeated_request_is_stored_once_also_after_kill_9(tmp_path: Path) -> 
             assert client.query("SELECT count() FROM lambda_metrics WHERE MetricName = 'Repeated'").result_rows == [
                 (1,)
             ]
+            assert client.query("SELECT count() FROM lambda_deliveries").result_rows == [(0,)]
     finally:
         process.stop()
 

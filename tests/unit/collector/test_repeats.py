@@ -137,6 +137,40 @@ def test_the_longest_silent_sandbox_is_forgotten_first(monkeypatch: pytest.Monke
     assert [number for number in range(5) if repeats.holds(key(f"sandbox {number}"), 1)] == [0, 2, 3, 4]
 
 
+def request(request_id: str) -> Record:
+    return Record(Signal.CLOUDWATCH, 3, 1_000, ExportId.of_request(request_id), b"")
+
+
+def test_a_request_with_an_id_of_its_own_is_remembered_and_is_no_sandbox(tmp_path: Path) -> None:
+    """Once its rows are stored by the journal, before that by the spool; nothing of it is told to ClickHouse."""
+    path = tmp_path / "journal"
+    repeats, journal = Repeats(), Journal(path)
+    for name in ("stored", "in the spool"):
+        repeats.add(repeat_key(request(name)), 0)
+    journal.append([request("stored"), record(1)], repeats)
+    for _ in range(2):  # as it was appended, and as the first load wrote it anew
+        loaded = Repeats()
+        Journal(path).load(loaded)
+        assert loaded.holds(repeat_key(request("stored")), 0)
+        assert not loaded.holds(repeat_key(request("in the spool")), 0)
+        assert [arrival.instance for arrival in loaded.changed(10)] == ["a sandbox"]
+    loaded.recovered(request("in the spool"))
+    assert loaded.holds(repeat_key(request("in the spool")), 0)
+    assert not loaded.holds(key("stored", Signal.CLOUDWATCH), 1), "a sandbox of that name is another thing"
+
+
+def test_requests_push_out_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats_module, "MAX_SANDBOXES", 1)
+    monkeypatch.setattr(repeats_module, "MAX_REQUESTS", 2)
+    repeats = Repeats()
+    repeats.add(key(), 1)
+    for number in range(20):
+        repeats.add(repeat_key(request(f"request {number}")), 0)
+    assert repeats.holds(key(), 1)
+    held = [number for number in range(20) if repeats.holds(repeat_key(request(f"request {number}")), 0)]
+    assert held == [18, 19]
+
+
 def test_it_is_written_down_while_it_grows() -> None:
     """Each range is whole, whatever the receivers add meanwhile."""
     repeats = Repeats()
