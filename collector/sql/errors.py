@@ -8,6 +8,7 @@ from typing import Final
 from collector.errors import CollectorError
 
 BAD_ARGUMENTS: Final = (36, "BAD_ARGUMENTS")
+NOT_IMPLEMENTED: Final = (48, "NOT_IMPLEMENTED")
 SYNTAX_ERROR: Final = (62, "SYNTAX_ERROR")
 UNKNOWN_FORMAT: Final = (73, "UNKNOWN_FORMAT")
 READONLY: Final = (164, "READONLY")

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from collector.sql.errors import BAD_ARGUMENTS, READONLY, QueryError
+from collector.sql.errors import BAD_ARGUMENTS, NOT_IMPLEMENTED, READONLY, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +78,11 @@ IGNORED: Final = frozenset({
 })  # fmt: skip
 """Accepted and without effect."""
 
-_UNCOMPRESSED_ONLY: Final = frozenset({"compress", "decompress"})
+_INSTEAD_OF_BLOCKS: Final = {
+    "compress": "enable_http_compression=1 with Accept-Encoding: zstd, gzip or deflate",
+    "decompress": "Content-Encoding: zstd, gzip or deflate",
+}
+"""ClickHouse's own framing has a checksum, CityHash128, that neither the engine nor a kept library of Python gives."""
 _OWN: Final = frozenset({"query", "database", "default_format", "query_id", "user", "password"})
 _FIELDS_OF_HEADERS: Final = {"X-ClickHouse-Format": "default_format", "X-ClickHouse-Database": "database"}
 _VALUE: Final = re.compile(r"[\w .,:;|+/-]{0,64}")
@@ -150,9 +154,10 @@ def _set(settings: dict[str, str], name: str, value: str, limits: SqlLimits) -> 
         if not _VALUE.fullmatch(value):
             raise QueryError.worded(BAD_ARGUMENTS, f"Value of setting '{name[:64]}' is not allowed here")
         settings[name] = value
-    elif name in _UNCOMPRESSED_ONLY and value not in {"0", "false", ""}:
-        raise QueryError.worded(BAD_ARGUMENTS, f"'{name}' is not supported; use HTTP's Accept-Encoding")
-    elif name == "readonly" or name in IGNORED or name in _UNCOMPRESSED_ONLY:
+    elif name in _INSTEAD_OF_BLOCKS and value not in {"0", "false", ""}:
+        instead = _INSTEAD_OF_BLOCKS[name]
+        raise QueryError.worded(NOT_IMPLEMENTED, f"Compressed blocks ('{name}') are not supported; use {instead}")
+    elif name == "readonly" or name in IGNORED or name in _INSTEAD_OF_BLOCKS:
         return  # readonly stays 1, whatever was asked for
     else:
         raise QueryError.worded(READONLY, f"Cannot modify '{name[:64]}' setting in readonly mode")

@@ -30,6 +30,13 @@ INSERT_SETTINGS: Final = {
     "max_partitions_per_insert_block": 0,
 }
 
+SERVER_SETTINGS: Final = {
+    # Where the table stands for shards, an insert is acknowledged when it is on them, not when it waits on a disk for
+    # being sent. In the name that servers before 23.3 know as well; no other table heeds it.
+    "insert_distributed_sync": 1,
+}
+"""Of inserts into a server, which may be one of a cluster."""
+
 EMBEDDED_SETTINGS: Final = {
     # These take a sixth of an insert's processor time, and a merge makes them anyway, mostly within seconds.
     # Until then a query reads the part, which has 50,000 rows at most. The index of trace ids is made at once.
@@ -52,7 +59,7 @@ class ClickHouseStore:
         self._url = url
         self._answer_within_s = answer_within_s
         self._clients: dict[str, Client] = {}
-        self._insert_settings = {**INSERT_SETTINGS, **(EMBEDDED_SETTINGS if url.embedded else {})}
+        self._insert_settings = {**INSERT_SETTINGS, **(EMBEDDED_SETTINGS if url.embedded else SERVER_SETTINGS)}
 
     def open(self, tenant: str = "") -> Client:
         """Connect and create what is missing.

@@ -212,6 +212,19 @@ def test_compression(http: urllib3.HTTPConnectionPool) -> None:
     assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (400, "36")
 
 
+@pytest.mark.parametrize(
+    ("name", "instead"), [("compress", "enable_http_compression=1"), ("decompress", "Content-Encoding")]
+)
+def test_the_framing_of_compressed_blocks_is_refused_with_what_to_take_instead(
+    http: urllib3.HTTPConnectionPool, name: str, instead: str
+) -> None:
+    response = get(http, "SELECT 1", {"Accept-Encoding": "zstd"}, **{name: "1"})
+    assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (501, "48")
+    assert response.data.startswith(f"Code: 48. DB::Exception: Compressed blocks ('{name}')".encode())
+    assert instead.encode() in response.data
+    assert get(http, "SELECT 1", **{name: "0"}).data == b"1\n"
+
+
 def test_several_at_once(collector: CollectorProcess) -> None:
     """A slow query does not keep others waiting."""
     host, _, port = collector.addresses.sql.partition(":")
