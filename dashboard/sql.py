@@ -22,7 +22,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from dashboard.config import Config, SqlEndpoint
 from dashboard.errors import AccessDeniedError, QueryError, QueryRejectedError, SchemaMissingError, UnreachableError
 from dashboard.filters import Filters, InvocationFilters, InvocationKey
-from dashboard.timeaxis import Window
+from dashboard.timeaxis import Window, step_for
 
 QUERIES: Final = Path(__file__).parent / "queries"
 
@@ -46,6 +46,31 @@ def statement(name: str) -> str:
         FileNotFoundError: there is no such file under queries/.
     """
     return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+
+
+SHORT_S: Final = 6 * 3600
+"""Of so long a time invocations are read one by one; of a longer one the rollups are, where they know what is asked."""
+LONG: Final = {
+    "invocations_summary": "invocations_summary_long",
+    "invocations_percentiles": "invocations_percentiles_long",
+    "cold_start_functions": "cold_start_functions_long",
+    "init_by_version": "init_by_version_long",
+}
+"""The statement of a panel for a longer time."""
+
+
+def statement_name(name: str, window: Window, more: Params) -> str:
+    """The file that answers a panel's question for this window.
+
+    Args:
+        name: of the panel.
+        window: the time asked for.
+        more: the panel's own parameters: of what :func:`invocation_params` chooses the rollups know nothing.
+    """
+    chooses = any(more.get(key, value) != value for key, value in invocation_params(InvocationFilters()).items())
+    # "The last six hours" are up to a step longer, so that they end on a whole one.
+    short = window.span_s <= SHORT_S + step_for(SHORT_S)
+    return name if chooses or short else LONG.get(name, name)
 
 
 def instant(at: datetime) -> str:

@@ -1,4 +1,23 @@
 -- The figures over the chosen invocations.
+WITH
+    -- Invocations are read one by one: all of six hours, and of a longer time the newest two million or so. The hour from
+    -- which on there are more, after the rollups.
+    (
+        SELECT max(Time)
+        FROM
+        (
+            SELECT Time, sum(sum(Invocations)) OVER (ORDER BY Time DESC) AS newer
+            FROM lambda_rollups
+            WHERE PeriodS = 3600 AND Time >= {from:DateTime64(3, 'UTC')} AND Time < {to:DateTime64(3, 'UTC')} AND FunctionName != '*'
+                AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+                AND ({account:String} = '' OR AccountId = {account:String})
+                AND ({region:String} = '' OR Region = {region:String})
+            GROUP BY Time
+        )
+        WHERE newer > 2000000
+    ) AS too_many_at,
+    greatest({from:DateTime64(3, 'UTC')},
+        least({to:DateTime64(3, 'UTC')} - toIntervalHour(6), toDateTime64(too_many_at, 3, 'UTC') + toIntervalHour(1))) AS read_from
 SELECT
     count() AS Invocations,
     countIf(Status NOT IN ('', 'success')) AS Failed,
@@ -8,9 +27,10 @@ SELECT
     quantileExact(0.99)(DurationMs) AS P99Ms,
     max(DurationMs) AS MaxMs,
     sum(BilledDurationMs * MemorySizeMB) / 1024000 AS BilledGBs,
-    uniqExact(InstanceId) AS Sandboxes
+    uniqExact(InstanceId) AS Sandboxes,
+    read_from AS Since
 FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
-WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
+WHERE Start >= read_from AND Start < {to:DateTime64(3, 'UTC')}
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})
     AND ({region:String} = '' OR Region = {region:String})

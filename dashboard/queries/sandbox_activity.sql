@@ -1,5 +1,13 @@
 -- What chosen sandboxes did. Work of one kind that lies within the same {quantum_ms} is one row, so that a long window
 -- stays drawable; Count says how many invocations it stands for.
+WITH
+    -- What the chosen ones did, they did since they were there.
+    (
+        SELECT min(least(ifNull(InitStart, FirstInvoke), ifNull(FirstInvoke, InitStart)))
+        FROM lambda_sandbox_parts
+        WHERE has({instances:Array(String)}, InstanceId)
+    ) AS born,
+    greatest({from:DateTime64(3, 'UTC')}, toDateTime64(ifNull(born, toDateTime64(0, 9)), 3, 'UTC')) - toIntervalSecond(900) AS read_from
 SELECT
     InstanceId, Kind,
     min(Begin) AS Start, max(Finish) AS End, count() AS Count, sum(BusyMs) AS BusyMs,
@@ -12,7 +20,7 @@ FROM
         dateDiff('millisecond', Begin, Finish) AS BusyMs
     FROM lambda_invocations_between(
         from = {from:DateTime64(3, 'UTC')} - toIntervalSecond(900), to = {to:DateTime64(3, 'UTC')})
-    WHERE Start >= {from:DateTime64(3, 'UTC')} - toIntervalSecond(900) AND Start < {to:DateTime64(3, 'UTC')}
+    WHERE Start >= read_from AND Start < {to:DateTime64(3, 'UTC')}
         AND Finish >= {from:DateTime64(3, 'UTC')}
         AND has({instances:Array(String)}, InstanceId)
     UNION ALL
@@ -22,7 +30,7 @@ FROM
         if(Phase = 'shutdown', 'shutdown', if(Phase = 'restore', 'restore', 'init')) AS Kind,
         toInt64(DurationMs) AS BusyMs
     FROM lambda_phases
-    WHERE Start >= {from:DateTime64(3, 'UTC')} - toIntervalSecond(900) AND Start < {to:DateTime64(3, 'UTC')}
+    WHERE Start >= read_from AND Start < {to:DateTime64(3, 'UTC')}
         AND Phase IN ('init', 'restore', 'shutdown')
         AND has({instances:Array(String)}, InstanceId)
 )

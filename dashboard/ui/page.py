@@ -21,7 +21,7 @@ from dashboard.charts.frames import Coverage, coverage
 from dashboard.errors import ConfigError, DashboardError, QueryError
 from dashboard.filters import Choices, Filters
 from dashboard.pages import page
-from dashboard.sql import Value, filter_params
+from dashboard.sql import Value, filter_params, statement_name
 from dashboard.timeaxis import Window, between, both_zones, zone
 from dashboard.ui import bar, choices, data
 
@@ -52,7 +52,15 @@ class Run:
         return self.choices.filters
 
     def query(self, name: str, **more: Value) -> pd.DataFrame:
-        """The rows of a panel for the chosen window and filters.
+        """The rows of a panel for the chosen window and filters, of a long one from the rollups where they know them.
+
+        Raises:
+            QueryError: there is no result. :meth:`panel` shows it.
+        """
+        return self.one_by_one(statement_name(name, self.window, more), **more)
+
+    def one_by_one(self, name: str, **more: Value) -> pd.DataFrame:
+        """The rows of just this statement. Of a long window it reads the newest invocations alone: see :meth:`since`.
 
         Raises:
             QueryError: there is no result. :meth:`panel` shows it.
@@ -88,6 +96,14 @@ class Run:
     def coverage(self) -> Coverage | None:
         """From when until when there is data in the window, of any function."""
         return coverage(self.query("coverage"))
+
+    def since(self, rows: pd.DataFrame) -> None:
+        """Say from when on the invocations are that rows are of, where the window has more than can be read."""
+        if rows.empty or "Since" not in rows:
+            return
+        since = rows["Since"].min().to_pydatetime()
+        if since > self.window.begin:
+            st.caption(f"Of the invocations from {self.shown(since)} on: before, there are too many to look at each.")
 
     def shown(self, at: datetime) -> str:
         """An instant in the viewer's zone, with UTC beside it."""

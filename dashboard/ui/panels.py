@@ -168,6 +168,7 @@ def duration_percentiles(run: Run, **more: Any) -> None:
         if rows.empty:
             nothing("No invocation has reported its duration in this time.")
             return
+        run.since(rows)
         values = list(series.PERCENTILE_COLUMNS)
         shown = frames.gaps(rows, run.window, values)
         last = milliseconds(float(rows["P95Ms"].iloc[-1]))

@@ -104,7 +104,11 @@ def _by_function(run: Run, functions: pd.DataFrame) -> None:
         lambda clicked: ("function", {**run.filters.query(), "function": [str(clicked["FunctionName"])]}),
         {
             "FunctionName": st.column_config.TextColumn("Function", width="medium"),
-            "InitType": st.column_config.TextColumn("Type of init"),
+            **(
+                {"InitType": st.column_config.TextColumn("Type of init")}
+                if (shown["InitType"].fillna("") != "").any()
+                else {}
+            ),
             "ColdStarts": st.column_config.NumberColumn("Cold starts", format="localized"),
             "Share": st.column_config.NumberColumn("of invocations", format="%.1f %%"),
             "P50Ms": st.column_config.NumberColumn("p50, ms", format="%.0f"),

@@ -36,6 +36,7 @@ def _body(run: Run) -> None:
         narrowed = bool(chosen.query() or run.filters.functions)
         nothing("No invocation matches. Choose a longer time or fewer filters above." if narrowed else NO_DATA)
         return
+    run.since(summary)
     only = summary.iloc[0]
     row(
         [
@@ -54,6 +55,7 @@ def _body(run: Run) -> None:
         panels.duration_percentiles(run, **params)
     with right, run.panel("How many took how long", "Eight bins for each factor of ten."):
         bins = run.query("invocations_histogram", **params)
+        run.since(bins)
         run.chart(
             series.histogram(bins), f"Histogram of duration, p50 {milliseconds(only['P50Ms'])}.", bins, "histogram"
         )

@@ -17,7 +17,7 @@ NO_INVENTORY = (
 
 
 def _body(run: Run) -> None:
-    run.ahead("runtime_versions", "init_by_version")
+    run.ahead("runtime_versions")
     functions = run.query("runtime_functions")
     versions = run.query("runtime_versions")
     if not functions.empty:
@@ -38,6 +38,7 @@ def _body(run: Run) -> None:
         if versions.empty:
             nothing()
         else:
+            run.since(versions)
             _versions(run, versions)
 
 
@@ -101,7 +102,7 @@ def _versions(run: Run, versions: pd.DataFrame) -> None:
         alt=f"{len(versions)} versions of runtimes by function.",
     )
     run.download(versions, "versions")
-    slower = shaping.releases(run.query("init_by_version"), run.window)
+    slower = shaping.releases(run.one_by_one("init_by_version"), run.window)
     updated = slower[slower["FunctionVersion"] == slower["BeforeVersion"]] if not slower.empty else slower
     for one in updated[updated["Slower"]].to_dict("records") if not updated.empty else ():
         st.warning(f"**{one['FunctionName']}**: {one['What']}: {one['Why']}.", icon=":material/troubleshoot:")

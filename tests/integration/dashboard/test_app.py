@@ -69,6 +69,17 @@ def test_the_fleet_shows_the_truth(app, seeded):
     assert shown["Cold starts"] == f"{cold:.1f} %"
 
 
+@pytest.mark.parametrize("name", ["cold_starts", "function", "invocations", "runtimes"])
+def test_a_long_time_shows_the_truth_too(app, seeded, name):
+    only = {"function": seeded.fleet.invocations[0].function.name} if name == "function" else {}
+    at = app(f"views/{name}.py", range="24h", **only)
+    said = sentinel(at)
+    assert (said["page"], said["errors"]) == (name, "0")
+    assert not at.exception
+    if name == "invocations":
+        assert figures(at)["Invocations"] == f"{len(seeded.fleet.invocations):,}"
+
+
 def test_one_function_shows_only_its_own(app, seeded):
     at = app("views/function.py", **seeded.query, function="pdf-render")
     own = [one for one in seeded.fleet.invocations if one.function.name == "pdf-render"]

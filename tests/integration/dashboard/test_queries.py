@@ -236,6 +236,50 @@ def test_every_panel_of_invocations_counts_the_chosen_ones(name, ask, truth):
     assert list(latest["RequestId"]) == [one.request_id for one in reversed(expected[-50:])]
 
 
+@pytest.fixture
+def long(everything, seeded):
+    """Choices of a time that the rollups answer for, and its window."""
+    filters = everything.at(seeded.begin - timedelta(hours=7), seeded.end)
+    return filters, filters.window(datetime.now(UTC))
+
+
+def test_of_a_long_time_the_rollups_say_the_same(ask, long, truth):
+    summary = ask("invocations_summary_long", *long).iloc[0]
+    durations = [one.duration_ms for one in truth]
+    assert (summary["Invocations"], summary["Failed"]) == (len(truth), len(failed(truth)))
+    assert summary["ColdStarts"] == len(cold(truth))
+    assert summary["MaxMs"] == pytest.approx(max(durations), abs=0.001)
+    assert summary["BilledGBs"] == pytest.approx(
+        sum(one.billed_ms * one.function.memory_mb for one in truth) / 1_024_000
+    )
+    for column, level in (("P50Ms", 0.5), ("P95Ms", 0.95), ("P99Ms", 0.99)):
+        assert summary[column] == pytest.approx(percentile(durations, level), rel=0.01), column
+    parts = ask("invocations_percentiles_long", *long)
+    assert parts["Invocations"].sum() == len(truth)
+    bucket_s = long[1].bucket_s
+    for row in parts.itertuples():
+        begin_s = row.Bucket.timestamp()
+        own = [one.duration_ms for one in truth if begin_s <= one.start_ns / 1e9 < begin_s + bucket_s]
+        assert row.P95Ms == pytest.approx(percentile(own, 0.95), rel=0.01)
+
+
+def test_of_a_long_time_the_rollups_count_the_chosen_functions(ask, long, truth):
+    two = ("auth-token", "pdf-render")
+    rows = ask("invocations_summary_long", *long, functions=two)
+    assert rows["Invocations"].iloc[0] == sum(one.function.name in two for one in truth)
+
+
+def test_of_a_long_time_the_rollups_know_the_cold_starts(ask, long, truth):
+    rows = ask("cold_start_functions_long", *long)
+    assert by_function(rows, "ColdStarts") == names(cold(truth))
+    versions = ask("init_by_version_long", *long).groupby("FunctionName")["ColdStarts"].sum()
+    for row in rows.itertuples():
+        inits = [one.init_duration_ms or 0.0 for one in cold(truth) if one.function.name == row.FunctionName]
+        assert row.WaitedS == pytest.approx(sum(inits) / 1000, abs=0.01)
+        assert row.P50Ms == pytest.approx(percentile(inits, 0.5), rel=0.01)
+        assert versions[row.FunctionName] == len(inits)
+
+
 def test_a_request_is_found_by_its_first_characters(ask, truth):
     wanted = truth[7]
     chosen = InvocationFilters(request=wanted.request_id[:13])

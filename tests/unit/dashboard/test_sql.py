@@ -11,6 +11,7 @@ from dashboard.config import SqlEndpoint
 from dashboard.errors import AccessDeniedError, QueryRejectedError, SchemaMissingError, UnreachableError
 from dashboard.filters import Filters, InvocationFilters, InvocationKey
 from dashboard.sql import ALWAYS, NO_INSTANT, explain, filter_params, instant, invocation_params, key_params, reason
+from dashboard.timeaxis import relative_window
 from semconv import tables
 
 ENDPOINT = SqlEndpoint("http", "ch", 8123, "me", "hunter2")
@@ -42,6 +43,8 @@ INNER = {
     # Names and extents alone, which need no merge.
     "lambda_invocation_parts",
     "lambda_sandbox_parts",
+    # To know how much there is to read, roughly.
+    "lambda_rollups",
     "lambda_rollup_state",
 }
 
@@ -58,6 +61,22 @@ def test_a_statement_reads_the_tables_that_anyone_may_query(name):
 @pytest.mark.parametrize("name", QUERIES)
 def test_no_value_is_written_into_a_statement(name):
     assert not re.search(r"%s|%\(|\$\{|\{\}", sql.statement(name))
+
+
+@pytest.mark.parametrize(
+    ("span_s", "chosen", "long"),
+    [
+        (6 * 3600, InvocationFilters(), False),
+        (7 * 3600, InvocationFilters(), True),
+        (30 * 86_400, InvocationFilters(status="failed"), False),
+        (30 * 86_400, InvocationFilters(min_ms=1), False),
+    ],
+)
+def test_of_a_long_time_the_rollups_are_read_where_they_know_what_is_asked(span_s, chosen, long):
+    window = relative_window(span_s, NOW)
+    for name in sql.LONG:
+        assert (sql.statement_name(name, window, invocation_params(chosen)) != name) is long
+    assert sql.statement_name("invocations_histogram", window, invocation_params(chosen)) == "invocations_histogram"
 
 
 def test_instants_are_bound_in_utc_to_the_millisecond():
