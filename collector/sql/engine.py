@@ -1,22 +1,18 @@
-"""Read-only queries on the embedded engine: a connection for each, opened with its settings and limits.
-
-Opening one takes a fraction of a millisecond while the engine runs, and it is the only way to give a query settings: in
-readonly mode 1 nothing can change them afterwards.
-"""
+"""Read-only queries on the embedded engine, several at once, each in a thread."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final
 
 from collector.sql.errors import TOO_MANY_QUERIES, QueryError
+from collector.sql.running import Result, Running, connect
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from collector.sql.guard import Query
@@ -29,21 +25,29 @@ MAX_WAITING: Final = 100
 """Queries that wait for a thread; more are refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What the engine answered.
+class Answer:
+    """A query's answer: the result or its beginning, and then its other chunks.
 
     Attributes:
-        body: in the format that the query asked for.
-        read_rows: rows that it read for it.
-        read_bytes: their size.
-        elapsed_ns: how long it took.
+        first: the result, if ``ended``; else its beginning.
+        ended: whether nothing comes behind it.
     """
 
-    body: bytes
-    read_rows: int
-    read_bytes: int
-    elapsed_ns: int
+    def __init__(self, first: Result, running: Running, threads: ThreadPoolExecutor) -> None:
+        self.first = first
+        self.ended = running.ended
+        self._running = running
+        self._threads = threads
+
+    async def rest(self) -> AsyncIterator[bytes]:
+        """What comes behind ``first``, chunk by chunk, as fast as they are taken.
+
+        Raises:
+            QueryError: as ClickHouse worded it.
+        """
+        loop = asyncio.get_running_loop()
+        while chunk := await loop.run_in_executor(self._threads, self._running.more):
+            yield chunk
 
 
 class Engine:
@@ -54,7 +58,9 @@ class Engine:
         self._limits = limits
         self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="sql")
         self._killer = ThreadPoolExecutor(1, thread_name_prefix="sql-kill")
-        self._running = 0
+        self._turns = asyncio.Semaphore(limits.threads)
+        self._asked = 0
+        self._open: set[Running] = set()
         self._tags = (f"{_TAG}{number}" for number in itertools.count())
         self.table_functions: frozenset[str] = frozenset()
         self.timezone = "UTC"
@@ -66,7 +72,7 @@ class Engine:
         await loop.run_in_executor(self._threads, self._learn)
 
     def _learn(self) -> None:
-        connection = _connect(f"{self._path}?readonly=1")
+        connection = connect(f"{self._path}?readonly=1")
         try:
             names = connection.query("SELECT lower(name) FROM system.table_functions", "TabSeparated").bytes()
             self.table_functions = frozenset(names.decode().split())
@@ -75,52 +81,40 @@ class Engine:
         finally:
             connection.close()
 
-    async def run(self, query: Query, options: Options) -> Result:
-        """Run a query in one of the threads. Cancelled, it is ended in the engine as well.
+    @contextlib.asynccontextmanager
+    async def answer(self, query: Query, options: Options) -> AsyncIterator[Answer]:
+        """Run a query. Where the block is left before its end, it is ended in the engine as well.
 
         Raises:
             QueryError: as ClickHouse worded it.
         """
-        if self._running >= self._limits.threads + MAX_WAITING:
-            raise QueryError.worded(TOO_MANY_QUERIES, f"Too many simultaneous queries. Maximum: {self._running}")
-        self._running += 1
-        tag = next(self._tags)
+        if self._asked >= self._limits.threads + MAX_WAITING:
+            raise QueryError.worded(TOO_MANY_QUERIES, f"Too many simultaneous queries. Maximum: {self._asked}")
+        self._asked += 1
+        try:
+            async with self._turns, self._run(query, options) as answer:
+                yield answer
+        finally:
+            self._asked -= 1
+
+    @contextlib.asynccontextmanager
+    async def _run(self, query: Query, options: Options) -> AsyncIterator[Answer]:
+        running = Running(self._path, query, options, next(self._tags))
+        self._open.add(running)
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._run, query, options, tag)
+            yield Answer(await loop.run_in_executor(self._threads, running.begin), running, self._threads)
         except asyncio.CancelledError:
-            self._killer.submit(self._kill, f"= '{tag}'")
+            self._killer.submit(self._kill, f"= '{running.tag}'")  # a thread may wait for its next chunk
             raise
         finally:
-            self._running -= 1
-
-    def _run(self, query: Query, options: Options, tag: str) -> Result:
-        # readonly comes last: it forbids the settings after it.
-        own = {"log_comment": tag, "readonly": "1"}
-        settings = "&".join(f"{name}={quote(value)}" for name, value in {**options.settings, **own}.items())
-        started = time.monotonic_ns()
-        try:
-            connection = _connect(f"{self._path}?{settings}")
-        except RuntimeError as error:
-            raise QueryError(str(error)) from None
-        try:
-            if options.database:
-                connection.query("USE `" + options.database.replace("\\", "\\\\").replace("`", "\\`") + "`")
-            result: Any = connection.query(query.text, options.default_format, params=options.params)
-            return Result(
-                bytes(result.bytes() or b""),
-                int(result.storage_rows_read()),
-                int(result.storage_bytes_read()),
-                time.monotonic_ns() - started,
-            )
-        except Exception as error:  # noqa: BLE001  # chdb raises several kinds, all with ClickHouse's text
-            raise QueryError.from_engine(str(error)) from None
-        finally:
-            connection.close()
+            self._open.discard(running)
+            if not running.ended:
+                self._killer.submit(running.close)
 
     def _kill(self, condition: str) -> None:
         """End the queries whose tag satisfies this. Not read-only, which forbids it."""
-        connection = _connect(str(self._path))
+        connection = connect(str(self._path))
         try:
             connection.query(f"KILL QUERY WHERE Settings['log_comment'] {condition} ASYNC FORMAT Null")
         finally:
@@ -134,11 +128,7 @@ class Engine:
             self._kill(f"LIKE '{_TAG}%'")
             self._threads.shutdown()
             self._killer.shutdown()
+            for running in list(self._open):
+                running.close()
 
         await asyncio.to_thread(end)
-
-
-def _connect(connection_string: str) -> Any:  # chdb ships no types
-    import chdb  # noqa: PLC0415  # half a gigabyte that a collector with a server does not have
-
-    return chdb.connect(connection_string)  # type: ignore[no-untyped-call]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import gzip
 import json
 import re
+import secrets
+import string
 import sys
 import uuid
 import zlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
@@ -17,9 +19,9 @@ from collector.errors import RequestError, UnauthenticatedError
 from collector.receiver.access import SCHEME
 from collector.receiver.compression import decompress
 from collector.sql import hello
-from collector.sql.engine import Result
 from collector.sql.errors import AUTHENTICATION_FAILED, BAD_ARGUMENTS, QUERY_IS_TOO_LARGE, SYNTAX_ERROR, QueryError
 from collector.sql.guard import Query, check, check_beginning
+from collector.sql.running import Result
 from collector.sql.settings import Options, SqlLimits, from_headers, options
 
 if sys.version_info >= (3, 14):
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from collector.receiver.access import Gate
-    from collector.sql.engine import Engine
+    from collector.sql.engine import Answer, Engine
 
 MAX_QUERY_BYTES: Final = 1 << 20
 _NAME: Final = "lambdascope"
@@ -68,11 +70,16 @@ _BINARY_FORMATS: Final = (
     "bson",
 )
 
-_COMPRESSORS: Final[dict[str, Callable[[bytes], bytes]]] = {
-    "zstd": zstd.compress,
-    "gzip": lambda body: gzip.compress(body, 3, mtime=0),
-    "deflate": lambda body: zlib.compress(body, 3),
+_GZIP_WBITS: Final = 31
+_COMPRESSORS: Final[dict[str, Callable[[], Any]]] = {
+    "zstd": zstd.ZstdCompressor,
+    "gzip": lambda: zlib.compressobj(3, wbits=_GZIP_WBITS),
+    "deflate": lambda: zlib.compressobj(3),
 }
+
+SEND_WITHIN_S: Final = 30.0
+"""How long a client may take over a chunk of a large result. It holds one of the few queries that run at once."""
+_TAG_LETTERS: Final = 16
 
 
 class SqlServer:
@@ -98,7 +105,7 @@ class SqlServer:
     async def _preflight(self, _: web.Request) -> web.Response:
         return web.Response(status=204, headers={"Allow": "OPTIONS, GET, HEAD, POST"})
 
-    async def _query(self, request: web.Request) -> web.Response:
+    async def _query(self, request: web.Request) -> web.StreamResponse:
         query_id = request.query.get("query_id") or str(uuid.uuid4())
         headers = {
             "X-ClickHouse-Query-Id": query_id if query_id.isprintable() else "",
@@ -127,7 +134,7 @@ class SqlServer:
             message = "Authentication failed: password is incorrect, or there is no user with such name."
             raise QueryError.worded(AUTHENTICATION_FAILED, message) from None
 
-    async def _answer(self, request: web.Request, headers: dict[str, str]) -> web.Response:
+    async def _answer(self, request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
         check_beginning(request.query.get("query", ""))  # first: the body of an INSERT is data, not to be read as SQL
         fields, body = await _read(request)
         asked = options(fields, self._limits)
@@ -139,10 +146,11 @@ class SqlServer:
             return web.Response(headers=headers)
         if hello.is_hello(text, fields.get("client_protocol_version", "")):
             block = hello.answer(_NAME, self._engine.version, self._engine.timezone)
-            query, result = Query(text, "Native"), Result(block, 1, len(block), 0)
-        else:
-            result = await self._engine.run(query, asked)
-        return _success(request, asked, query, result, headers)
+            return await _whole(request, asked, Query(text, "Native"), Result(block, 1, len(block), 0), headers)
+        async with self._engine.answer(query, asked) as answer:
+            if not answer.ended:
+                return await _streamed(request, asked, query, answer, headers)
+        return await _whole(request, asked, query, answer.first, headers)
 
 
 def _basic_password(encoded: str) -> str:
@@ -180,28 +188,85 @@ def _join(in_url: str, in_body: str) -> str:
     return f"{in_url}\n{in_body}" if in_url and in_body else in_url or in_body
 
 
-def _success(
+def _described(
     request: web.Request, asked: Options, query: Query, result: Result, headers: dict[str, str]
-) -> web.Response:
+) -> tuple[dict[str, str], Any]:
+    """The headers of an answer, and what compresses it; None where nothing does."""
     name = query.format or asked.default_format
-    headers["X-ClickHouse-Format"] = name
-    headers["X-ClickHouse-Summary"] = json.dumps(
-        {
-            "read_rows": str(result.read_rows),
-            "read_bytes": str(result.read_bytes),
-            "written_rows": "0",
-            "written_bytes": "0",
-            "total_rows_to_read": str(result.read_rows),
-            "result_bytes": str(len(result.body)),
-            "elapsed_ns": str(result.elapsed_ns),
-        }
-    )
-    headers["Content-Type"] = content_type(name)
-    body = result.body
+    summary = {
+        "read_rows": str(result.read_rows),
+        "read_bytes": str(result.read_bytes),
+        "written_rows": "0",
+        "written_bytes": "0",
+        "total_rows_to_read": str(result.read_rows),
+        "result_bytes": str(len(result.body)),
+        "elapsed_ns": str(result.elapsed_ns),
+    }
+    headers = {
+        **headers,
+        "X-ClickHouse-Format": name,
+        "X-ClickHouse-Summary": json.dumps(summary),
+        "Content-Type": content_type(name),
+    }
     if asked.http_compression and (encoding := accepted(request.headers.get("Accept-Encoding", ""))):
-        body = _COMPRESSORS[encoding](body)
-        headers["Content-Encoding"] = encoding
+        return {**headers, "Content-Encoding": encoding}, _COMPRESSORS[encoding]()
+    return headers, None
+
+
+async def _whole(
+    request: web.Request, asked: Options, query: Query, result: Result, headers: dict[str, str]
+) -> web.StreamResponse:
+    """A result that is there to its end."""
+    headers, compressor = _described(request, asked, query, result, headers)
+    body = result.body
+    if compressor:
+        body = await asyncio.to_thread(lambda: compressor.compress(body) + compressor.flush())
     return web.Response(body=body, headers=headers)
+
+
+async def _streamed(
+    request: web.Request, asked: Options, query: Query, answer: Answer, headers: dict[str, str]
+) -> web.StreamResponse:
+    """A result that is sent while the query runs. Its summary is that of its beginning.
+
+    Where it fails, the error is the last of the body, between tags that the headers have named, and the last chunk of
+    HTTP's is missing: as from a server since 25.11.
+    """
+    tag = "".join(secrets.choice(string.ascii_lowercase) for _ in range(_TAG_LETTERS))
+    headers, compressor = _described(request, asked, query, answer.first, headers)
+    response = web.StreamResponse(headers={**headers, "X-ClickHouse-Exception-Tag": tag})
+
+    async def send(data: bytes, *, last: bool = False) -> None:
+        if compressor:
+            end = compressor.flush if last else bytes
+            data = await asyncio.to_thread(lambda: compressor.compress(data) + end())
+        if data:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await response.write(data)
+
+    transport = request.transport
+    await response.prepare(request)
+    try:
+        try:
+            await send(answer.first.body)
+            async for chunk in answer.rest():
+                await send(chunk)
+            await send(b"", last=True)
+        except QueryError as error:
+            await send(exception_block(tag, error.text), last=True)
+            if transport is not None:
+                transport.close()  # behind what was written
+    except TimeoutError:
+        if transport is not None:
+            transport.abort()
+    return response
+
+
+def exception_block(tag: str, text: str) -> bytes:
+    """An error behind a part of a result, which clients find by the tag."""
+    message = text.encode() + b"\n"
+    tagged = tag.encode()
+    return b"\r\n__exception__\r\n%b\r\n%b%d %b\r\n__exception__\r\n" % (tagged, message, len(message), tagged)
 
 
 def content_type(format_name: str) -> str:

@@ -71,7 +71,7 @@ IGNORED: Final = frozenset({
     "add_http_cors_header", "buffer_size", "cancel_http_readonly_queries_on_client_close", "client_protocol_version",
     "enable_http_compression", "http_headers_progress_interval_ms", "http_response_buffer_size",
     "http_zlib_compression_level", "quota_key", "role", "send_progress_in_http_headers", "session_check", "session_id",
-    "session_timeout", "stacktrace", "wait_end_of_query",
+    "session_timeout", "stacktrace",
     # Of writes, which are not possible, and of logs, which are not kept.
     "async_insert", "async_insert_deduplicate", "insert_deduplicate", "log_comment", "log_queries", "send_logs_level",
     "wait_for_async_insert", "date_time_input_format", "input_format_null_as_default",
@@ -83,7 +83,10 @@ _INSTEAD_OF_BLOCKS: Final = {
     "decompress": "Content-Encoding: zstd, gzip or deflate",
 }
 """ClickHouse's own framing has a checksum, CityHash128, that neither the engine nor a kept library of Python gives."""
-_OWN: Final = frozenset({"query", "database", "default_format", "query_id", "user", "password"})
+_TRUE: Final = frozenset({"1", "true"})
+_OWN: Final = frozenset({
+    "query", "database", "default_format", "query_id", "user", "password", "wait_end_of_query",
+})  # fmt: skip
 _FIELDS_OF_HEADERS: Final = {"X-ClickHouse-Format": "default_format", "X-ClickHouse-Database": "database"}
 _VALUE: Final = re.compile(r"[\w .,:;|+/-]{0,64}")
 
@@ -100,6 +103,7 @@ class Options:
         settings: for the engine's connection, capped.
         params: values of ``{name:Type}``.
         http_compression: whether the answer may be compressed.
+        wait_end_of_query: whether the answer begins when the query has ended.
     """
 
     query: str = ""
@@ -109,6 +113,7 @@ class Options:
     settings: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     http_compression: bool = False
+    wait_end_of_query: bool = False
 
 
 def from_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -137,7 +142,8 @@ def options(fields: Mapping[str, str], limits: SqlLimits) -> Options:
         query_id=fields.get("query_id", ""),
         settings=settings,
         params=params,
-        http_compression=fields.get("enable_http_compression", "0") in {"1", "true"},
+        http_compression=fields.get("enable_http_compression", "0") in _TRUE,
+        wait_end_of_query=fields.get("wait_end_of_query", "0") in _TRUE,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -11,6 +13,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -20,7 +23,7 @@ import pytest
 import urllib3
 from backports import zstd
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
 from tests.support.collector import CollectorProcess, lambda_span, running_collector, trace_request, wait_for_rows
@@ -234,6 +237,142 @@ def test_several_at_once(collector: CollectorProcess) -> None:
         assert not slow.done()
         assert quick == [f"{number}\n".encode() for number in range(30)]
         assert slow.result().data == b"0\n"
+
+
+# Large results -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wide() -> Iterator[CollectorProcess]:
+    """A collector whose limits let large results through."""
+    flags = ("--sql-max-rows", "10000000", "--sql-max-result-bytes", "1GiB", "--sql-max-seconds", "60")
+    with running_collector(*flags, "--linger-ms", "50") as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def wide_http(wide: CollectorProcess) -> Iterator[urllib3.HTTPConnectionPool]:
+    host, _, port = wide.addresses.sql.partition(":")
+    with urllib3.HTTPConnectionPool(host, int(port), retries=False, timeout=60, maxsize=8) as pool:
+        yield pool
+
+
+def resident_bytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_large_result_is_sent_while_it_is_made(wide: CollectorProcess, wide_http: urllib3.HTTPConnectionPool) -> None:
+    """300 MB; the process grows by a part of that, although the client takes its time at the beginning."""
+    assert get(wide_http, "SELECT 1").data == b"1\n"
+    before = resident_bytes(wide.pid)
+    query = urlencode({"query": "SELECT number, repeat('x', 100) FROM numbers(2800000)"})
+    response = wide_http.request("GET", "/?" + query, preload_content=False)
+    assert "Content-Length" not in response.headers
+    size, most = 0, 0
+    lines = 0
+    for part in response.stream(1 << 20):
+        size += len(part)
+        lines += part.count(b"\n")
+        most = max(most, resident_bytes(wide.pid))
+    response.release_conn()
+    assert (lines, size > 300_000_000) == (2_800_000, True)
+    assert most - before < 200_000_000
+
+
+@pytest.mark.parametrize("name", ["TabSeparated", "CSV", "JSONEachRow", "JSONCompactEachRow", "RowBinary", "Native"])
+@pytest.mark.parametrize("encoding", ["", "gzip", "deflate", "zstd"])
+def test_a_streamed_result_is_the_whole_one(wide_http: urllib3.HTTPConnectionPool, name: str, encoding: str) -> None:
+    """Byte for byte what comes with ``wait_end_of_query=1``, which puts it together first."""
+    query = f"SELECT number, toString(number) AS text FROM numbers(300000) WHERE number % 7 = 3 FORMAT {name}"
+    headers = {"Accept-Encoding": encoding} if encoding else {}
+    asked = {"enable_http_compression": "1"} if encoding else {}
+    many = query.replace("% 7 = 3", ">= 0")
+    for text in (query, many):
+        whole = wide_http.request("GET", "/?" + urlencode({"query": text, "wait_end_of_query": "1"})).data
+        streamed = wide_http.request("GET", "/?" + urlencode({"query": text, **asked}), headers=headers)
+        assert streamed.data == whole
+    assert "X-ClickHouse-Exception-Tag" in streamed.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "settings"),
+    [
+        ("SELECT number % 3 AS x, count() FROM numbers(300000) GROUP BY x WITH TOTALS", {}),
+        ("SELECT number FROM numbers(300000)", {"extremes": "1"}),
+        ("SELECT number FROM numbers(300000) FORMAT JSONEachRow", {"output_format_json_array_of_rows": "1"}),
+        ("SELECT number FROM numbers(300000) FORMAT JSON", {}),
+        ("SELECT number FROM numbers(300000) FORMAT TSVWithNames", {}),
+    ],
+)
+def test_a_result_with_something_around_its_rows_has_it_once(
+    wide_http: urllib3.HTTPConnectionPool, query: str, settings: dict[str, str]
+) -> None:
+    response = get(wide_http, query, **settings)
+    assert (response.status, "Content-Length" in response.headers) == (200, True)
+    if "JSON" in query:
+        rows = json.loads(response.data)
+        assert len(rows if isinstance(rows, list) else rows["data"]) == 300_000
+    else:
+        assert response.data.count(b"\n\n") == ("TOTALS" in query or "extremes" in settings)
+        assert response.data.count(b"number\n") == ("WithNames" in query)
+
+
+FAILS_LATE = "SELECT number, repeat('x', 100), throwIf(number = 900000, 'too late') FROM numbers(1000000)"
+
+
+@pytest.mark.parametrize("encoding", ["", "zstd", "gzip"])
+def test_an_error_behind_a_part_of_a_result(wide: CollectorProcess, encoding: str) -> None:
+    """As ClickHouse: between tags, and the body has no end, which tells clients that know nothing of tags."""
+    fields = {"query": FAILS_LATE, "max_threads": "1", **({"enable_http_compression": "1"} if encoding else {})}
+    with contextlib.closing(HTTPConnection(wide.addresses.sql, timeout=60)) as connection:
+        connection.request("GET", "/?" + urlencode(fields), headers={"Accept-Encoding": encoding})
+        response = connection.getresponse()
+        assert response.status == 200
+        with pytest.raises(IncompleteRead) as cut:
+            response.read()
+    decompress = {"zstd": zstd.decompress, "gzip": gzip.decompress}.get(encoding, bytes)
+    body = decompress(cut.value.partial)
+    tag = response.headers["X-ClickHouse-Exception-Tag"].encode()
+    _, begin, error = body.partition(b"\r\n__exception__\r\n" + tag + b"\r\n")
+    message, end, rest = error.partition(b" " + tag + b"\r\n__exception__\r\n")
+    text, _, length = message.rpartition(b"\n")
+    assert (bool(begin), bool(end), rest) == (True, True, b"")
+    assert text.startswith(b"Code: 395. DB::Exception: too late")
+    assert int(length) == len(text) + 1
+
+
+def test_clickhouse_connect_finds_the_error_behind_a_part_of_a_result(wide: CollectorProcess) -> None:
+    with wide.sql() as client:
+        with pytest.raises(ClickHouseError, match="too late"):
+            client.query(FAILS_LATE, settings={"max_threads": 1})
+        assert client.query("SELECT count(), sum(number) FROM (SELECT number FROM numbers(10))").result_rows == [
+            (10, 45)
+        ]
+        assert len(client.query("SELECT number FROM numbers(400000)").result_rows) == 400_000
+
+
+def test_with_wait_end_of_query_the_error_is_the_answer(wide_http: urllib3.HTTPConnectionPool) -> None:
+    response = get(wide_http, FAILS_LATE, wait_end_of_query="1")
+    assert (response.status, response.headers["X-ClickHouse-Exception-Code"]) == (500, "395")
+
+
+def test_a_client_that_leaves_a_large_result_gives_its_place_back(wide_http: urllib3.HTTPConnectionPool) -> None:
+    """More of them than queries run at once."""
+    endless = urlencode({"query": "SELECT number, repeat('x', 100) FROM numbers(9000000)"})
+    for _ in range(6):
+        response = wide_http.request("GET", "/?" + endless, preload_content=False)
+        assert len(response.read(1 << 20)) == 1 << 20
+        response.close()
+    assert get(wide_http, "SELECT 1").data == b"1\n"
+    running = "SELECT count() FROM system.processes WHERE query LIKE '%numbers(9000000)%' AND query NOT LIKE '%system%'"
+    deadline = time.monotonic() + 30
+    while get(wide_http, running).data != b"0\n":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+# Ends ----------------------------------------------------------------------------------------------------------------
 
 
 ENDLESS = "SELECT count() FROM numbers(100000000000000)"
