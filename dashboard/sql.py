@@ -55,6 +55,8 @@ LONG: Final = {
     "invocations_percentiles": "invocations_percentiles_long",
     "cold_start_functions": "cold_start_functions_long",
     "init_by_version": "init_by_version_long",
+    "concurrency_peaks": "concurrency_peaks_long",
+    "fleet_functions": "fleet_functions_long",
 }
 """The statement of a panel for a longer time."""
 

@@ -1,62 +1,36 @@
--- The highest concurrency of the account ('*') and of each function in the window's buckets, and the instant at which it
--- began: the rollups tell the bucket, and what was busy in it tells the instant. Half-open intervals [BusyStart, End) in
--- whole milliseconds. What has not ended counts until now.
-WITH
-    peaks AS
-    (
-        SELECT
-            AccountId, Region, FunctionName AS Name,
-            max(c.Peak) AS Peak,
-            sum(c.Avg) * {bucket_s:UInt32} / dateDiff('second', {from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')}) AS Avg,
-            argMax(toUnixTimestamp(Bucket), (c.Peak, -toInt64(toUnixTimestamp(Bucket)))) AS highest_s,
-            arrayMap(hour -> toDateTime(hour * 3600, 'UTC'), range(
-                toUInt32(intDiv(highest_s - 900, 3600)),
-                toUInt32(intDiv(highest_s + {bucket_s:UInt32} + 900, 3600) + 1))) AS hours
-        FROM lambda_concurrency(
-            from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = {bucket_s:UInt32}) AS c
-        WHERE FunctionVersion = ''
-            AND (FunctionName = '*' OR empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
-            AND ({account:String} = '' OR AccountId = {account:String})
-            AND ({region:String} = '' OR Region = {region:String})
-        GROUP BY AccountId, Region, FunctionName
-    ),
-    (SELECT groupArray((AccountId, Region, Name, Peak, Avg, highest_s, hours)) FROM peaks) AS found
+-- The highest concurrency of the account ('*') and of each function, and the instant at which it began: a sweep over what
+-- was busy in the window, as lambda_concurrency says it. Half-open intervals [BusyStart, End) in whole milliseconds. What
+-- has not ended counts until now, and no longer than the function's time limit.
 SELECT
     AccountId, Region, Name AS FunctionName,
-    any(Most) AS Peak,
+    toUInt64(maxIntersections(BusyMs, FreeMs)) AS Peak,
     fromUnixTimestamp64Milli(toInt64(maxIntersectionsPosition(BusyMs, FreeMs)), 'UTC') AS At,
-    any(Mean) AS Avg,
-    any(ran.Sandboxes) AS Sandboxes
+    sum(FreeMs - BusyMs) / (to_ms - from_ms) AS Avg,
+    uniqExact(cityHash64(InstanceId)) AS Sandboxes
 FROM
 (
     SELECT
-        AccountId, Region, Name, Most, Mean,
-        greatest(toUnixTimestamp64Milli(BusyStart), begin_ms) AS BusyMs,
-        least(ifNull(toUnixTimestamp64Milli(End), least(toUnixTimestamp64Milli(now64(3)), BusyMs + 900000)), end_ms) AS FreeMs
-    FROM
+        AccountId, Region, InstanceId,
+        arrayJoin(['*', toString(FunctionName)]) AS Name,
+        toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}) AS from_ms,
+        toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}) AS to_ms,
+        toUnixTimestamp64Milli(Start) AS start_ms,
+        greatest(toUnixTimestamp64Milli(BusyStart), start_ms - 1200000, from_ms) AS BusyMs,
+        least(ifNull(least(toUnixTimestamp64Milli(End), start_ms + 1200000),
+            least(toUnixTimestamp64Milli(now64(3)), start_ms + ifNull(TimeoutS, 900) * 1000)), to_ms) AS FreeMs
+    FROM lambda_invocations
+    LEFT JOIN
     (
-        SELECT AccountId, Region, arrayJoin(['*', toString(FunctionName)]) AS Name, BusyStart, End
-        FROM lambda_invocations
-        WHERE toStartOfHour(Start, 'UTC') IN
-                (SELECT arrayJoin(one.7) FROM (SELECT arrayJoin(found) AS one) WHERE one.3 = '*')
-            OR (toStartOfHour(Start, 'UTC'), FunctionName) IN
-                (SELECT arrayJoin(one.7), one.3 FROM (SELECT arrayJoin(found) AS one))
-    ) AS busy
-    INNER JOIN
-    (
-        SELECT
-            one.1 AS AccountId, one.2 AS Region, one.3 AS Name, one.4 AS Most, one.5 AS Mean,
-            toInt64(one.6) * 1000 AS begin_ms, begin_ms + toInt64({bucket_s:UInt32}) * 1000 AS end_ms
-        FROM (SELECT arrayJoin(found) AS one)
-    ) AS asked USING (AccountId, Region, Name)
-    WHERE FreeMs > BusyMs
-) AS intervals
-LEFT JOIN
-(
-    SELECT AccountId, Region, arrayJoin(['*', toString(FunctionName)]) AS Name, uniqExact(cityHash64(InstanceId)) AS Sandboxes
-    FROM lambda_sandbox_parts
-    WHERE FirstInvoke < {to:DateTime64(3, 'UTC')} AND LastInvoke >= {from:DateTime64(3, 'UTC')}
-    GROUP BY AccountId, Region, Name
-) AS ran USING (AccountId, Region, Name)
-GROUP BY AccountId, Region, Name
+        SELECT AccountId, Region, FunctionName, argMax(TimeoutS, PolledAt) AS TimeoutS
+        FROM lambda_functions
+        GROUP BY AccountId, Region, FunctionName
+    ) AS limits USING (AccountId, Region, FunctionName)
+    WHERE Start >= {from:DateTime64(3, 'UTC')} - toIntervalMinute(20)
+        AND Start < {to:DateTime64(3, 'UTC')} + toIntervalMinute(20)
+        AND ({account:String} = '' OR AccountId = {account:String})
+        AND ({region:String} = '' OR Region = {region:String})
+)
+WHERE FreeMs > BusyMs
+    AND (Name = '*' OR empty({functions:Array(String)}) OR has({functions:Array(String)}, Name))
+GROUP BY AccountId, Region, Name, from_ms, to_ms
 ORDER BY Peak DESC, FunctionName

@@ -12,19 +12,21 @@ SELECT
 FROM lambda_costs(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}) AS costs
 LEFT JOIN
 (
-    -- As configured when it ran last, which is looked for in the hour of its last start alone.
+    -- As configured when it ran last, which is looked for in the last six hours and in the last hour before
+    -- that the rollups know it from.
     SELECT
         AccountId, Region, toString(Name) AS FunctionName,
         argMax(coalesce(ReportedMemoryMB, ConfiguredMemoryMB), Start) AS Configured
     FROM (SELECT *, FunctionName AS Name FROM lambda_invocation_parts)
     WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
         AND isNotNull(coalesce(ReportedMemoryMB, ConfiguredMemoryMB))
-        AND (toStartOfHour(Start, 'UTC'), Name) IN
+        AND (Start >= {to:DateTime64(3, 'UTC')} - toIntervalHour(6) OR (toStartOfHour(Start, 'UTC'), Name) IN
         (
-            SELECT toDateTime(toStartOfHour(LastStart), 'UTC'), FunctionName
-            FROM lambda_counts(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
-            WHERE FunctionName != '*' AND FunctionVersion = ''
-        )
+            SELECT max(Time), FunctionName
+            FROM lambda_rollups
+            WHERE PeriodS = 3600 AND Time >= toStartOfHour({from:DateTime64(3, 'UTC')}) AND Time < {to:DateTime64(3, 'UTC')} AND Invocations > 0
+            GROUP BY FunctionName
+        ))
     GROUP BY AccountId, Region, FunctionName
 ) AS memory USING (AccountId, Region, FunctionName)
 WHERE true

@@ -1,25 +1,20 @@
 -- The latest of the chosen invocations.
 WITH
-    -- The newest hours that have so many, which the rollups tell: nothing older need be read.
+    -- The hour back to which the rollups tell of twice so many: nothing older need be read.
     (
-        SELECT min(Bucket)
+        SELECT max(Time)
         FROM
         (
-            SELECT Bucket, sum(matching) OVER (ORDER BY Bucket DESC) - matching AS newer
-            FROM
-            (
-                SELECT Bucket, sum(multiIf(
-                        {status:String} = 'failed', Failed, {status:String} = 'timeout', TimedOut, {cold_only:UInt8}, ColdStarts,
-                        Invocations)) AS matching
-                FROM lambda_counts(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 3600)
-                WHERE FunctionName != '*' AND FunctionVersion = ''
-                    AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
-                    AND ({account:String} = '' OR AccountId = {account:String})
-                    AND ({region:String} = '' OR Region = {region:String})
-                GROUP BY Bucket
-            )
+            SELECT Time, sum(sum(multiIf(
+                    {status:String} = 'failed', Failed, {status:String} = 'timeout', TimedOut, {cold_only:UInt8}, ColdStarts, Invocations))) OVER (ORDER BY Time DESC) AS newer
+            FROM lambda_rollups FINAL
+            WHERE PeriodS = 3600 AND Time >= {from:DateTime64(3, 'UTC')} AND Time < {to:DateTime64(3, 'UTC')}
+                AND if(empty({functions:Array(String)}), FunctionName = '*', has({functions:Array(String)}, FunctionName))
+                AND ({account:String} = '' OR AccountId = {account:String})
+                AND ({region:String} = '' OR Region = {region:String})
+            GROUP BY Time
         )
-        WHERE newer < {limit:UInt32}
+        WHERE newer >= 2 * {limit:UInt32}
     ) AS enough_from,
     -- Of other choices, or two of them at once, the rollups know nothing.
     {status:String} IN ('', 'failed', 'timeout') AND NOT ({status:String} != '' AND {cold_only:UInt8}) AND {min_ms:Float64} = 0

@@ -468,11 +468,16 @@ def _post(url: str, message: ExportTraceServiceRequest | ExportLogsServiceReques
 
 
 def _wait_for(sql_url: str, invocations: int) -> None:
-    query = urllib.parse.quote("SELECT count() FROM lambda_phases WHERE Phase = 'post_runtime'")
+    # The rows of an insert become visible one table after the other.
+    query = urllib.parse.quote(
+        "SELECT least((SELECT count() FROM lambda_phases WHERE Phase = 'post_runtime'), "
+        "(SELECT countIf(NOT EndEstimated) FROM lambda_invocations)) * "
+        "((SELECT max(LastInvoke) FROM lambda_sandbox_parts) = (SELECT max(Start) FROM lambda_invocation_parts))"
+    )
     give_up_at = time.monotonic() + 60
     while True:
         with urllib.request.urlopen(f"{sql_url}/?query={query}", timeout=30) as answer:
-            stored = int(answer.read())
+            stored = int(answer.read().strip().replace(b"\\N", b"0"))
         if stored >= invocations:
             return
         assert time.monotonic() < give_up_at, f"{stored} of {invocations} invocations stored after a minute"

@@ -73,8 +73,9 @@ def test_coverage(ask, truth):
     assert covered.last.timestamp() == pytest.approx(max(one.runtime_done_ns for one in truth) / 1e9, abs=2e-3)
 
 
-def test_fleet_functions(ask, truth, window):
-    rows = ask("fleet_functions", span_s=int(window.span_s))
+@pytest.mark.parametrize("statement", ["fleet_functions", "fleet_functions_long"])
+def test_fleet_functions(statement, ask, truth, window):
+    rows = ask(statement, span_s=int(window.span_s))
     functions, total = rows[rows["IsTotal"] == 0], rows[rows["IsTotal"] == 1].iloc[0]
     assert by_function(functions, "Invocations") == names(truth)
     assert {name: n for name, n in by_function(functions, "Failed").items() if n} == names(failed(truth))
@@ -87,11 +88,12 @@ def test_fleet_functions(ask, truth, window):
         assert sum(row["Counts"]) == row["Invocations"]
 
 
-def test_the_window_before_is_counted_apart(ask, truth, everything, seeded):
+@pytest.mark.parametrize("statement", ["fleet_functions", "fleet_functions_long"])
+def test_the_window_before_is_counted_apart(statement, ask, truth, everything, seeded):
     half = seeded.begin + timedelta(minutes=10)
     later = everything.at(half, half + timedelta(minutes=10))
     window = later.window(datetime.now(UTC))
-    rows = ask("fleet_functions", later, window, span_s=600)
+    rows = ask(statement, later, window, span_s=600)
     total = rows[rows["IsTotal"] == 1].iloc[0]
     border = half.timestamp() * 1e9
     end = border + 600e9
@@ -115,16 +117,21 @@ def test_filling_buckets_loses_and_invents_nothing(ask, truth, window):
     assert filled["Invocations"].sum() == len(truth)
 
 
-def test_concurrency_peaks_are_those_of_a_sweep(ask, seeded):
-    rows = ask("concurrency_peaks")
+PEAKS = pytest.mark.parametrize("statement", ["concurrency_peaks", "concurrency_peaks_long"])
+
+
+@PEAKS
+def test_concurrency_peaks_are_those_of_a_sweep(statement, ask, seeded):
+    rows = ask(statement)
     peaks = by_function(rows, "Peak")
     assert peaks["*"] == seeded.fleet.peak()
     for name in names(seeded.fleet.invocations):
         assert peaks[name] == seeded.fleet.peak(name), name
 
 
-def test_at_the_instant_of_a_peak_so_many_ran(ask):
-    for _, row in ask("concurrency_peaks").iterrows():
+@PEAKS
+def test_at_the_instant_of_a_peak_so_many_ran(statement, ask):
+    for _, row in ask(statement).iterrows():
         chosen = InvocationFilters(at=row["At"].to_pydatetime())
         found = ask("invocations_latest", limit=1000, **invocation_params(chosen))
         of = found if row["FunctionName"] == "*" else found[found["FunctionName"] == row["FunctionName"]]
@@ -150,9 +157,10 @@ def test_what_was_busy_between_two_instants(ask, truth, seeded):
     assert set(found["RequestId"]) == expected
 
 
-def test_average_concurrency_is_busy_time_over_time(ask, truth, window):
+@PEAKS
+def test_average_concurrency_is_busy_time_over_time(statement, ask, truth, window):
     busy_ms = sum(one.end_ns // MS - one.busy_start_ns // MS for one in truth)
-    account = ask("concurrency_peaks").set_index("FunctionName").loc["*"]
+    account = ask(statement).set_index("FunctionName").loc["*"]
     assert account["Avg"] == pytest.approx(busy_ms / (window.span_s * 1000), rel=1e-6)
 
 
