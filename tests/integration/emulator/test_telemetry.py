@@ -27,11 +27,11 @@ def test_over_tcp_each_record_is_a_line(start, layer):
     assert "hello" in [record["record"] for record in emulator.telemetry("function")]
 
 
-@pytest.mark.parametrize("probe", [{"tcp": True, "deaf_s": 2.0}, {"refuse": 5}])
+@pytest.mark.parametrize("probe", [{"tcp": True, "deaf_s": 6.0, "busy_s": 7.0}, {"refuse": 5, "busy_s": 3.0}])
 def test_what_a_slow_receiver_lost_is_told(start, layer, tmp_path, probe):
     """Event schema reference, platform.logsDropped: records and bytes that an extension could not process."""
     (tmp_path / "code" / "app.py").write_text(BIG_LINES, encoding="utf-8")
-    emulator = start("--layer", layer, probe={**probe, "busy_s": 3.0}, memory_mb=512)
+    emulator = start("--layer", layer, probe=probe, memory_mb=512)
     emulator.invoke("f", {"lines": 20_000 if "tcp" in probe else 10})
     wait_for(lambda: emulator.telemetry("platform.logsDropped"), "what was lost")
     emulator.stop()
