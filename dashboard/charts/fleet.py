@@ -92,7 +92,7 @@ def incidents(parts: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataF
     ]  # fmt: skip
     if not rows:
         return pd.DataFrame(columns=columns)
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(_continued(rows))
     frame["Lasted"] = [
         seconds((end - begin).total_seconds()) for begin, end in zip(frame["Began"], frame["Ended"], strict=True)
     ]
@@ -112,6 +112,30 @@ RIPPLE_S: Final = 300
 def _is_ripple(group: pd.DataFrame) -> bool:
     lasted_s = (group["Ended"].max() - group["Began"].min()).total_seconds()
     return bool(lasted_s < RIPPLE_S and group["Weight"].max() < RIPPLE_S)
+
+
+UNKNOWN_CAUSE: Final = "unknown"
+
+
+def _continued(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The incidents, with a stretch of unknown cause as the rest of the known one of that function that it follows.
+
+    A burst that met the scaling rate is still throttled in minutes in which concurrency no longer rises.
+    """
+    by_known = sorted(rows, key=lambda one: one["Cause"] == UNKNOWN_CAUSE)
+    out: list[dict[str, Any]] = []
+    for row in by_known:
+        before = next((one for one in out if row["Cause"] == UNKNOWN_CAUSE and _follows(row, one)), None)
+        if before is None:
+            out.append(row)
+        else:
+            before["Ended"] = max(before["Ended"], row["Ended"])
+    return out
+
+
+def _follows(row: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    same = (row["Page"], row["FunctionName"]) == (before["Page"], before["FunctionName"])
+    return bool(same and before["Began"] <= row["Began"] <= before["Ended"] + TOGETHER)
 
 
 def _together(part: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -163,8 +187,8 @@ def _severity(found: list[str]) -> int:
 
 
 def whole(rows: pd.DataFrame) -> pd.Series | None:
-    """The row of all functions together; None where nothing was invoked."""
-    found = rows[rows["IsTotal"] == 1] if not rows.empty else rows
+    """The row of all functions together, which of one function is its own; None where nothing was invoked."""
+    found = rows[rows["IsTotal"] == 1] if len(rows) > 1 else rows
     return None if found.empty else found.iloc[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.charts.frames import Coverage, coverage
+from dashboard.charts.frames import ACCOUNT, Coverage, coverage
 from dashboard.errors import ConfigError, DashboardError, QueryError
 from dashboard.filters import Choices, Filters
 from dashboard.pages import page
@@ -31,6 +31,13 @@ NO_DATA: Final = (
     "No invocations in this time. Choose a longer range above, or attach the layer to a function and set "
     "OTEL_EXPORTER_OTLP_ENDPOINT to the collector; rows appear a few seconds after the first invocation."
 )
+
+
+OF_EACH: Final = frozenset({
+    "cold_start_functions", "concurrency_over_time", "concurrency_peaks", "cost_functions", "init_by_version",
+    "invocations_over_time",
+})  # fmt: skip
+"""What says of each function the same, whichever are chosen: to choose some asks nothing anew."""
 
 
 @dataclass(slots=True)
@@ -65,7 +72,28 @@ class Run:
         Raises:
             QueryError: there is no result. :meth:`panel` shows it.
         """
-        return data.query(name, {**filter_params(self.filters, self.window), **more}, data.keep_s(self.window))
+        return self.of_each(name, **more) if name in OF_EACH else self._asked(name, self.filters, more)
+
+    def of_each(self, name: str, **more: Value) -> pd.DataFrame:
+        """The rows of the chosen functions and of the whole account, of a panel that was asked for about all functions.
+
+        Some statements return so many rows and no more: where one of the chosen is not among them, it is asked by name.
+
+        Raises:
+            QueryError: there is no result. :meth:`panel` shows it.
+        """
+        chosen = self.filters.functions
+        if not chosen:
+            return self._asked(name, self.filters, more)
+        every = self._asked(name, replace(self.filters, functions=()), more)
+        if every.empty:
+            return every
+        rows = every[every["FunctionName"].isin([*chosen, ACCOUNT])]
+        missing = not set(chosen) <= set(rows["FunctionName"])
+        return self._asked(name, self.filters, more) if missing else rows.reset_index(drop=True)
+
+    def _asked(self, name: str, filters: Filters, more: Mapping[str, Value]) -> pd.DataFrame:
+        return data.query(name, {**filter_params(filters, self.window), **more}, data.keep_s(self.window))
 
     def ahead(self, *names: str, **more: Value) -> None:
         """Start queries that the page will come to, so that they run side by side. Failures show when asked for."""

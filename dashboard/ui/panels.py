@@ -117,7 +117,7 @@ def incidents(run: Run) -> None:
                 "Why": text("It rests on", width=420),
             },
             alt=f"{len(found)} incidents with function, time and likely cause.",
-            height=min(35 * (len(found) + 1) + 3, 290),
+            height=min(35 * (len(found) + 1) + 3, 430),
         )
         run.download(found, "incidents")
 

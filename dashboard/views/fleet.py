@@ -37,7 +37,9 @@ def _body(run: Run) -> None:
     span_s = int(run.window.span_s)
     run.ahead("concurrency_peaks", "init_by_version", "invocations_over_time", "coverage")
     run.parts_ahead("incidents")
-    rows = run.query("fleet_functions", span_s=span_s)
+    rows = run.of_each("fleet_functions", span_s=span_s)
+    if run.filters.functions and len(rows) > 1:  # percentiles of several together are in the answer about them alone
+        rows = run.query("fleet_functions", span_s=span_s)
     total = shaping.whole(rows)
     if total is None:
         nothing()

@@ -498,6 +498,15 @@ def running_dashboard(
         settings: further variables of its environment.
         port: where it listens; a free one if not said.
     """
+    with dashboard_process(sql_url, settings, port=port) as (url, _):
+        yield url
+
+
+@contextmanager
+def dashboard_process(
+    sql_url: str, settings: Mapping[str, str] | None = None, *, port: int | None = None
+) -> Iterator[tuple[str, int]]:
+    """Like :func:`running_dashboard`; its address and the id of its process."""
     chosen = port or free_port()
     command = dashboard_command(chosen)
     with tempfile.TemporaryFile() as log:
@@ -511,7 +520,7 @@ def running_dashboard(
         try:
             url = f"http://127.0.0.1:{chosen}"
             _wait_until_up(url, process)
-            yield url
+            yield url, process.pid
         finally:
             process.terminate()
             process.wait(30)

@@ -18,17 +18,27 @@ from tests.support.collector import ROOT, running_collector, wait_for_rows
 FULL = os.environ.get("LAMBDASCOPE_SOAK") == "1"
 
 SMALL_FLEET = """
-functions: 14
+functions: 18
 days: 0.5
 requests_per_s: 0.6
-limits: {account_concurrency: 120, unreserved_minimum: 20}
+limits: {account_concurrency: 120, unreserved_minimum: 20, scaling_environments: 40}
 describe:
   - {name: clickstream-consumer, trigger: kinesis, requests_per_s: 2, shards: 4, batch_size: 50,
      batching_window_s: 30, duration_ms: 350, daily_swing: 0.1}
   - {name: ledger-projector, trigger: kinesis, requests_per_s: 1, shards: 2, batch_size: 20, duration_ms: 80,
      daily_swing: 0.1}
   - {name: checkout-api, requests_per_s: 0.2, duration_ms: 120, init_ms: 250, daily_swing: 0.1}
+  - {name: audit-consumer, trigger: dynamodb, requests_per_s: 1, shards: 2, batch_size: 50, duration_ms: 100,
+     daily_swing: 0.1}
+  - {name: prices-api, requests_per_s: 0.2, duration_ms: 40, daily_swing: 0.1}
+  - {name: export-api, requests_per_s: 0.2, duration_ms: 300, daily_swing: 0.1}
+  - {name: signup-api, requests_per_s: 0.2, duration_ms: 200, daily_swing: 0.1}
 incidents:
+  - {kind: reserved_zero, function: signup-api, start_h: 1, for_min: 12}
+  - {kind: scaling_rate_limit, function: export-api, start_h: 2, for_min: 5, burst: 90, duration_ms: 3000}
+  - {kind: request_rate_limit, function: prices-api, start_h: 6, for_min: 6, reserved: 1, requests_per_s: 20,
+     duration_ms: 5}
+  - {kind: slow_consumer, function: audit-consumer, start_h: 9.25, for_min: 30, factor: 200}
   - {kind: reserved_limit, function: checkout-api, start_h: 3, for_min: 15, reserved: 3, requests_per_s: 15,
      duration_ms: 400}
   - {kind: poisoned_shard, function: ledger-projector, start_h: 4.5, for_min: 90, shard: 1}
@@ -66,15 +76,49 @@ class Troubled:
         return {"range": "custom", "from": f"{self.begin:%Y-%m-%dT%H:%M:%S}Z", "to": f"{self.end:%Y-%m-%dT%H:%M:%S}Z"}
 
 
-@contextmanager
-def troubled_collector() -> Iterator[Troubled]:
-    """A small fleet of half a day; in the soak the one of the example: 300 functions, a week."""
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What to make a fleet of."""
+
+    text: str
+    """The YAML of the emulator's fleet mode."""
+    seed: int
+
+
+OTHER_FLEET = """
+functions: 48
+days: 1
+requests_per_s: 1.5
+limits: {account_concurrency: 400, scaling_environments: 60}
+incidents:
+  - {kind: reserved_zero, start_h: 1.3, for_min: 22}
+  - {kind: slow_consumer, start_h: 3.1, for_min: 50, factor: 150}
+  - {kind: request_rate_limit, start_h: 6.6, for_min: 12, reserved: 3, requests_per_s: 90, duration_ms: 5}
+  - {kind: scaling_rate_limit, start_h: 8.2, for_min: 8, burst: 200, duration_ms: 3000}
+  - {kind: slow_init, start_h: 10.4, for_min: 180, factor: 4}
+  - {kind: account_limit, start_h: 14.7, for_min: 7, requests_per_s: 80, duration_ms: 8000}
+  - {kind: reserved_limit, start_h: 17.2, for_min: 9, reserved: 8, requests_per_s: 40, duration_ms: 500}
+  - {kind: poisoned_shard, start_h: 19, for_min: 45, shard: 0}
+  - {kind: paused_mapping, start_h: 21.5, for_min: 40}
+"""
+
+
+def fleets() -> dict[str, Described]:
+    """Half a day with every kind of incident; in the soak the example's week of 300 functions, and a day of others."""
+    if not FULL:
+        return {"small": Described(SMALL_FLEET, 1)}
     example = ROOT / "emulator" / "fleet" / "examples" / "incidents.yaml"
+    return {"week": Described(example.read_text(encoding="utf-8"), 1), "other": Described(OTHER_FLEET, 5)}
+
+
+@contextmanager
+def troubled_collector(fleet: Described) -> Iterator[Troubled]:
+    """A collector that holds that fleet."""
     with running_collector() as collector, tempfile.TemporaryDirectory() as scratch:
-        small = Path(scratch, "fleet.yaml")
-        small.write_text(SMALL_FLEET, encoding="utf-8")
+        file = Path(scratch, "fleet.yaml")
+        file.write_text(fleet.text, encoding="utf-8")
         url = collector.addresses.http_url
-        command = [sys.executable, "-m", "emulator.fleet", "--fleet", str(example if FULL else small)]
+        command = [sys.executable, "-m", "emulator.fleet", "--fleet", str(file), "--seed", str(fleet.seed)]
         run = subprocess.run(
             [*command, "--otlp", url, "--firehose", f"{url}/firehose"],
             cwd=ROOT,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page as Tab
@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from dashboard.pages import page
 from deploy.local.browser import READY, browser, open_page, settle
 from tests.support.dashboard import running_dashboard
-from tests.support.incidents import Troubled, troubled_collector
+from tests.support.incidents import Troubled, fleets, troubled_collector
 
 pytestmark = [pytest.mark.browser, pytest.mark.soak]
 
@@ -19,9 +19,12 @@ TIMEOUT_S = 60
 HEADER_PX, ROW_PX = 34, 33
 
 
-@pytest.fixture(scope="module")
-def troubled() -> Iterator[Troubled]:
-    with troubled_collector() as one:
+FLEETS = fleets()
+
+
+@pytest.fixture(scope="module", params=FLEETS)
+def troubled(request) -> Iterator[Troubled]:
+    with troubled_collector(FLEETS[request.param]) as one:
         yield one
 
 
@@ -62,6 +65,18 @@ JOURNEYS = {
         r"Reserved concurrency used up.*requests throttled",
     ),
     "account_limit": ("Account's concurrency used up", "throttles", r"Account's concurrency used up.*claimed"),
+    "reserved_zero": ("Reserved concurrency is 0", "throttles", r"Reserved concurrency is 0.*nothing ran"),
+    "request_rate_limit": (
+        "Request rate of the reservation",
+        "throttles",
+        r"Request rate of the reservation.*requests per second ran",
+    ),
+    "scaling_rate_limit": (
+        "Faster than Lambda adds sandboxes",
+        "throttles",
+        r"Faster than Lambda adds sandboxes.*concurrency rose by",
+    ),
+    "slow_consumer": ("The consumer is too slow", "streams", r"The consumer is too slow.*records come faster"),
     "poisoned_shard": ("A shard stands still", "streams", r"A shard stands still.*invocations failed"),
     "paused_mapping": ("The mapping does not invoke", "streams", r"The mapping does not invoke.*nothing was invoked"),
     "slow_init": ("Init of version", "cold_starts", r"Init is slower since a release.*median init"),
@@ -71,6 +86,8 @@ JOURNEYS = {
 @pytest.mark.parametrize("kind", JOURNEYS)
 def test_from_the_fleet_to_the_cause(tab, url, troubled, kind):
     title, target, said = JOURNEYS[kind]
+    if kind not in troubled.incidents:
+        pytest.skip("this fleet has no such incident")
     incident = troubled.incidents[kind]
     open_page(tab, url, page("fleet"), query=list(troubled.query.items()), timeout_s=TIMEOUT_S)
     found = [
@@ -91,3 +108,13 @@ def test_from_the_fleet_to_the_cause(tab, url, troubled, kind):
     if kind == "account_limit":
         holder = next(row for row in rows_of(tab, 1) if row)
         assert holder[0] == incident.function
+
+
+def test_nothing_is_reported_of_who_had_no_incident(tab, url, troubled):
+    open_page(tab, url, page("fleet"), query=list(troubled.query.items()), timeout_s=TIMEOUT_S)
+    reported = [one for one in rows_of(tab, 0) if one]
+    known = {one.function: one for one in troubled.incidents.values()}
+    assert len(reported) == len(troubled.incidents), reported
+    for since, _, function, *_ in reported:
+        began = datetime.fromisoformat(since)
+        assert known[function].begin - timedelta(minutes=1) <= began <= known[function].end, (function, since)

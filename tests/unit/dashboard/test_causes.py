@@ -108,3 +108,12 @@ def test_a_ripple_in_a_stream_is_no_incident():
                        stretch("t", "reserved_zero", 0, 1, 1)])],
         T0, NOTHING)  # fmt: skip
     assert set(found["FunctionName"]) == {"long", "old", "t"}
+
+
+def test_throttles_of_unknown_cause_are_the_rest_of_the_known_ones_that_they_follow():
+    rows = [stretch("a", "scaling_rate", 0, 1, 134), stretch("a", "unknown", 1, 3, 90),
+            stretch("a", "unknown", 40, 42, 5), stretch("b", "unknown", 1, 3, 7)]  # fmt: skip
+    found = fleet.incidents([pd.DataFrame(rows)], T0, NOTHING).sort_values(["FunctionName", "Began"])
+    assert list(found["FunctionName"]) == ["a", "a", "b"]
+    assert list(found["Cause"]) == ["scaling_rate", "unknown", "unknown"]
+    assert list(found["Lasted"]) == ["3 min", "2 min", "2 min"]
