@@ -23,6 +23,7 @@ PROVISIONAL_S: Final = 300
 exports are sent in batches. lambda_concurrency marks the same minutes as provisional."""
 
 DAY_S: Final = 86_400
+HOUR_S: Final = 3600
 LATE_S: Final = 3600
 RELATIVE_S: Final = {"15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "7d": 604_800}
 
@@ -62,7 +63,7 @@ class Window:
         return Window(self.begin - (self.end - self.begin), self.begin, self.bucket_s, self.now)
 
     def parts(self) -> list[Window]:
-        """The days in UTC that it touches, each a whole one but for the end; itself where it is no longer than one.
+        """Its days in UTC, from the hour of its begin to its end; itself where it is no longer than one.
 
         What took long to find about days that are over need not be found again when a live range moves, and what needs
         much memory needs no more for a longer range.
@@ -72,6 +73,7 @@ class Window:
         first = floor_to(self.begin, DAY_S)
         starts = [first + timedelta(days=day) for day in range(int((self.end - first).total_seconds() // DAY_S) + 1)]
         ends = [min(start + timedelta(days=1), self.end) for start in starts]
+        starts[0] = floor_to(self.begin, HOUR_S)  # what was over before is no news of this time
         return [replace(self, begin=begin, end=end) for begin, end in zip(starts, ends, strict=True) if begin < end]
 
     def at_least(self, bucket_s: int) -> Window:

@@ -68,7 +68,12 @@ def bars(long: pd.DataFrame) -> alt.LayerChart:
         .mark_bar()
         .encode(
             x=alt.X("sum(Usd):Q", title=None, axis=alt.Axis(format="$.3~g", tickCount=5)),
-            y=alt.Y("FunctionName:N", title=None, sort=alt.EncodingSortField("Usd", op="sum", order="descending")),
+            y=alt.Y(
+                "FunctionName:N",
+                title=None,
+                sort=alt.EncodingSortField("Usd", op="sum", order="descending"),
+                axis=alt.Axis(labelOverlap=False),
+            ),
             color=base.colour(PARTS, "Part"),
             order=alt.Order("Order:Q"),
             tooltip=[
@@ -85,4 +90,4 @@ def dollars(value: float) -> str:
     """A sum with as many digits as it deserves."""
     if value >= 100:
         return f"${value:,.0f}"
-    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.2g}"
+    return f"${value:,.2f}" if value >= 0.1 or value == 0 else f"${value:.2g}"

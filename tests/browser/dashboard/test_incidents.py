@@ -76,7 +76,11 @@ JOURNEYS = {
         "throttles",
         r"Faster than Lambda adds sandboxes.*concurrency rose by",
     ),
-    "slow_consumer": ("The consumer is too slow", "streams", r"The consumer is too slow.*records come faster"),
+    "slow_consumer": (
+        "The consumer is too slow",
+        "streams",
+        r"The consumer is too slow.*(records come faster|invocations take)",
+    ),
     "poisoned_shard": ("A shard stands still", "streams", r"A shard stands still.*invocations failed"),
     "paused_mapping": ("The mapping does not invoke", "streams", r"The mapping does not invoke.*nothing was invoked"),
     "slow_init": ("Init of version", "cold_starts", r"Init is slower since a release.*median init"),

@@ -36,7 +36,7 @@ def test_memory_is_flat_while_many_look_at_a_live_page(seeded):
         ExitStack() as stack,
     ):
         tab = context.new_page()
-        report = open_page(tab, url, page("fleet"), query=list(LIVE.items()), timeout_s=60)
+        report = open_page(tab, url, page("fleet"), query=list(LIVE.items()), timeout_s=120)
         assert report.problems == []
         assert report.panels >= 3
         viewers = [stack.enter_context(viewer(url, LIVE)) for _ in range(VIEWERS - 1)]

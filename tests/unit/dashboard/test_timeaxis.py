@@ -54,11 +54,11 @@ def test_a_time_is_settled_once_its_last_minutes_cannot_grow(ended_s, settled):
     assert absolute_window(end - timedelta(hours=1), end, NOW).settled is settled
 
 
-def test_a_long_window_is_whole_days_up_to_its_end():
+def test_a_long_window_is_whole_days_from_the_hour_of_its_begin_to_its_end():
     window = relative_window(RELATIVE_S["7d"], NOW)
     days = window.parts()
-    assert [day.begin.hour for day in days] == [0] * 8
-    assert days[0].begin <= window.begin < days[0].end
+    assert [day.begin.hour for day in days] == [window.begin.hour] + [0] * 7
+    assert timedelta(0) <= window.begin - days[0].begin < timedelta(hours=1)
     assert all(one.end == two.begin for one, two in pairwise(days))
     assert days[-1].end == window.end
     assert [day.over for day in days] == [True] * 7 + [False]
