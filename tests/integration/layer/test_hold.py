@@ -10,10 +10,12 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from extension.handoff import Held, read_held
+from tests.support.emulator import wait_for
 from tests.support.layer import (
     INVOKE,
     SHUTDOWN,
@@ -118,6 +120,8 @@ def test_python_learns_when_the_runtime_started_even_where_it_has_ended_since(ho
         holding.deliver(INIT_DONE)
         before_ns = time.time_ns()
         with subprocess.Popen(["sleep", "60"], env=environment) as runtime:
+            # A process has its environment a moment after Popen returns: exec closes descriptors first.
+            wait_for(Path(f"/proc/{runtime.pid}/environ").read_bytes, "its environment")
             holding.api.answer_held(invoke())
             holding.deliver(START)  # answered only after a look at the event, which came before it
             runtime.kill()

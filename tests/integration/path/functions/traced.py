@@ -4,6 +4,7 @@ The exporter is written out: the SDK's own for OTLP over HTTP would be a depende
 """
 
 import os
+import time
 import urllib.request
 
 from opentelemetry import trace
@@ -31,8 +32,14 @@ class OtlpExporter(SpanExporter):
             request.SerializeToString(),
             {"Content-Type": "application/x-protobuf"},
         )
-        with urllib.request.urlopen(post, timeout=2) as answer:
-            return SpanExportResult.SUCCESS if answer.status == 200 else SpanExportResult.FAILURE
+        for wait_s in (0.1, 0.2, 0.4, 0.8, None):  # tries again, as the SDK's own does, and for as long
+            try:
+                with urllib.request.urlopen(post, timeout=8) as answer:
+                    return SpanExportResult.SUCCESS if answer.status == 200 else SpanExportResult.FAILURE
+            except OSError:
+                if wait_s is not None:
+                    time.sleep(wait_s)
+        return SpanExportResult.FAILURE
 
 
 provider = TracerProvider()
