@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import altair as alt
 import pandas as pd
 
 from dashboard.charts import base, colours
 from dashboard.charts.colours import REST_OF_INIT
+from dashboard.charts.spec import Chart, Layer, category, figure, line, quantity
 from dashboard.text import milliseconds
 from dashboard.timeaxis import Window
 from semconv import phases
@@ -125,41 +125,30 @@ def mean_parts(phase_rows: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(Order=frame["Phase"].map(PARTS.index), Title=frame["Phase"].map(PHASE_TITLES))
 
 
-def stacked_phases(parts: pd.DataFrame) -> alt.LayerChart:
+def stacked_phases(parts: pd.DataFrame) -> Chart:
     """One bar per function: its mean cold start, cut into phases."""
-    present = [name for name in PARTS if name in set(parts["Phase"])]
-    palette = {PHASE_TITLES[name]: colours.PHASES[name] for name in present}
-    totals = parts.groupby("FunctionName", as_index=False)["MeanMs"].sum()
-    order = [
-        name for name, _ in sorted(zip(totals["FunctionName"], totals["MeanMs"], strict=True), key=lambda x: -x[1])
-    ]
+    present = [one for one in PARTS if one in set(parts["Phase"])]
+    palette = {PHASE_TITLES[one]: colours.PHASES[one] for one in present}
+    totals = parts.groupby("FunctionName", as_index=False).agg(MeanMs=("MeanMs", "sum"))
+    order = [str(one) for one in totals.sort_values("MeanMs", ascending=False, kind="stable")["FunctionName"]]
     totals["Label"] = [milliseconds(value) for value in totals["MeanMs"]]
-    y = alt.Y("FunctionName:N", sort=order, title=None, axis=alt.Axis(labelLimit=180, ticks=False, domain=False))
-    bars = (
-        alt.Chart(parts)
-        .mark_bar(height=18)
-        .encode(
-            y=y,
-            x=alt.X(
-                "MeanMs:Q",
-                title=None,
-                stack="zero",
-                axis=alt.Axis(tickCount=5, labelExpr=base.DURATION_LABEL),
-                scale=alt.Scale(domain=[0, float(totals["MeanMs"].max()) * 1.12], nice=False),
-            ),
-            color=base.colour(palette, "Title"),
-            order=alt.Order("Order:Q"),
-            tooltip=[
-                alt.Tooltip("FunctionName:N", title="function"),
-                alt.Tooltip("Title:N", title="phase"),
-                alt.Tooltip("MeanMs:Q", title="mean, ms", format=",.1f"),
-                alt.Tooltip("P50Ms:Q", title="p50, ms", format=",.1f"),
-                alt.Tooltip("P95Ms:Q", title="p95, ms", format=",.1f"),
-                alt.Tooltip("Count:Q", title="times"),
-            ],
-        )
+    y = category("FunctionName", sort=order, axis={"labelLimit": 180, "ticks": False, "domain": False})
+    x = quantity(
+        "MeanMs",
+        stack="zero",
+        axis={"tickCount": 5, "labelExpr": base.DURATION_LABEL},
+        scale={"domain": [0, float(totals["MeanMs"].max()) * 1.12], "nice": False},
     )
-    labels = (
-        alt.Chart(totals).mark_text(align="left", dx=5, color=colours.NEUTRAL).encode(y=y, x="MeanMs:Q", text="Label:N")
-    )
-    return base.finished(alt.LayerChart(layer=[bars, labels], height=30 * len(totals) + 70))
+    tooltip = [
+        line("function", "FunctionName"),
+        line("phase", "Title"),
+        figure("mean, ms", "MeanMs", ",.1f"),
+        figure("p50, ms", "P50Ms", ",.1f"),
+        figure("p95, ms", "P95Ms", ",.1f"),
+        figure("times", "Count"),
+    ]
+    drawn = {"y": y, "x": x, "color": base.colour(palette, "Title"), "order": quantity("Order"), "tooltip": tooltip}
+    text = {"type": "text", "align": "left", "dx": 5, "color": colours.NEUTRAL}
+    labelled = {"y": y, "x": quantity("MeanMs"), "text": category("Label")}
+    layers = [Layer({"type": "bar", "height": 18}, drawn, parts), Layer(text, labelled, totals)]
+    return Chart(layers, height=30 * len(totals) + 70)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
 from dashboard.charts import base, colours
+from dashboard.charts.spec import Chart, Layer, category, figure, line, quantity
 from dashboard.timeaxis import Window
 from semconv import phases
 
@@ -61,29 +61,17 @@ def parts(shown: pd.DataFrame) -> pd.DataFrame:
     return long.assign(Order=long["Part"].map({name: at for at, name in enumerate(PARTS)}))
 
 
-def bars(long: pd.DataFrame) -> alt.LayerChart:
+def bars(long: pd.DataFrame) -> Chart:
     """One bar per function, the dearest on top."""
-    bar = (
-        alt.Chart(long)
-        .mark_bar()
-        .encode(
-            x=alt.X("sum(Usd):Q", title=None, axis=alt.Axis(format="$.3~g", tickCount=5)),
-            y=alt.Y(
-                "FunctionName:N",
-                title=None,
-                sort=alt.EncodingSortField("Usd", op="sum", order="descending"),
-                axis=alt.Axis(labelOverlap=False),
-            ),
-            color=base.colour(PARTS, "Part"),
-            order=alt.Order("Order:Q"),
-            tooltip=[
-                alt.Tooltip("FunctionName:N", title="function"),
-                alt.Tooltip("Part:N", title="part"),
-                alt.Tooltip("sum(Usd):Q", title="list price, $", format=".6f"),
-            ],
-        )
-    )
-    return base.finished(alt.LayerChart(layer=[bar], height=24 * max(1, long["FunctionName"].nunique())))
+    order = [str(one) for one in long.groupby("FunctionName")["Usd"].sum().sort_values(ascending=False).index]
+    encoding = {
+        "x": quantity("Usd", stack="zero", axis={"format": "$.3~g", "tickCount": 5}),
+        "y": category("FunctionName", sort=order, axis={"labelOverlap": False}),
+        "color": base.colour(PARTS, "Part"),
+        "order": quantity("Order"),
+        "tooltip": [line("function", "FunctionName"), line("part", "Part"), figure("list price, $", "Usd", ".6f")],
+    }
+    return Chart([Layer({"type": "bar"}, encoding, long)], height=24 * max(1, len(order)))
 
 
 def dollars(value: float) -> str:

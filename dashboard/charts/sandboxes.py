@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import altair as alt
 import pandas as pd
 
 from dashboard.charts import base, colours
 from dashboard.charts.frames import not_after, not_before
+from dashboard.charts.spec import Chart, Layer, category, figure, line
 from dashboard.timeaxis import Window
 
 ROW_HEIGHT = 20
@@ -50,50 +50,41 @@ def activity(rows: pd.DataFrame, alive: pd.DataFrame, window: Window) -> pd.Data
     ).drop(columns=["Start", "End"])
 
 
-def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> alt.LayerChart:
+def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> Chart:
     """Thin line: alive and idle. Blocks: init, invokes, failed invokes, shutdown."""
     order = list(alive["Label"])
-    y = alt.Y(
-        "Label:N",
-        sort=order,
-        title=None,
-        axis=alt.Axis(labelLimit=220, ticks=False, domain=False, labelOverlap=False, labelFontSize=10),
-    )
-    idle = (
-        alt.Chart(alive)
-        .mark_bar(height=3, color=colours.IDLE, opacity=0.55)
-        .encode(
-            y=y,
-            x=base.time_x("Begin"),
-            x2="Finish:T",
-            tooltip=[
-                alt.Tooltip("Label:N", title="sandbox"),
-                alt.Tooltip("Invocations:Q", title="invocations in all"),
-                alt.Tooltip("InitType:N", title="type"),
-                alt.Tooltip("Ended:N", title="end"),
-            ],
-        )
-    )
-    blocks = (
-        alt.Chart(done)
-        .mark_bar(height=ROW_HEIGHT - 8, strokeWidth=1)
-        .encode(
-            y=y,
-            x=base.time_x("Begin"),
-            x2="Finish:T",
-            color=base.colour(_present(done), "Kind"),
-            stroke=alt.Stroke("Colour:N", scale=None),
-            tooltip=[
-                alt.Tooltip("Label:N", title="sandbox"),
-                alt.Tooltip("Kind:N", title="what"),
-                alt.Tooltip("Count:Q", title="how many"),
-                alt.Tooltip("BusyMs:Q", title="busy, ms", format=",.0f"),
-                alt.Tooltip("Begin:T", title="from", format="%Y-%m-%d %H:%M:%S"),
-                alt.Tooltip("Utc:N", title="UTC"),
-            ],
-        )
-    )
-    return base.layered(window, [idle, blocks], height=ROW_HEIGHT * len(alive) + 60)
+    axis = {"labelLimit": 220, "ticks": False, "domain": False, "labelOverlap": False, "labelFontSize": 10}
+    place = {
+        "y": category("Label", sort=order, axis=axis),
+        "x": base.time_x("Begin"),
+        "x2": {"field": "Finish"},
+    }
+    idle = {
+        **place,
+        "tooltip": [
+            line("sandbox", "Label"),
+            figure("invocations in all", "Invocations"),
+            line("type", "InitType"),
+            line("end", "Ended"),
+        ],
+    }
+    blocks = {
+        **place,
+        "color": base.colour(_present(done), "Kind"),
+        "stroke": {"field": "Colour", "type": "nominal", "scale": None},
+        "tooltip": [
+            line("sandbox", "Label"),
+            line("what", "Kind"),
+            figure("how many", "Count"),
+            figure("busy, ms", "BusyMs", ",.0f"),
+            line("from", "Begin", "temporal", "%Y-%m-%d %H:%M:%S"),
+            line("UTC", "Utc"),
+        ],
+    }
+    thin = {"type": "bar", "height": 3, "color": colours.IDLE, "opacity": 0.55}
+    thick = {"type": "bar", "height": ROW_HEIGHT - 8, "strokeWidth": 1}
+    layers = [Layer(thin, idle, alive), Layer(thick, blocks, done)]
+    return base.layered(window, layers, height=ROW_HEIGHT * len(alive) + 60)
 
 
 def _present(done: pd.DataFrame) -> dict[str, str]:

@@ -2,185 +2,143 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-import altair as alt
 import pandas as pd
 
 from dashboard.charts import base, colours, frames
+from dashboard.charts.spec import Chart, Layer, Spec, figure, line
+from dashboard.text import milliseconds
 from dashboard.timeaxis import Window
 
 Colours = Mapping[str, str]
+Words = Callable[[float], str]
 
 CLICKED: Final = "clicked"
 """Name of the parameter of a chart that holds the bucket that was clicked."""
 
 PERCENTILE_COLUMNS: Final = {"P50Ms": "p50", "P95Ms": "p95", "P99Ms": "p99"}
 
+LINE: Final = {"type": "line", "strokeWidth": 1.8}
+STEPS: Final = {**LINE, "interpolate": "step-after"}
+CLICK: Final = {"name": CLICKED, "select": {"type": "point", "fields": ["Bucket"], "on": "click"}}
 
-def stacked_counts(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours) -> alt.LayerChart:
+
+def stacked_counts(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours) -> Chart:
     """Counts per bucket, one colour per function. The height of the stack is the total."""
-    return base.layered(window, [_blocks(frame, value, unit, by_colour)])
+    totals = frame.groupby("Bucket", as_index=False).agg(Total=(value, "sum"))
+    targets = frames.said(frame, value, figures).merge(totals, on="Bucket", how="left")
+    lines = [figure(unit, "Total", ",.4~f"), line("of which", "Said")]
+    return base.layered(window, [_areas(frame, value, by_colour), _hover(targets, lines)])
 
 
-def concurrency(
-    averages: pd.DataFrame, whole: pd.DataFrame, window: Window, by_colour: Colours
-) -> tuple[alt.LayerChart, str]:
+def concurrency(averages: pd.DataFrame, whole: pd.DataFrame, window: Window, by_colour: Colours) -> tuple[Chart, str]:
     """Average concurrency per function, stacked: it adds up exactly. The line is the exact peak of the whole.
 
     Returns:
         The chart, and the name of its parameter that holds the bucket that was clicked.
     """
-    tooltip = [
-        *base.when(),
-        alt.Tooltip("Peak:Q", title="peak"),
-        alt.Tooltip("Avg:Q", title="average", format=".2f"),
-    ]
-    line = (
-        alt.Chart(frames.closed(whole, "Scope"))
-        .mark_line(interpolate="step-after", strokeWidth=1.8, color=colours.ACCOUNT)
-        .encode(x=base.time_x(), y=base.count_y("Peak"), detail="Scope:N")
+    peak = Layer(
+        {**STEPS, "color": colours.ACCOUNT},
+        {"x": base.time_x(), "y": base.count_y("Peak"), "detail": {"field": "Scope", "type": "nominal"}},
+        frames.closed(whole, "Scope"),
     )
-    targets = (
-        alt.Chart(whole)
-        .mark_rect(opacity=0.001, cursor="pointer")
-        .encode(x=base.time_x(), x2="BucketEnd:T", tooltip=tooltip)
-        .add_params(alt.selection_point(name=CLICKED, fields=["Bucket"], on="click"))
-    )
-    blocks = _blocks(averages, "Avg", "average", by_colour)
-    room = base.headroom(window, float(whole["Peak"].max()))
-    return base.layered(window, [room, blocks, line, targets], height=280), CLICKED
+    peaks = whole.groupby("Bucket", as_index=False).agg(Peak=("Peak", "max"), Avg=("Avg", "sum"))
+    targets = frames.said(averages, "Avg", figures).merge(peaks, on="Bucket", how="right")
+    lines = [figure("peak", "Peak"), figure("average", "Avg", ".2f"), line("of which", "Said")]
+    layers = [_areas(averages, "Avg", by_colour), peak, _hover(targets, lines, clickable=True)]
+    return base.layered(window, layers, height=280, top=float(whole["Peak"].max())), CLICKED
 
 
-def steps(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours) -> alt.LayerChart:
+def steps(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours) -> Chart:
     """A level per function, as steps: each holds for its whole bucket."""
     return levels(frames.closed(frame, "FunctionName"), window, value, unit, by_colour)
 
 
 def levels(
     frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours, limits: Sequence[float] = ()
-) -> alt.LayerChart:
+) -> Chart:
     """Levels per series as steps that break where nothing is known, with lines where the limits are."""
-    line = (
-        alt.Chart(frame)
-        .mark_line(interpolate="step-after", strokeWidth=1.8)
-        .encode(
-            x=base.time_x(),
-            y=base.count_y(value),
-            color=base.colour(by_colour, "FunctionName", "stroke"),
-            tooltip=[
-                *base.when(),
-                alt.Tooltip("FunctionName:N", title="series"),
-                alt.Tooltip(f"{value}:Q", title=unit),
-            ],
-        )
-    )
-    highest = max([*limits, float(frame[value].astype(float).max()) if not frame.empty else 0.0])
-    layers = [base.headroom(window, highest), line]
+    encoding = {
+        "x": base.time_x(),
+        "y": base.count_y(value),
+        "color": base.colour(by_colour, "FunctionName", "stroke"),
+    }
+    layers = [Layer(STEPS, encoding, frame), *_alone(frame, value, encoding)]
     if limits:
-        data = pd.DataFrame({"Limit": list(limits)})
-        rule = alt.Chart(data).mark_rule(color=colours.FAILED, strokeDash=[6, 4], strokeWidth=1.5)
-        layers.append(rule.encode(y=base.count_y("Limit"), tooltip=[alt.Tooltip("Limit:Q", title="limit")]))
-    return base.layered(window, layers)
+        rule = {"type": "rule", "color": colours.FAILED, "strokeDash": [6, 4], "strokeWidth": 1.5}
+        at = {"y": base.count_y("Limit"), "tooltip": [figure("limit", "Limit")]}
+        layers.append(Layer(rule, at, pd.DataFrame({"Limit": list(limits)})))
+    layers.append(_hover(frames.said(frame, value, figures), [line(unit, "Said")]))
+    highest = max([*limits, float(frame[value].astype(float).max()) if not frame.empty else 0.0])
+    return base.layered(window, layers, top=highest)
 
 
-def _blocks(frame: pd.DataFrame, value: str, unit: str, by_colour: Colours) -> alt.Chart:
-    figure = alt.Tooltip(f"{value}:Q", title=unit, format=",.4~f")
-    chart: alt.Chart = (
-        alt.Chart(frames.stack(frame, value))
-        .mark_rect()
-        .encode(
-            x=base.time_x(),
-            x2="BucketEnd:T",
-            y=base.count_y("Low"),
-            y2="High:Q",
-            color=base.colour(by_colour, "FunctionName"),
-            tooltip=[*base.when(), alt.Tooltip("FunctionName:N", title="function"), figure],
-        )
-    )
-    return chart
+def figures(value: float) -> str:
+    """A count or an average as it is said beside others."""
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
 
 
-def ages(frame: pd.DataFrame, window: Window, by_colour: Colours) -> alt.LayerChart:
+def _areas(frame: pd.DataFrame, value: str, by_colour: Colours) -> Layer:
+    """One area per function on top of the others, as steps. A tooltip for each bucket of each would be thousands."""
+    mark = {"type": "area", "interpolate": "step-after"}
+    y = {"y": base.count_y("Low"), "y2": {"field": "High"}}
+    shown = frames.closed(frames.stack(frame, value), "FunctionName")
+    return Layer(mark, {"x": base.time_x(), **y, "color": base.colour(by_colour, "FunctionName")}, shown)
+
+
+def _hover(rows: pd.DataFrame, lines: Sequence[Spec], *, clickable: bool = False) -> Layer:
+    """An unseen block for each bucket, over all its height, that says what is there."""
+    mark = {"type": "rect", "opacity": 0.001, **({"cursor": "pointer"} if clickable else {})}
+    encoding = {"x": base.time_x(), "x2": {"field": "BucketEnd"}, "tooltip": [*base.when(), *lines]}
+    return Layer(mark, encoding, rows, (CLICK,) if clickable else ())
+
+
+def _alone(frame: pd.DataFrame, value: str, encoding: Mapping[str, Spec]) -> list[Layer]:
+    """A point for each value between two gaps, of which a line shows nothing."""
+    rows = frames.alone(frame, value, str(encoding["color"]["field"]))
+    return [] if rows.empty else [Layer({"type": "point", "filled": True, "size": 24}, encoding, rows)]
+
+
+def _lines(frame: pd.DataFrame, window: Window, value: str, name: str, axis: Spec, by: Colours) -> Chart:
+    encoding = {"x": base.time_x(), "y": base.log(value, axis), "color": base.colour(by, name, "stroke")}
+    said = frames.said(frame, value, milliseconds, name)
+    layers = [Layer(LINE, encoding, frame), *_alone(frame, value, encoding)]
+    return base.layered(window, [*layers, _hover(said, [line("of", "Said")])])
+
+
+def ages(frame: pd.DataFrame, window: Window, by_colour: Colours) -> Chart:
     """Ages per series, in ms, on a logarithmic scale from a second up; a bucket without one is a gap."""
     shown = frame.assign(AgeMs=frame["AgeMs"].astype(float).clip(lower=1000))
-    line = (
-        alt.Chart(shown)
-        .mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=14))
-        .encode(
-            x=base.time_x(),
-            y=alt.Y(
-                "AgeMs:Q",
-                title=None,
-                scale=alt.Scale(type="log", nice=False),
-                axis=base.age_axis(shown["AgeMs"]),
-            ),
-            color=base.colour(by_colour, "FunctionName", "stroke"),
-            tooltip=[
-                *base.when(),
-                alt.Tooltip("FunctionName:N", title="function"),
-                alt.Tooltip("AgeMs:Q", title="age, ms", format=",.0f"),
-            ],
-        )
-    )
-    return base.layered(window, [line])
+    return _lines(shown, window, "AgeMs", "FunctionName", base.age_axis(shown["AgeMs"]), by_colour)
 
 
-def percentiles(frame: pd.DataFrame, window: Window) -> alt.LayerChart:
+def percentiles(frame: pd.DataFrame, window: Window) -> Chart:
     """p50, p95 and p99 of the duration per bucket; a bucket without invocations is a gap."""
     long = frame.melt(
-        id_vars=["Bucket", "Utc"], value_vars=list(PERCENTILE_COLUMNS), var_name="Name", value_name="Value"
+        id_vars=["Bucket", "BucketEnd"], value_vars=list(PERCENTILE_COLUMNS), var_name="Name", value_name="Value"
     )
     long["Name"] = long["Name"].map(PERCENTILE_COLUMNS)
-    axis = base.duration_axis(long["Value"], grid=True)
-    line = (
-        alt.Chart(long)
-        .mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=14))
-        .encode(
-            x=base.time_x(),
-            y=alt.Y(
-                "Value:Q",
-                title=None,
-                scale=alt.Scale(type="log", nice=False),
-                axis=axis,
-            ),
-            color=base.colour(colours.PERCENTILES, "Name", "stroke"),
-            tooltip=[
-                *base.when(),
-                alt.Tooltip("Name:N", title="percentile"),
-                alt.Tooltip("Value:Q", title="ms", format=",.1f"),
-            ],
-        )
-    )
-    return base.layered(window, [line])
+    return _lines(long, window, "Value", "Name", base.duration_axis(long["Value"], grid=True), colours.PERCENTILES)
 
 
-def histogram(bins: pd.DataFrame) -> alt.LayerChart:
+def histogram(bins: pd.DataFrame) -> Chart:
     """How many took how long; bins grow by a constant factor."""
     sized = bins.assign(From=10 ** (bins["Bin"] / 8), Below=10 ** ((bins["Bin"] + 1) / 8))
-    axis = base.duration_axis(sized["From"], grid=False)
     outcome = {"succeeded": colours.SUCCEEDED, "failed": colours.FAILED}
-    bars = (
-        alt.Chart(frames.stack(sized, "Invocations", "Bin", "Outcome"))
-        .mark_rect()
-        .encode(
-            x=alt.X(
-                "From:Q",
-                title=None,
-                scale=alt.Scale(type="log", nice=False),
-                axis=axis,
-            ),
-            x2="Below:Q",
-            y=base.count_y("Low"),
-            y2="High:Q",
-            color=base.colour(outcome, "Outcome"),
-            tooltip=[
-                alt.Tooltip("From:Q", title="from, ms", format=",.1f"),
-                alt.Tooltip("Below:Q", title="below, ms", format=",.1f"),
-                alt.Tooltip("Outcome:N", title="outcome"),
-                alt.Tooltip("Invocations:Q", title="invocations"),
-            ],
-        )
-    )
-    return base.finished(alt.LayerChart(layer=[bars], height=base.HEIGHT))
+    stacked = frames.stack(sized, "Invocations", "Bin", "Outcome")
+    encoding = {
+        "x": base.log("From", base.duration_axis(sized["From"], grid=False)),
+        "x2": {"field": "Below"},
+        "y": base.count_y("Low"),
+        "y2": {"field": "High"},
+        "color": base.colour(outcome, "Outcome"),
+        "tooltip": [
+            figure("from, ms", "From", ",.1f"),
+            figure("below, ms", "Below", ",.1f"),
+            line("outcome", "Outcome"),
+            figure("invocations", "Invocations", ","),
+        ],
+    }
+    return Chart([Layer({"type": "rect"}, encoding, stacked[stacked["Invocations"] > 0])], base.HEIGHT)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import altair as alt
 import pandas as pd
 
 from dashboard.charts import base, colours
 from dashboard.charts.cold_starts import PHASE_TITLES
+from dashboard.charts.spec import Chart, Layer, category, figure, line, quantity
 from dashboard.text import milliseconds
 from semconv import phases
 
@@ -136,7 +136,7 @@ def _bar(key: str, row: Mapping[str, object] | pd.Series, depth: int, first: pd.
     )
 
 
-def waterfall(drawn: list[Bar]) -> alt.LayerChart:
+def waterfall(drawn: list[Bar]) -> Chart:
     """Bars over milliseconds since the first span began, each with its duration beside it."""
     total_ms = max(bar.offset_ms + bar.duration_ms for bar in drawn) or 1.0
     frame = pd.DataFrame(
@@ -158,57 +158,49 @@ def waterfall(drawn: list[Bar]) -> alt.LayerChart:
         for index, bar in enumerate(drawn)
     )
     labels = {int(row): str(label) for row, label in zip(frame["Row"], frame["Label"], strict=True)}
-    y = alt.Y(
-        "Row:O",
-        title=None,
-        axis=alt.Axis(
-            labelExpr=f"{json.dumps(list(labels.values()))}[datum.value]",
-            labelLimit=260,
-            labelAlign="left",
-            labelPadding=_label_width(labels.values()),
-            ticks=False,
-            domain=False,
-        ),
+    axis = {
+        "labelExpr": f"{json.dumps(list(labels.values()))}[datum.value]",
+        "labelLimit": 260,
+        "labelAlign": "left",
+        "labelPadding": _label_width(labels.values()),
+        "ticks": False,
+        "domain": False,
+    }
+    y = {"field": "Row", "type": "ordinal", "title": None, "axis": axis}
+    x = quantity(
+        "Begin",
+        scale={"domain": [0, total_ms * 1.14], "nice": False},
+        axis={"tickCount": 8, "labelExpr": base.DURATION_LABEL},
     )
-    x = alt.X(
-        "Begin:Q",
-        title=None,
-        scale=alt.Scale(domain=[0, total_ms * 1.14], nice=False),
-        axis=alt.Axis(tickCount=8, labelExpr=base.DURATION_LABEL),
-    )
-    tooltip = [
-        alt.Tooltip("Kind:N", title="phase"),
-        alt.Tooltip("DurationMs:Q", title="ms", format=",.3f"),
-        alt.Tooltip("Begin:Q", title="began after, ms", format=",.3f"),
-        alt.Tooltip("Utc:N", title="began"),
-        alt.Tooltip("Outcome:N", title="outcome"),
-        alt.Tooltip("Source:N", title="known from"),
-        alt.Tooltip("Estimated:N", title="end is an estimate"),
-    ]
-    blocks = (
-        alt.Chart(frame)
-        .mark_bar(height=ROW_HEIGHT - 10, cornerRadius=2, strokeWidth=1.2)
-        .encode(
-            y=y,
-            x=x,
-            x2="Finish:Q",
-            color=alt.Color("Colour:N", scale=None),
-            stroke=alt.Stroke("Colour:N", scale=None),
-            fillOpacity=alt.condition("datum.Estimated", alt.value(0.35), alt.value(0.95)),
-            tooltip=tooltip,
-        )
-    )
-    texts = (
-        alt.Chart(frame)
-        .mark_text(align="left", dx=6, fontSize=11)
-        .encode(
-            y=y,
-            x=alt.X("TextAt:Q"),
-            text="Text:N",
-            color=alt.condition("datum.Outcome == 'failed'", alt.value(colours.FAILED), alt.value(colours.NEUTRAL)),
-        )
-    )
-    return base.finished(alt.LayerChart(layer=[blocks, texts], height=ROW_HEIGHT * len(drawn) + 40))
+    own = {"field": "Colour", "type": "nominal", "scale": None}
+    blocks = {
+        "y": y,
+        "x": x,
+        "x2": {"field": "Finish"},
+        "color": own,
+        "stroke": own,
+        "fillOpacity": {"condition": {"test": "datum.Estimated", "value": 0.35}, "value": 0.95},
+        "tooltip": [
+            line("phase", "Kind"),
+            figure("ms", "DurationMs", ",.3f"),
+            figure("began after, ms", "Begin", ",.3f"),
+            line("began", "Utc"),
+            line("outcome", "Outcome"),
+            line("known from", "Source"),
+            line("end is an estimate", "Estimated"),
+        ],
+    }
+    failed = {"test": "datum.Outcome == 'failed'", "value": colours.FAILED}
+    texts = {
+        "y": y,
+        "x": quantity("TextAt"),
+        "text": category("Text"),
+        "color": {"condition": failed, "value": colours.NEUTRAL},
+    }
+    bar = {"type": "bar", "height": ROW_HEIGHT - 10, "cornerRadius": 2, "strokeWidth": 1.2}
+    text = {"type": "text", "align": "left", "dx": 6, "fontSize": 11}
+    layers = [Layer(bar, blocks, frame), Layer(text, texts, frame)]
+    return Chart(layers, height=ROW_HEIGHT * len(drawn) + 40)
 
 
 def _text(bar: Bar) -> str:

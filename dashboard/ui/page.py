@@ -12,12 +12,12 @@ from html import escape
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.charts.frames import ACCOUNT, Coverage, coverage
+from dashboard.charts.spec import Chart
 from dashboard.errors import ConfigError, DashboardError, QueryError
 from dashboard.filters import Choices, Filters
 from dashboard.pages import page
@@ -165,9 +165,9 @@ class Run:
             LOG.exception("panel on page %s failed", self.name)
             st.error("This panel failed. The dashboard's own log has the reason.", icon=":material/bug_report:")
 
-    def chart(self, chart: alt.Chart | alt.LayerChart, alt_text: str, frame: pd.DataFrame, name: str) -> None:
+    def chart(self, chart: Chart, alt_text: str, frame: pd.DataFrame, name: str) -> None:
         """Draw a chart that takes no clicks, with a download of what it shows."""
-        st.altair_chart(chart, alt=alt_text, key=f"chart-{self.name}-{name}")
+        st.vega_lite_chart(chart.spec(), alt=alt_text, key=f"chart-{self.name}-{name}")
         self.download(frame, name)
 
     def download(self, frame: pd.DataFrame, name: str) -> None:

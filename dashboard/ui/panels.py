@@ -199,8 +199,8 @@ def concurrency_over_time(run: Run, *, by_function: bool) -> None:
 
     highest = account.iloc[int(account["Peak"].to_numpy().argmax())]
     chart, parameter = series.concurrency(shown, line, run.window, palette(shown))
-    st.altair_chart(
-        chart,
+    st.vega_lite_chart(
+        chart.spec(),
         key=key,
         on_select=clicked,
         selection_mode=parameter,

@@ -64,7 +64,7 @@ def _result(run: Run, asked: str) -> None:
         if chart is None:
             nothing("A chart needs a time or a text column and a number column.")
         else:
-            st.altair_chart(chart, key="sql-chart", alt="The result as a chart.")
+            st.vega_lite_chart(chart.spec(), key="sql-chart", alt="The result as a chart.")
     run.download(rows.frame, "result")
 
 

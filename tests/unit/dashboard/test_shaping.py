@@ -1,5 +1,6 @@
 """From rows to what a chart draws."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -66,6 +67,7 @@ def test_stacks_touch_and_end_at_the_total():
     assert [(row.FunctionName, row.Low, row.High) for row in stacked.itertuples()] == [
         ("a", 0, 5),
         ("b", 5, 12),
+        ("c", 12, 12),
         ("b", 0, 2),
     ]
 
@@ -264,12 +266,12 @@ def test_spans_that_name_each_other_as_parent_are_drawn_once():
 def test_a_failed_and_an_estimated_end_are_marked():
     bars = drawn(span("inv", "", phases.INVOKE, 0, 5, StatusCode="Error", EndEstimated=True))
     assert (bars[0].failed, bars[0].estimated) == (True, True)
-    assert "failed · end estimated" in str(waterfall.waterfall(bars).to_dict())
+    assert "failed · end estimated" in next(iter(waterfall.waterfall(bars).layers[1].rows["Text"]))
 
 
 def test_a_label_with_quotes_stays_text():
     bars = drawn(span("x", "", "", 0, 5, SpanName='it\'s "quoted" \\ </script>'))
-    assert waterfall.waterfall(bars).to_dict()["layer"]
+    assert json.loads(json.dumps(waterfall.waterfall(bars).spec()["layer"]))
 
 
 def test_no_spans_no_bars():
@@ -281,18 +283,58 @@ def test_no_spans_no_bars():
 
 def test_charts_over_time_cover_the_whole_window():
     filled = frames.fill(counts((0, "a", 5)), WINDOW, ALL, ["N"])
-    spec = series.stacked_counts(filled, WINDOW, "N", "rows", {"a": "#000000"}).to_dict()
+    spec = series.stacked_counts(filled, WINDOW, "N", "rows", {"a": "#000000"}).spec()
     edges = spec["datasets"][spec["layer"][0]["data"]["name"]]
-    assert [edge["Edge"] for edge in edges] == ["2026-03-01T12:00:00+00:00", "2026-03-01T12:00:10+00:00"]
+    assert list(edges["Edge"]) == [at(0), at(10)]
+
+
+def test_a_chart_sends_the_columns_that_it_draws_and_no_other():
+    filled = frames.fill(counts((0, "a", 5)), WINDOW, ALL, ["N"]).assign(Unused="x")
+    spec = series.stacked_counts(filled, WINDOW, "N", "rows", {"a": "#000000"}).spec()
+    sent = [set(spec["datasets"][layer["data"]["name"]].columns) for layer in spec["layer"]]
+    assert sent == [
+        {"Edge"},
+        {"Bucket", "FunctionName", "Low", "High"},
+        {"Bucket", "BucketEnd", "Utc", "Said", "Total"},
+    ]
+
+
+def test_what_a_condition_reads_is_sent_too():
+    spec = waterfall.waterfall(drawn(span("inv", "", phases.INVOKE, 0, 5))).spec()
+    assert {"Estimated", "Outcome"} <= set(spec["datasets"]["rows-0"].columns)
+
+
+def test_a_click_tells_which_bucket():
+    filled = frames.fill(counts((0, "a", 5)), WINDOW, ALL, ["N"])
+    whole = filled.assign(Scope="1/eu", Peak=7, Avg=2.0)
+    chart, parameter = series.concurrency(filled.assign(Avg=filled["N"]), whole, WINDOW, {"a": "#000000"})
+    clickable = [layer for layer in chart.spec()["layer"] if "params" in layer]
+    assert [one["params"][0]["name"] for one in clickable] == [parameter]
+    rows = chart.layers[-1].rows
+    assert list(rows["Bucket"]) == list(filled["Bucket"])
+    assert list(rows["Said"])[:2] == ["a 5", "nothing"]
+    assert list(rows["Peak"]) == [7] * 10
+
+
+def test_a_tooltip_names_the_largest_and_counts_the_rest():
+    filled = frames.fill(counts(*[(0, f"f{i}", i + 1) for i in range(9)]), WINDOW, ALL, ["N"])
+    said = frames.said(frames.closed(filled, "FunctionName"), "N", series.figures)
+    assert len(said) == 10
+    assert said["Said"].iloc[0] == "f8 9 · f7 8 · f6 7 · f5 6 · f4 5 · f3 4 · 3 more"
+    assert said["Utc"].iloc[1] == "2026-03-01 12:00:01 UTC"
+
+
+def test_a_value_between_gaps_is_a_point_because_a_line_would_not_show_it():
+    rows = pd.DataFrame({"Bucket": [at(0), at(4), at(5)], "P50Ms": [1.0, 2.0, 3.0]})
+    shown = frames.gaps_by(rows.assign(FunctionName="a"), WINDOW, ["P50Ms"], "FunctionName")
+    assert list(frames.alone(shown, "P50Ms", "FunctionName")["P50Ms"]) == [1.0]
 
 
 def test_only_what_may_still_change_is_shaded():
     fresh = absolute_window(BEGIN, BEGIN + timedelta(hours=1), BEGIN + timedelta(hours=1))
-    shaded = base.shade(fresh).to_dict()
-    rows = next(iter(shaded["datasets"].values()))
-    assert rows == [{"Begin": "2026-03-01T12:55:00+00:00", "Finish": "2026-03-01T13:00:00+00:00"}]
-    final = next(iter(base.shade(WINDOW).to_dict()["datasets"].values()))
-    assert final[0]["Begin"] == final[0]["Finish"]
+    shaded = [layer.rows.to_dict("records") for layer in base.shade(fresh)]
+    assert shaded == [[{"Begin": at(3300), "Finish": at(3600)}]]
+    assert base.shade(WINDOW) == []
 
 
 @pytest.mark.parametrize(
@@ -311,7 +353,7 @@ def test_a_result_is_drawn_only_where_that_makes_sense():
     by_name = adhoc.simple_chart(numbers.assign(name=["a", "b"]))
     assert over_time is not None
     assert by_name is not None
-    assert (over_time.to_dict()["mark"]["type"], by_name.to_dict()["mark"]["type"]) == ("line", "bar")
+    assert (over_time.layers[0].mark["type"], by_name.layers[0].mark["type"]) == ("line", "bar")
 
 
 # Sandboxes -----------------------------------------------------------------------------------------------------------
@@ -353,4 +395,4 @@ def test_work_outside_of_the_window_is_left_out_and_cut_at_its_edges():
     )
     done = sandboxes.activity(rows, sandboxes.lives(ALIVE, WINDOW), WINDOW)
     assert list(zip(done["Begin"], done["Finish"], strict=True)) == [(at(0), at(1)), (at(9), at(10))]
-    assert sandboxes.timeline(sandboxes.lives(ALIVE, WINDOW), done, WINDOW).to_dict()["height"] > 0
+    assert sandboxes.timeline(sandboxes.lives(ALIVE, WINDOW), done, WINDOW).height > 0
