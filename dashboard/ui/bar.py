@@ -59,7 +59,8 @@ def _functions(filters: Filters) -> None:
     options = sorted({*names(known, "FunctionName"), *filters.functions})
     st.session_state["bar-function"] = list(filters.functions)
     st.multiselect("Functions", options, key="bar-function", placeholder="All functions", on_change=_changed, width=320)
-    scopes = sorted({f"{row['AccountId']}/{row['Region']}" for _, row in known.iterrows()} | ({filters.scope} - {""}))
+    pairs = zip(names(known, "AccountId"), names(known, "Region"), strict=True)
+    scopes = sorted({f"{account}/{region}" for account, region in set(pairs)} | ({filters.scope} - {""}))
     if len(scopes) > 1:
         st.session_state["bar-scope"] = filters.scope or None
         st.selectbox(

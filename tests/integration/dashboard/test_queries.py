@@ -209,6 +209,33 @@ def test_phases_of_cold_starts_add_up_to_the_init(ask, truth):
         assert means[name] == pytest.approx(sum(inits) / len(inits), abs=0.01)
 
 
+def test_costs_are_what_was_billed_at_the_list_price(ask, truth):
+    frame = ask("cost_functions")
+    price = {"amd64": 0.0000166667, "arm64": 0.0000133334}
+    assert by_function(frame, "Requests") == names(truth)
+    for row in frame.to_dict("records"):
+        own = [one for one in truth if one.function.name == row["FunctionName"]]
+        memory_mb = own[0].function.memory_mb
+        gb_seconds = sum(one.billed_ms for one in own) / 1000 * memory_mb / 1024
+        init_s = sum(one.init_duration_ms or 0 for one in own) / 1000
+        assert row["GbS"] == pytest.approx(gb_seconds)
+        per_gb_s = price[row["Architectures"]]
+        assert row["ListUsd"] == pytest.approx(gb_seconds * per_gb_s + 2e-7 * len(own))
+        assert row["OfInitUsd"] == pytest.approx(init_s * memory_mb / 1024 * per_gb_s, rel=0.01)
+        assert (row["MemoryMB"], row["MaxUsedMB"]) == (memory_mb, max(one.max_memory_mb for one in own))
+
+
+def test_init_by_version(ask, truth):
+    frame = ask("init_by_version").set_index("FunctionName")
+    waited = cold(truth)
+    assert dict(frame["ColdStarts"]) == names(waited)
+    for name, row in frame.iterrows():
+        own = [one for one in waited if one.function.name == name]
+        assert row["FunctionVersion"] == own[0].function.version
+        assert row["P50Ms"] == pytest.approx(percentile([one.init_duration_ms for one in own], 0.5), abs=0.01)
+        assert row["FirstSeen"] == pd.Timestamp(min(one.start_ns for one in own), tz="UTC")
+
+
 def test_latest_cold_starts(ask, truth):
     rows = ask("cold_starts_latest", limit=10)
     assert list(rows["RequestId"]) == [one.request_id for one in reversed(cold(truth)[-10:])]
