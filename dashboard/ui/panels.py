@@ -11,8 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import causes
-from dashboard.charts import cold_starts, colours, fleet, frames, series
+from dashboard.charts import cold_starts, colours, frames, series
 from dashboard.filters import InvocationFilters, InvocationKey
 from dashboard.text import milliseconds, plural
 from dashboard.timeaxis import DAY_S
@@ -81,45 +80,6 @@ def findings(run: Run, rows: Iterable[Finding]) -> None:
             f"{one.evidence[:1].upper()}{one.evidence[1:]}. {one.advice}",
             icon=":material/troubleshoot:",
         )
-
-
-def incidents(run: Run) -> None:
-    """What went wrong in this time with its likely cause; nothing where nothing did."""
-    released = cold_starts.releases(run.query("init_by_version"), run.window)
-    found = fleet.incidents(run.parts("incidents"), run.window.begin, released)
-    if found.empty:
-        return
-    shown = found.assign(
-        Title=[causes.title(kind, cause) for kind, cause in zip(found["Page"], found["Cause"], strict=True)],
-        Sure=[causes.CONFIDENCE.get(str(one), str(one)) for one in found["Sure"]],
-    )
-    text = st.column_config.TextColumn
-
-    def target(clicked: pd.Series) -> tuple[str, dict[str, list[str]]]:
-        _, query = function_at(run, clicked, "Began", "Ended")
-        return str(clicked["Page"]), query
-
-    with run.panel(
-        f"{plural(len(found), 'incident')}, the newest first",
-        "What went wrong in this time and its likely cause. Click one to see what it rests on.",
-    ):
-        tables.linked(
-            shown,
-            "fleet-incidents",
-            target,
-            {
-                "Began": tables.instants(run.viewer, "Since", "MMM D, HH:mm", 95),
-                "Lasted": text("For", width=80),
-                "FunctionName": text("Function", width=140),
-                "Title": text("Likely cause", width=210),
-                "Sure": text("Sure", width=80, help="Inferred, unless AWS says so"),
-                "Others": text("Also", width=110, help="Others that the same cause hit at the same time"),
-                "Why": text("It rests on", width=420),
-            },
-            alt=f"{len(found)} incidents with function, time and likely cause.",
-            height=min(35 * (len(found) + 1) + 3, 430),
-        )
-        run.download(found, "incidents")
 
 
 def invocations_over_time(run: Run) -> None:

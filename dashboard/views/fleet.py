@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.charts import fleet as shaping
 from dashboard.charts.frames import ACCOUNT
 from dashboard.text import count, milliseconds, plural, seconds, share
-from dashboard.ui import panels, tables
+from dashboard.ui import news, panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
@@ -35,7 +35,7 @@ def _columns(run: Run) -> dict[str, Any]:
 
 def _body(run: Run) -> None:
     span_s = int(run.window.span_s)
-    run.ahead("concurrency_peaks", "init_by_version", "invocations_over_time", "coverage")
+    run.ahead("concurrency_peaks", "init_by_version", "invocations_over_time", "coverage", "configuration_changes")
     run.parts_ahead("incidents")
     rows = run.of_each("fleet_functions", span_s=span_s)
     if run.filters.functions and len(rows) > 1:  # percentiles of several together are in the answer about them alone
@@ -47,7 +47,7 @@ def _body(run: Run) -> None:
     peaks = run.query("concurrency_peaks")
     row(_figures(run, total, peaks))
     with run.contained():
-        panels.incidents(run)
+        news.incidents(run)
     frame = shaping.table(rows, peaks, run.window)
     with run.panel(
         f"{plural(len(frame), 'function')}, what stands out first",
@@ -60,6 +60,8 @@ def _body(run: Run) -> None:
             _columns(run),
             alt="Functions with invocations, failures, cold starts, duration percentiles and peak concurrency.",
         )
+    with run.contained():
+        news.changed(run, rows)
     panels.invocations_over_time(run)
 
 

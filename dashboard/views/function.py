@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.filters import InvocationFilters
 from dashboard.sql import invocation_params, names
 from dashboard.text import count, milliseconds, share
-from dashboard.ui import bar, choices, panels
+from dashboard.ui import bar, choices, news, panels
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
@@ -48,7 +48,7 @@ def _body(run: Run) -> None:
             Figure("Peak busy", count(own["Peak"].max()), about="Most sandboxes at once, exact"),
         ]
     )
-    panels.incidents(run)
+    news.incidents(run)
     panels.invocations_over_time(run)
     left, right = st.columns(2)
     with left:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from collector.cloudwatch.point import Point, dimension_set
 from collector.cloudwatch.spooled import encode, rows
@@ -161,7 +162,7 @@ def _spans() -> Iterator[bytes]:
                 lambda__status="success" if well else "error", lambda__iterator_age_ms=age_ms,
                 lambda__event_source_arn=STREAM, messaging__destination__partition__id=shard,
             )  # fmt: skip
-            span.status.code = 1 if well else 2
+            span.status.code = Status.STATUS_CODE_OK if well else Status.STATUS_CODE_ERROR
             yield trace_request([span], function="reader").SerializeToString()
     for function, starts in STARTS_S.items():
         for start_s in starts:

@@ -232,7 +232,7 @@ def test_init_by_version(ask, truth):
     for name, row in frame.iterrows():
         own = [one for one in waited if one.function.name == name]
         assert row["FunctionVersion"] == own[0].function.version
-        assert row["P50Ms"] == pytest.approx(percentile([one.init_duration_ms for one in own], 0.5), abs=0.01)
+        assert row["P50Ms"] == pytest.approx(percentile([one.init_duration_ms or 0.0 for one in own], 0.5), abs=0.01)
         assert row["FirstSeen"] == pd.Timestamp(min(one.start_ns for one in own), tz="UTC")
 
 
