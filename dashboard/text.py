@@ -19,7 +19,7 @@ def milliseconds(value: float | None) -> str:
     if value is None or math.isnan(value):
         return UNKNOWN
     if abs(value) < 1:
-        return f"{value:.2f} ms"
+        return f"{value:.2f} ms" if value else "0 ms"
     if abs(value) < 100:
         return f"{value:.1f} ms"
     if abs(value) < 999.5:

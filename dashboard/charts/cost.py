@@ -71,7 +71,7 @@ def bars(long: pd.DataFrame) -> Chart:
         "order": quantity("Order"),
         "tooltip": [line("function", "FunctionName"), line("part", "Part"), figure("list price, $", "Usd", ".6f")],
     }
-    return Chart([Layer({"type": "bar"}, encoding, long)], height=24 * max(1, len(order)))
+    return Chart([Layer({"type": "bar"}, encoding, long)], height=24 * max(1, len(order)) + 80)
 
 
 def dollars(value: float) -> str:

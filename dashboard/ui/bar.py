@@ -51,14 +51,14 @@ def _time(filters: Filters) -> None:
     window = filters.window(datetime.now(UTC))
     for key, label, value in (("bar-from", "From (UTC)", window.begin), ("bar-to", "To (UTC)", window.end)):
         st.session_state[key] = _to_the_minute(value)
-        st.datetime_input(label, key=key, step=timedelta(minutes=1), width=210, on_change=_changed)
+        st.datetime_input(label, key=key, step=timedelta(minutes=1), width=190, on_change=_changed)
 
 
 def _functions(filters: Filters) -> None:
     known = known_functions()
     options = sorted({*names(known, "FunctionName"), *filters.functions})
     st.session_state["bar-function"] = list(filters.functions)
-    st.multiselect("Functions", options, key="bar-function", placeholder="All functions", on_change=_changed, width=320)
+    st.multiselect("Functions", options, key="bar-function", placeholder="All functions", on_change=_changed, width=260)
     pairs = zip(names(known, "AccountId"), names(known, "Region"), strict=True)
     scopes = sorted({f"{account}/{region}" for account, region in set(pairs)} | ({filters.scope} - {""}))
     if len(scopes) > 1:

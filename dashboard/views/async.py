@@ -81,6 +81,9 @@ def _funnel(run: Run) -> None:
     if rows.empty:
         nothing(panels.NO_COUNTS)
         return
+    named = rows["FunctionName"] != rows["Uuid"]
+    if not named.all():
+        st.caption("Whose mapping it is only AWS knows: where the inventory does not run, its id stands here.")
     number = st.column_config.NumberColumn
     st.dataframe(
         rows.assign(Source=[str(arn).rpartition(":")[2] for arn in rows["EventSourceArn"]]),
@@ -98,7 +101,7 @@ def _funnel(run: Run) -> None:
             "Done",
         ],
         column_config={
-            "FunctionName": "Function",
+            "FunctionName": st.column_config.TextColumn("Function, or the mapping's id", width=290),
             "Polled": number("Polled", format="localized"),
             "FilteredOut": number("Filtered out", format="localized"),
             "Invoked": number("Handed over", format="localized"),

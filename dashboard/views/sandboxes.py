@@ -80,7 +80,7 @@ def _figures(alive: pd.DataFrame, done: pd.DataFrame) -> None:
     unused = int((alive["Invocations"] == 0).sum())
     row(
         [
-            Figure("Sandboxes", count(len(alive))),
+            Figure("Sandboxes shown", count(len(alive))),
             Figure(
                 "Busy", f"{100 * busy_s / lived_s:.1f} %" if lived_s else UNKNOWN, about="Of the time they were there"
             ),

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import causes
-from dashboard.charts import frames, parts, series
+from dashboard.charts import fleet, frames, parts, series
 from dashboard.text import count, known, milliseconds, seconds
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
@@ -31,7 +31,7 @@ def _body(run: Run) -> None:
         nothing(NO_STREAMS)
         return
     _figures(consumers)
-    panels.findings(run, _findings(consumers))
+    panels.findings(run, _findings(consumers, chosen=bool(run.filters.functions)))
     with run.panel(
         "Consumers, those in trouble first",
         "Age is that of the oldest record of a minute. Where the inventory does not know how long the stream keeps "
@@ -75,9 +75,14 @@ def _figures(consumers: pd.DataFrame) -> None:
     )
 
 
-def _findings(consumers: pd.DataFrame) -> Iterator[panels.Finding]:
-    """Consumers with a likely cause of lag, the worst first."""
-    for one in consumers[~consumers["WorstCause"].isin(["", "catching_up"])].to_dict("records"):
+def _findings(consumers: pd.DataFrame, *, chosen: bool) -> Iterator[panels.Finding]:
+    """Consumers with a likely cause of lag, the worst first. Of the whole fleet only those whose records got as old as
+    the Fleet page's incidents; a mapping that does not invoke reads nothing, however old.
+    """
+    held_up = consumers[~consumers["WorstCause"].isin(["", "catching_up"])]
+    old = held_up["MaxAgeMs"].astype(float) >= 1000 * fleet.RIPPLE_S
+    shown = held_up if chosen else held_up[old | (held_up["WorstCause"] == "paused_mapping")]
+    for one in shown.to_dict("records"):
         cause = causes.lag(str(one["WorstCause"]))
         yield panels.Finding(
             cause.title,

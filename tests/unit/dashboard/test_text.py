@@ -12,7 +12,7 @@ from dashboard.text import UNKNOWN, count, known, megabytes, milliseconds, plura
     [
         (None, UNKNOWN),
         (math.nan, UNKNOWN),
-        (0.0, "0.00 ms"),
+        (0.0, "0 ms"),
         (0.42, "0.42 ms"),
         (18.26, "18.3 ms"),
         (741.6, "742 ms"),
