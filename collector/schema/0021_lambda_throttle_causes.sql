@@ -12,10 +12,18 @@ WITH
     toDateTime(least(4294967295, intDiv(to_ms + 999, 1000) + 1200)) AS read_to,
     throttled AS
     (
-        SELECT DISTINCT AccountId, Region, Dimensions['FunctionName'] AS FunctionName
+        SELECT AccountId, Region, Dimensions['FunctionName'] AS FunctionName, toUnixTimestamp(Time) AS minute
         FROM lambda_metrics
         WHERE MetricName = 'Throttles' AND Namespace = 'AWS/Lambda' AND DimensionSet = 'FunctionName' AND PeriodS = 60
             AND Sum > 0 AND Time >= read_from AND Time < read_to
+    ),
+    -- Of most functions nothing is read, and of those throttled the ten minutes (600 s) in which they were and their neighbours.
+    near_throttled AS
+    (
+        SELECT DISTINCT
+            AccountId, Region, FunctionName,
+            toUInt32(intDiv(minute, 600) + arrayJoin([-1, 0, 1])) AS ten_minutes
+        FROM throttled
     ),
     of_functions AS
     (
@@ -43,7 +51,7 @@ WITH
                 'DiskThrottles', 'ConcurrencyThrottles')
             AND Namespace = 'AWS/Lambda' AND DimensionSet = 'FunctionName' AND PeriodS = 60
             AND Time >= read_from AND Time < read_to
-            AND (AccountId, Region, FunctionName) IN (throttled)
+            AND (AccountId, Region, FunctionName, intDiv(minute, 600)) IN (near_throttled)
         GROUP BY AccountId, Region, FunctionName, minute
     ),
     limits AS
@@ -110,7 +118,7 @@ WITH
                 AS reserved_polls
         FROM lambda_functions
         WHERE PolledAt >= read_from - 7200 AND PolledAt < read_to + 7200
-            AND (AccountId, Region, FunctionName) IN (throttled)
+            AND (AccountId, Region, FunctionName) IN (SELECT AccountId, Region, FunctionName FROM throttled)
         GROUP BY AccountId, Region, FunctionName
     ),
     mappings AS
@@ -127,7 +135,7 @@ WITH
             Region,
             minute,
             CAST(
-                arraySlice(arrayReverseSort(holder -> (holder.3, holder.2), groupArray((name, now_held, now_held - then))), 1, 5),
+                arraySlice(arrayReverseSort(holder -> (holder.3, holder.2, holder.1), groupArray((name, now_held, now_held - then))), 1, 5),
                 'Array(Tuple(String, Float64, Float64))') AS held
         FROM
         (
@@ -147,9 +155,9 @@ WITH
                 WHERE MetricName = 'ConcurrentExecutions' AND Namespace = 'AWS/Lambda'
                     AND DimensionSet = 'FunctionName' AND PeriodS = 60
                     AND Time >= holders_from AND Time < read_to AND isNotNull(Max)
+                    AND Time IN (SELECT toDateTime(minute - arrayJoin([0, 3600])) FROM throttled)
             )
-            WHERE (AccountId, Region, minute) IN
-                (SELECT AccountId, Region, minute FROM of_functions WHERE throttles > 0)
+            WHERE (AccountId, Region, minute) IN (SELECT AccountId, Region, minute FROM throttled)
             GROUP BY AccountId, Region, name, minute
             HAVING now_held > 0
         )

@@ -3,7 +3,8 @@
 -- A minute in which the mapping did not invoke has no point in CloudWatch, however far behind it is: such minutes are
 -- rows too, and say so. What lags has a likely cause, by the function's own figures: a shard that stands still keeps
 -- failing while the others go on, a slow consumer succeeds and takes too long, a paused mapping does not invoke at all.
-CREATE OR REPLACE VIEW lambda_stream_lag_between AS
+-- The figures of consumers: a view says which, in a scalar `watched_list`, which is worked out once.
+-- define lag_sources
 WITH
     toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}) AS from_ms,
     toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}) AS to_ms,
@@ -55,6 +56,45 @@ WITH
         UNION DISTINCT
         SELECT AccountId, Region, FunctionName FROM mappings
     ),
+    -- One row per consumer: its steps are from one minute with an age to the next, the last to the end of what there is.
+    figures AS
+    (
+        SELECT
+            AccountId, Region, FunctionName,
+            any(last_delivered) AS last_delivery,
+            max(age) AS oldest_ms,
+            max(refused > 0 AND refused >= ran AND ifNull(age, 60000) >= 60000) AS was_throttled,
+            min(minute) AS first_minute,
+            sumMap(map(intDiv(minute, 3600), ran)) AS ran_by_hour,
+            arraySort(groupArrayIf(minute, isNotNull(age))) AS told,
+            arrayZip(told, arrayPopFront(arrayPushBack(told, toUInt32(last_delivery + 60)))) AS steps
+        FROM
+        (
+            SELECT
+                AccountId, Region, Dimensions['FunctionName'] AS FunctionName, toUnixTimestamp(Time) AS minute,
+                maxIf(Max, MetricName = 'IteratorAge') AS age,
+                ifNull(maxIf(Sum, MetricName = 'Throttles'), 0.) AS refused,
+                ifNull(maxIf(Sum, MetricName = 'Invocations'), 0.) AS ran
+            FROM lambda_metrics
+            WHERE MetricName IN ('IteratorAge', 'Throttles', 'Invocations')
+                AND Namespace = 'AWS/Lambda' AND DimensionSet = 'FunctionName' AND PeriodS = 60
+                AND Time >= read_from AND Time < read_to
+                AND (AccountId, Region, FunctionName) IN (consumers)
+            GROUP BY AccountId, Region, FunctionName, minute
+        ) AS figures
+        INNER JOIN last_deliveries USING (AccountId, Region)
+        GROUP BY AccountId, Region, FunctionName
+    )
+-- end
+
+-- define lag_of_watched
+watched AS
+    (
+        SELECT
+            toLowCardinality(one.1) AS AccountId, toLowCardinality(one.2) AS Region, one.3 AS FunctionName,
+            one.4 AS first_minute, one.5 AS last_delivered
+        FROM (SELECT arrayJoin(watched_list) AS one)
+    ),
     points AS
     (
         SELECT
@@ -75,29 +115,22 @@ WITH
         WHERE MetricName IN ('IteratorAge', 'Invocations', 'Errors', 'Throttles', 'Duration', 'ConcurrentExecutions')
             AND Namespace = 'AWS/Lambda' AND DimensionSet = 'FunctionName' AND PeriodS = 60
             AND Time >= read_from AND Time < read_to
-            AND (AccountId, Region, FunctionName) IN (consumers)
+            -- The table's key has the hash of the dimensions: granules of other functions are not read.
+            AND cityHash64(Dimensions) IN
+                (SELECT cityHash64(CAST(map('FunctionName', FunctionName), 'Map(LowCardinality(String), String)')) FROM watched)
+            AND (AccountId, Region, FunctionName) IN (SELECT AccountId, Region, FunctionName FROM watched)
         GROUP BY AccountId, Region, FunctionName, minute
-    ),
-    usual AS
-    (
-        SELECT
-            AccountId,
-            Region,
-            FunctionName,
-            quantileExact(0.5)(age_ms) AS usual_age_ms,
-            quantileExactIf(0.5)(duration_ms / durations, age_ms < 30000 AND durations > 0) AS usual_ms,
-            min(minute) AS first_minute
-        FROM points
-        GROUP BY AccountId, Region, FunctionName
     ),
     -- Every minute from a consumer's first point to the last delivery, with or without a point.
     minutes AS
     (
         SELECT
-            AccountId, Region, FunctionName, usual_age_ms, usual_ms, first_minute, last_delivered,
-            arrayJoin(range(first_minute, toUInt32(last_delivered + 60), 60)) AS minute
-        FROM usual
-        INNER JOIN last_deliveries USING (AccountId, Region)
+            *,
+            quantileExact(0.5)(age_ms) OVER of_consumer AS usual_age_ms,
+            quantileExactIf(0.5)(duration_ms / durations, age_ms < 30000 AND durations > 0) OVER of_consumer AS usual_ms
+        FROM (SELECT *, arrayJoin(range(first_minute, toUInt32(last_delivered + 60), 60)) AS minute FROM watched) AS every
+        LEFT JOIN points USING (AccountId, Region, FunctionName, minute)
+        WINDOW of_consumer AS (PARTITION BY AccountId, Region, FunctionName)
     ),
     around AS
     (
@@ -122,7 +155,6 @@ WITH
             sum(ran) OVER hour AS ran_hour,
             groupArrayIf((minute, ifNull(age_ms, 0.)), has_point) OVER quarter AS ages
         FROM minutes
-        LEFT JOIN points USING (AccountId, Region, FunctionName, minute)
         WINDOW
             earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
@@ -281,6 +313,60 @@ WITH
             if(raw_cause != '', run_since, following.3) AS since
         FROM followed
     )
+-- end
+
+-- define lag_time_to_loss
+if(slope > 0.01 AND has_point, (retention - age_ms / 1000) / slope, NULL)
+-- end
+
+-- define lag_since
+if(final_cause = '', NULL, toDateTime(if(cause = final_cause, since, minute), 'UTC'))
+-- end
+
+-- define lag_evidence
+ifNull(multiIf(
+        final_cause = 'paused_mapping' AND confidence = 'exact', 'the inventory has the mapping as disabled',
+        final_cause = 'paused_mapping' AND waited,
+            format('nothing was invoked for {} minutes, nothing was throttled, and records of {} minutes waited',
+                toString(round(gap_s / 60)), toString(round(age_after_ms / 60000))),
+        final_cause = 'paused_mapping',
+            format('nothing was invoked for {} minutes, where {} invocations are usual, and nothing was throttled; or nothing was written',
+                toString(round(gap_s / 60)), toString(round(expected))),
+        final_cause = 'poisoned_shard',
+            format('{} of {} invocations failed in 7 minutes; the oldest batch is {} s old and the youngest {} s',
+                toString(round(failed_near)), toString(round(ran_near)), toString(round(age_ms / 1000)),
+                toString(round(least_age_near_ms / 1000))),
+        final_cause = 'slow_consumer' AND (is_slow OR is_slow_near),
+            format('invocations take {} ms, where {} ms are usual',
+                toString(round(greatest(mean_near_ms, ifNull(duration_ms / durations, 0)))), toString(round(usual_ms))),
+        final_cause = 'slow_consumer', 'invocations succeed, and records come faster than they are worked off',
+        final_cause = 'throttled', format('{} throttled and {} ran', toString(round(refused)), toString(round(ran))),
+        final_cause = 'catching_up', 'the age falls',
+        ''), '')
+-- end
+
+-- What the inventory says of the mapping comes first.
+-- define lag_cause
+if(NOT has_point AND mapping_state IN ('Disabled', 'Disabling'), 'paused_mapping', cause)
+-- end
+
+-- define lag_confidence
+multiIf(
+            final_cause = '', '',
+            final_cause = 'paused_mapping' AND mapping_state IN ('Disabled', 'Disabling'), 'exact',
+            final_cause = 'paused_mapping' AND NOT waited, 'possible',
+            'likely')
+-- end
+
+-- define lag_mapping
+arrayLast(one -> one.1 <= minute + 60, states).2 AS mapping_state,
+                coalesce(nullIf(retention_s, 0), 86400) AS retention
+-- end
+
+CREATE OR REPLACE VIEW lambda_stream_lag_between AS
+${lag_sources},
+    (SELECT groupArray((AccountId, Region, FunctionName, first_minute, last_delivery)) FROM figures) AS watched_list,
+    ${lag_of_watched}
 SELECT
     AccountId,
     Region,
@@ -300,7 +386,7 @@ SELECT
     toUInt8(ifNull(retention_s, 0) > 0) AS RetentionKnown,
     age_ms / 1000 / retention AS RetentionShare,
     slope AS AgeSlope,
-    if(slope > 0.01 AND has_point, (retention - age_ms / 1000) / slope, NULL) AS TimeToLossS,
+    ${lag_time_to_loss} AS TimeToLossS,
     polled AS RecordsPolled,
     invoked AS RecordsInvoked,
     failed_records AS RecordsFailed,
@@ -314,42 +400,19 @@ SELECT
     final_cause AS Cause,
     confidence AS Confidence,
     toUInt8(confidence IN ('likely', 'possible')) AS Inferred,
-    if(final_cause = '', NULL, toDateTime(if(cause = final_cause, since, minute), 'UTC')) AS Since,
-    ifNull(multiIf(
-        final_cause = 'paused_mapping' AND confidence = 'exact', 'the inventory has the mapping as disabled',
-        final_cause = 'paused_mapping' AND waited,
-            format('nothing was invoked for {} minutes, nothing was throttled, and records of {} minutes waited',
-                toString(round(gap_s / 60)), toString(round(age_after_ms / 60000))),
-        final_cause = 'paused_mapping',
-            format('nothing was invoked for {} minutes, where {} invocations are usual, and nothing was throttled; or nothing was written',
-                toString(round(gap_s / 60)), toString(round(expected))),
-        final_cause = 'poisoned_shard',
-            format('{} of {} invocations failed in 7 minutes; the oldest batch is {} s old and the youngest {} s',
-                toString(round(failed_near)), toString(round(ran_near)), toString(round(age_ms / 1000)),
-                toString(round(least_age_near_ms / 1000))),
-        final_cause = 'slow_consumer' AND (is_slow OR is_slow_near),
-            format('invocations take {} ms, where {} ms are usual',
-                toString(round(greatest(mean_near_ms, ifNull(duration_ms / durations, 0)))), toString(round(usual_ms))),
-        final_cause = 'slow_consumer', 'invocations succeed, and records come faster than they are worked off',
-        final_cause = 'throttled', format('{} throttled and {} ran', toString(round(refused)), toString(round(ran))),
-        final_cause = 'catching_up', 'the age falls',
-        ''), '') AS Evidence
+    ${lag_since} AS Since,
+    ${lag_evidence} AS Evidence
 FROM
 (
-    SELECT *, multiIf(
-            final_cause = '', '',
-            final_cause = 'paused_mapping' AND mapping_state IN ('Disabled', 'Disabling'), 'exact',
-            final_cause = 'paused_mapping' AND NOT waited, 'possible',
-            'likely') AS confidence
+    SELECT *, ${lag_confidence} AS confidence
     FROM
     (
-        SELECT *, if(NOT has_point AND mapping_state IN ('Disabled', 'Disabling'), 'paused_mapping', cause) AS final_cause
+        SELECT *, ${lag_cause} AS final_cause
         FROM
         (
             SELECT
                 *,
-                arrayLast(one -> one.1 <= minute + 60, states).2 AS mapping_state,
-                coalesce(nullIf(retention_s, 0), 86400) AS retention
+                ${lag_mapping}
             FROM (SELECT * FROM completed WHERE minute * 1000 >= from_ms AND minute * 1000 < to_ms) AS c
             LEFT JOIN deliveries AS d USING (AccountId, Region, minute)
             LEFT JOIN polled AS p USING (AccountId, Region)
@@ -396,3 +459,55 @@ SETTINGS optimize_and_compare_chain = 0;
 -- The same of all that is stored.
 CREATE OR REPLACE VIEW lambda_stream_lag AS
 SELECT * FROM lambda_stream_lag_between(from = '1970-01-01 00:00:00', to = '2106-01-01 00:00:00');
+
+-- What held up the consumers of streams: the rows of lambda_stream_lag_between that have a cause, without the figures that
+-- do not tell of it. Most consumers never lag: of those that cannot have a cause, every minute is left out.
+CREATE OR REPLACE VIEW lambda_stream_causes_between AS
+${lag_sources},
+    (
+        SELECT groupArray((AccountId, Region, FunctionName, first_minute, last_delivery))
+        FROM figures
+        -- The least of what `judged` asks of each cause. The hour before a gap lies within two hours of the clock: no fewer
+        -- ran in those, so that no fewer are `expected`.
+        WHERE oldest_ms >= 10000 OR was_throttled OR arrayExists(
+            step -> step.2 - step.1 >= 360
+                AND (ran_by_hour[intDiv(step.1, 3600)] + ran_by_hour[intDiv(step.1, 3600) - 1]) * (step.2 - step.1 - 60)
+                    >= 20 * least(3600, greatest(1800, step.1 + 60 - first_minute)), steps)
+            OR (AccountId, Region, FunctionName) IN (
+                SELECT AccountId, Region, FunctionName
+                FROM mappings
+                WHERE arrayExists(one -> one.2 IN ('Disabled', 'Disabling'), states))
+    ) AS watched_list,
+    ${lag_of_watched}
+SELECT
+    AccountId,
+    Region,
+    FunctionName,
+    Uuid,
+    source_arn AS EventSourceArn,
+    toDateTime(minute, 'UTC') AS Minute,
+    age_ms AS IteratorAgeMs,
+    ${lag_time_to_loss} AS TimeToLossS,
+    final_cause AS Cause,
+    confidence AS Confidence,
+    assumeNotNull(${lag_since}) AS Since,
+    ${lag_evidence} AS Evidence
+FROM
+(
+    SELECT *, ${lag_confidence} AS confidence
+    FROM
+    (
+        SELECT *, ${lag_cause} AS final_cause
+        FROM
+        (
+            SELECT
+                *,
+                ${lag_mapping}
+            FROM (SELECT * FROM completed WHERE minute * 1000 >= from_ms AND minute * 1000 < to_ms) AS c
+            LEFT JOIN mappings AS m USING (AccountId, Region, FunctionName)
+            LEFT JOIN sources AS s USING (AccountId, Region, source_arn)
+        )
+    )
+    WHERE final_cause != ''
+)
+SETTINGS optimize_and_compare_chain = 0;

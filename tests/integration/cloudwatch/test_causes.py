@@ -252,6 +252,9 @@ def test_lag_is_named_by_its_cause_with_the_minute_in_which_it_began(stored: Sto
         "WHERE AccountId = {account:String} AND Cause NOT IN ('', 'catching_up') GROUP BY FunctionName, Cause, Since"
     )
     rows = list(stored.client.query(query, parameters={"account": account_id}).named_results())
+    assert causes(stored.client, "lambda_stream_causes_between", account_id) == causes(
+        stored.client, "lambda_stream_lag_between", account_id
+    )
     for incident in fleet.incidents:
         mine = [row for row in rows if row["FunctionName"] == incident.function]
         longest = max(mine, key=lambda row: row["Minutes"], default=None)
@@ -259,3 +262,14 @@ def test_lag_is_named_by_its_cause_with_the_minute_in_which_it_began(stored: Sto
         assert longest["Cause"] == incident.kind, (incident, mine)
         began = longest["Began"].replace(tzinfo=UTC)
         assert abs(began - incident_start(incident)) <= timedelta(minutes=1), (incident, mine)
+
+
+def causes(client: Client, view: str, account_id: str) -> list[Any]:
+    """Every minute with a cause, with all that is said of it."""
+    return list(
+        client.query(
+            f"SELECT FunctionName, Uuid, EventSourceArn, Minute, IteratorAgeMs, TimeToLossS, Cause, Confidence, Since, "
+            f"Evidence FROM {view}({RANGE}) WHERE AccountId = {{account:String}} AND Cause != '' ORDER BY ALL",
+            parameters={"account": account_id},
+        ).result_rows
+    )

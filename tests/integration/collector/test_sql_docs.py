@@ -38,6 +38,7 @@ PARAMETERS = {
     "lambda_costs": RANGE,
     "lambda_coverage_between": RANGE,
     "lambda_metric_minutes": f"{RANGE}, metric = 'Invocations', dimension_set = 'FunctionName'",
+    "lambda_stream_causes_between": RANGE,
     "lambda_stream_lag_between": RANGE,
     "lambda_throttle_causes_between": RANGE,
 }
