@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _GRACE_S: Final = 3.0
+_SQL_GRACE_S: Final = 0.5
+"""Of queries, which can be asked again: who does not read must not hold up a stop. aiohttp waits twice for it."""
 _KEEPALIVE_S: Final = 75.0
 
 
@@ -148,7 +150,7 @@ class Ports:
         access = Access(config.firehose_keys)
         receiver = firehose.FirehoseReceiver(self._intake, access, quarantine, counters, time.time_ns)
         app.router.add_post(firehose.PATH, receiver.handle)
-        library = await self._library(app, cancel=False)
+        library = await self._library(app, cancel=False, grace_s=_GRACE_S)
         connections = self._connections = Connections()
         self._exits.push_async_callback(connections.close, _GRACE_S)
         intake, access_gate = self._intake, self._gate
@@ -169,16 +171,23 @@ class Ports:
         self._exits.push_async_callback(engine.close)
         await engine.start()
         app = SqlServer(engine, limits, gate(config.sql_passwords)).application()
-        return await self._listen("sql", config.sql_port, await self._library(app, cancel=True))
+        library = await self._library(app, cancel=True, grace_s=_SQL_GRACE_S)
+        return await self._listen("sql", config.sql_port, library)
 
-    async def _library(self, app: web.Application, *, cancel: bool) -> Callable[[], asyncio.Protocol]:
-        """What makes a connection of the HTTP library; ``cancel`` ends the work for a client that leaves."""
+    async def _library(self, app: web.Application, *, cancel: bool, grace_s: float) -> Callable[[], asyncio.Protocol]:
+        """What makes a connection of the HTTP library.
+
+        Args:
+            app: what answers.
+            cancel: whether the work for a client that leaves is ended.
+            grace_s: how long a stop waits for answers.
+        """
         runner = web.AppRunner(
             app,
             access_log=None,
             auto_decompress=False,  # the applications have limits on what comes out
             handler_cancellation=cancel,
-            shutdown_timeout=_GRACE_S,
+            shutdown_timeout=grace_s,
             keepalive_timeout=_KEEPALIVE_S,
             max_field_size=firehose.MAX_HEADER_BYTES,
         )

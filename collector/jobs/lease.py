@@ -29,26 +29,31 @@ class Lease:
         """Say that this collector is there; whether the jobs are its own for now."""
         now_ms = int(self._client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
         self._since_ms = self._since_ms or now_ms
-        self._tell(now_ms)
+        self._tell(self._name, now_ms)
         first = self._client.query(
             "SELECT argMin(Holder, (Since, Holder)) FROM lambda_leases "
-            "WHERE Name = {name:String} AND SeenAt > fromUnixTimestamp64Milli({alive_ms:Int64})",
-            parameters={"name": self._name, "alive_ms": now_ms - HELD_S * 1000},
+            "WHERE Name = {name:String} AND SeenAt > fromUnixTimestamp64Milli({alive_ms:Int64}) "
+            "AND Holder NOT IN (SELECT Holder FROM lambda_leases WHERE Name = {left:String})",
+            parameters={"name": self._name, "alive_ms": now_ms - HELD_S * 1000, "left": self._left},
         ).result_rows[0][0]
         return bool(first == self.holder)
 
     def release(self) -> None:
-        """Leave the jobs to another at once. A later :meth:`held` queues up anew."""
+        """Leave the jobs to another at once. A later :meth:`held` queues up anew, as another holder."""
         if self._since_ms:
-            self._client.command(
-                "ALTER TABLE lambda_leases DELETE WHERE Holder = {holder:String}", parameters={"holder": self.holder}
-            )
-            self._since_ms = 0
+            now_ms = int(self._client.query("SELECT toUnixTimestamp64Milli(now64(3))").result_rows[0][0])
+            self._tell(self._left, now_ms)  # a row, not a mutation: both go with the table's TTL
+            self.holder, self._since_ms = secrets.token_hex(8), 0
 
-    def _tell(self, now_ms: int) -> None:
+    @property
+    def _left(self) -> str:
+        """The name under which holders stand that have left."""
+        return f"{self._name}, left"
+
+    def _tell(self, name: str, now_ms: int) -> None:
         self._client.command(
             "INSERT INTO lambda_leases (Name, Holder, Since, SeenAt) SELECT {name:String}, {holder:String}, "
             "fromUnixTimestamp64Milli({since_ms:Int64}), fromUnixTimestamp64Milli({now_ms:Int64})",
-            parameters={"name": self._name, "holder": self.holder, "since_ms": self._since_ms, "now_ms": now_ms},
+            parameters={"name": name, "holder": self.holder, "since_ms": self._since_ms, "now_ms": now_ms},
             settings={"async_insert": 0},
         )

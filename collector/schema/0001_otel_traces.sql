@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS otel_traces
     SpanName LowCardinality(String) CODEC(ZSTD(1)),
     SpanKind LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), String) CODEC(LZ4),
     ScopeName String CODEC(ZSTD(1)),
     ScopeVersion String CODEC(ZSTD(1)),
     SpanAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
@@ -43,6 +43,10 @@ PRIMARY KEY (ServiceName, SpanName, toDateTime(Timestamp))
 ORDER BY (ServiceName, SpanName, toDateTime(Timestamp), Timestamp)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1,
     non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- Attributes of resources repeat from row to row, which LZ4 takes faster than ZSTD and often in less room. They were ZSTD.
+ALTER TABLE otel_traces
+    MODIFY COLUMN ResourceAttributes Map(LowCardinality(String), String) CODEC(LZ4);
 
 -- First and last second of a trace: Grafana's trace view reads it. The view's target has a window of its own, or a
 -- repeated insert would be dropped above and counted here.

@@ -105,10 +105,11 @@ class ClickHouseStore:
         entry = encoded.ENTRIES[signal]
         schema = encoded.local_schema(entry) if self._url.embedded else encoded.sent_schema(entry)
         settings = {**self._insert_settings, **encoded.FORMAT_SETTINGS, **schema, "insert_deduplication_token": token}
+        pieces = encoded.delimited(bodies)
+        # The embedded engine is given a file, which pieces may be written to; a server is sent the whole at once.
+        block = pieces if self._url.embedded else b"".join(pieces)
         try:
-            client.raw_insert(
-                entry.table, insert_block=encoded.delimited(bodies), settings=settings, fmt=encoded.FORMAT
-            )
+            client.raw_insert(entry.table, insert_block=block, settings=settings, fmt=encoded.FORMAT)
         except Exception as error:  # as above
             raise self._failure(as_encoded_error(error)) from error
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from collector.otlp.signals import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
 SCHEMA_PATH: Final = Path(str(resources.files("collector") / "otlp" / "stored.proto"))
 
@@ -38,12 +38,11 @@ ENTRIES: Final = {
 """The signals that ClickHouse decodes. Points of metrics, which are few, are decoded in Python."""
 
 
-def delimited(bodies: Sequence[bytes]) -> bytes:
+def delimited(bodies: Sequence[bytes]) -> Generator[bytes, None, None]:
     """The requests one after the other, each behind its length as a varint."""
-    parts: list[bytes] = []
     for body in bodies:
-        parts += (_varint(len(body)), body)
-    return b"".join(parts)
+        yield _varint(len(body))
+        yield body
 
 
 def _varint(number: int) -> bytes:
