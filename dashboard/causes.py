@@ -5,6 +5,7 @@ The names are those of lambda_throttle_causes and lambda_stream_lag (docs/cloudw
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,20 +62,44 @@ LAG: Final = {
     "catching_up": Cause("Catching up", "The age falls again: what waited is worked off."),
 }
 
+ASYNC: Final = {
+    "reserved_zero": THROTTLES["reserved_zero"],
+    "events_lost": Cause(
+        "Events are lost", "Name a destination for failures, and see why attempts fail: errors, throttles, age."
+    ),
+}
+
+FUNCTION: Final = {
+    "stopped": Cause(
+        "Nothing was invoked", "Its callers stopped, or its event source mapping does: see whether it is enabled."
+    ),
+}
+
 CONFIDENCE: Final = {"exact": "AWS says so", "likely": "likely", "possible": "possible", "unknown": UNKNOWN}
+
+
+BY_PAGE: Final = {"throttles": THROTTLES, "streams": LAG, "async": ASYNC, "function": FUNCTION}
 
 
 def throttle(name: str) -> Cause:
     """A cause of throttles; one that a newer collector knows shows under its own name."""
-    return THROTTLES.get(name) or Cause(name.replace("_", " "), "")
+    return _of(THROTTLES, name)
 
 
 def lag(name: str) -> Cause:
     """A cause of lag, likewise."""
-    return LAG.get(name) or Cause(name.replace("_", " "), "")
+    return _of(LAG, name)
+
+
+def of(page: str, name: str) -> Cause:
+    """A cause that a page explains, likewise."""
+    return _of(BY_PAGE[page], name)
+
+
+def _of(known: Mapping[str, Cause], name: str) -> Cause:
+    return known.get(name) or Cause(name.replace("_", " "), "")
 
 
 def title(page: str, name: str) -> str:
     """The title of a cause that a page explains; on others than throttles and streams it is one itself."""
-    worded = {"throttles": throttle, "streams": lag}.get(page)
-    return worded(name).title if worded else name
+    return of(page, name).title if page in BY_PAGE else name

@@ -63,7 +63,8 @@ def incidents(parts: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataF
     """What went wrong, one row each, the newest first.
 
     Args:
-        parts: rows of incidents.sql, of each part of the window: what lasts from one into the next is in both.
+        parts: rows of incidents.sql, invocations_stopped.sql and events_lost.sql, of each part of the window: what
+            lasts from one into the next is in both.
         begin: of the time in question: what was over before it is left out.
         releases: of :func:`dashboard.charts.cold_starts.releases`; those that made init slower count.
 
@@ -92,7 +93,7 @@ def incidents(parts: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataF
     ]  # fmt: skip
     if not rows:
         return pd.DataFrame(columns=columns)
-    frame = pd.DataFrame(_continued(rows))
+    frame = pd.DataFrame(_unexplained(_continued(rows)))
     frame["Lasted"] = [
         seconds((end - begin).total_seconds()) for begin, end in zip(frame["Began"], frame["Ended"], strict=True)
     ]
@@ -131,6 +132,22 @@ def _continued(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             before["Ended"] = max(before["Ended"], row["Ended"])
     return out
+
+
+CONSEQUENCES: Final = frozenset({"function", "async"})
+"""Pages of what other incidents bring about too: that nothing was invoked, and that events were lost."""
+
+
+def _unexplained(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The incidents without those that another one at the same time explains: of the function, or of the account."""
+    causes = [one for one in rows if one["Page"] not in CONSEQUENCES]
+    return [one for one in rows if one["Page"] not in CONSEQUENCES or not any(_explains(two, one) for two in causes)]
+
+
+def _explains(cause: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    whose = cause["FunctionName"] == row["FunctionName"] or cause["Cause"] in SHARED_CAUSES
+    throttled_or_lagging = cause["Page"] != "cold_starts"
+    return bool(throttled_or_lagging and whose and cause["Began"] < row["Ended"] and row["Began"] < cause["Ended"])
 
 
 def _follows(row: Mapping[str, Any], before: Mapping[str, Any]) -> bool:

@@ -12,13 +12,45 @@ from dashboard.charts import changes, cold_starts, fleet
 from dashboard.text import plural, seconds
 from dashboard.ui import tables
 from dashboard.ui.page import Run
-from dashboard.ui.panels import function_at
+from dashboard.ui.panels import Finding, findings, function_at
+
+
+def consequences(run: Run, page: str, statement: str) -> None:
+    """In words what befell the functions of a page that is no limit and no lag: events were lost, nothing was invoked.
+
+    Args:
+        run: the drawing.
+        page: whose causes these are, as in dashboard/causes.py.
+        statement: that finds them.
+    """
+    none = cold_starts.releases(pd.DataFrame(), run.window)
+    found = fleet.incidents(run.parts(statement), run.window.begin, none)
+    known = {name: causes.of(page, name) for name in found["Cause"].unique()}
+    findings(
+        run,
+        (
+            Finding(
+                known[one["Cause"]].title,
+                causes.CONFIDENCE.get(str(one["Sure"]), ""),
+                str(one["FunctionName"]),
+                one["Began"].to_pydatetime(),
+                one["Ended"].to_pydatetime(),
+                str(one["Why"]),
+                known[one["Cause"]].advice,
+            )
+            for one in found.to_dict("records")
+        ),
+    )
 
 
 def incidents(run: Run) -> None:
     """What went wrong in this time with its likely cause; nothing where nothing did."""
     released = cold_starts.releases(run.query("init_by_version"), run.window)
-    found = fleet.incidents(run.parts("incidents"), run.window.begin, released)
+    found = fleet.incidents(
+        [*run.parts("incidents"), *run.parts("invocations_stopped"), *run.parts("events_lost")],
+        run.window.begin,
+        released,
+    )
     if found.empty:
         return
     shown = found.assign(

@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard.charts import frames, series
 from dashboard.text import count, milliseconds
-from dashboard.ui import panels, tables
+from dashboard.ui import news, panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
@@ -41,6 +41,7 @@ def _asynchronous(run: Run, functions: pd.DataFrame) -> None:
             Figure("Functions", count(len(functions))),
         ]
     )
+    news.consequences(run, "async", "events_lost")
     rows = run.query("async_over_time")
     left, right = st.columns(2)
     with left, run.panel(f"Events queued per {panels.width(run)}", "Each function is a colour."):

@@ -98,9 +98,8 @@ CHANGED_AT = BEGIN + timedelta(minutes=12)
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlSource]:
     with store_at(tmp_path_factory.mktemp("delivered")) as (store, client):
         store.insert(rows([encode(list(points()), 1_800_000_000_000_000_000)]), "points")
-        for number, request in enumerate(_spans()):
-            for decoded in decode(Signal.TRACES, [request]):
-                store.insert(decoded, f"spans-{number}")
+        for number, decoded in enumerate(decode(Signal.TRACES, list(_spans()))):
+            store.insert(decoded, f"spans-{number}")
         for table, records in _records().items():
             columns = list(records[0])
             client.insert(table, [[record[name] for name in columns] for record in records], column_names=columns)
@@ -151,7 +150,22 @@ STARTS_S = {"reader": [0, 3, 9, 31], "buyer": [61]}
 """By function, when its sandboxes were started."""
 
 
+STOPPED, RESUMED = 2, 20
+"""`worker` runs twice a minute for hours, and not between these minutes after the begin."""
+WORKED = [minute for minute in range(-180, 240) if not STOPPED <= minute < RESUMED]
+
+
+def _work() -> Iterator[bytes]:
+    for start_s in (60 * minute + half for minute in WORKED for half in (0, 30)):
+        at_ns = (int(BEGIN.timestamp()) + start_s) * 10**9
+        one = lambda_span(
+            "invoke", request_id=f"w{start_s}", start_ns=at_ns, duration_ns=10**8, lambda__status="success"
+        )
+        yield trace_request([one], function="worker").SerializeToString()
+
+
 def _spans() -> Iterator[bytes]:
+    yield from _work()
     begin_ns = int(BEGIN.timestamp()) * 10**9
     number = 0
     for shard, seen in SHARDS.items():
@@ -250,6 +264,27 @@ def test_an_episode_of_throttling_has_its_cause_and_its_share(ask):
 
 def test_where_a_function_met_its_own_limit_nobody_else_is_blamed(ask):
     assert ask("throttle_holders").empty
+
+
+# What stopped, what was lost -----------------------------------------------------------------------------------------
+
+
+def test_a_function_that_nobody_invoked_for_a_while(ask):
+    row = only(ask("invocations_stopped"))
+    assert (row["FunctionName"], row["Cause"]) == ("worker", "stopped")
+    assert row["Began"] == pd.Timestamp(BEGIN + timedelta(minutes=STOPPED))
+    assert row["Ended"] == pd.Timestamp(BEGIN + timedelta(minutes=RESUMED))
+    assert row["Weight"] == pytest.approx(2 * (RESUMED - STOPPED))
+    assert row["Why"].startswith(f"nothing was invoked for {RESUMED - STOPPED} minutes; ")
+
+
+def test_a_function_that_loses_events(ask):
+    row = only(ask("events_lost"))
+    assert (row["FunctionName"], row["Cause"]) == ("buyer", "events_lost")
+    assert (row["lost"], row["received"]) == (2 * MINUTES, 7 * MINUTES)
+    assert row["Began"] == pd.Timestamp(BEGIN)
+    assert row["Ended"] == pd.Timestamp(BEGIN + timedelta(minutes=MINUTES))
+    assert row["Why"] == f"{2 * MINUTES} of {7 * MINUTES} events were lost"
 
 
 # Streams -------------------------------------------------------------------------------------------------------------

@@ -110,6 +110,23 @@ def test_a_ripple_in_a_stream_is_no_incident():
     assert set(found["FunctionName"]) == {"long", "old", "t"}
 
 
+@pytest.mark.parametrize(
+    ("other", "explained"),
+    [
+        (("a", "paused_mapping", 0, 30, 900, "streams"), True),
+        (("a", "reserved_concurrency", 20, 25, 900), True),
+        (("b", "reserved_concurrency", 0, 30, 900), False),
+        (("b", "account_concurrency", 0, 30, 900), True),
+        (("a", "reserved_concurrency", 31, 40, 900), False),
+    ],
+)
+def test_that_nothing_was_invoked_is_told_where_nothing_else_explains_it(other, explained):
+    rows = [stretch("a", "stopped", 0, 30, 50, "function"), stretch(*other)]
+    found = fleet.incidents([pd.DataFrame(rows)], T0, NOTHING)
+    assert ("stopped" not in set(found["Cause"])) is explained
+    assert len(found) == 1 if explained else len(found) == 2
+
+
 def test_throttles_of_unknown_cause_are_the_rest_of_the_known_ones_that_they_follow():
     rows = [stretch("a", "scaling_rate", 0, 1, 134), stretch("a", "unknown", 1, 3, 90),
             stretch("a", "unknown", 40, 42, 5), stretch("b", "unknown", 1, 3, 7)]  # fmt: skip
