@@ -26,7 +26,7 @@ from benchmarks._sql_fleet import DAY_S, Fleet, load_day
 from collector.config import StoreUrl
 from collector.jobs.rollups import Rollups
 from collector.store.migrate import migrate, migrations
-from dashboard.sql import LONG
+from dashboard.sql import LONG, QUERIES, statement
 
 ROOT: Final = Path(__file__).parents[1]
 INVOCATIONS: Final = int(os.environ.get("LAMBDASCOPE_BENCH_INVOCATIONS", "50000000"))
@@ -103,9 +103,7 @@ def _open(folder: Path) -> Client:
 
 
 def _queries() -> dict[str, str]:
-    return {
-        path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "dashboard" / "queries").glob("*.sql"))
-    }
+    return {path.stem: statement(path.stem) for path in sorted(QUERIES.glob("*.sql"))}
 
 
 def _is_asked(query: str, length_s: int) -> bool:

@@ -38,14 +38,20 @@ TIMEOUT_CODES: Final = {159, 160}
 """TIMEOUT_EXCEEDED, TOO_SLOW."""
 
 
+_INCLUDE: Final = re.compile(r"^ *-- include (\w+)\n", re.MULTILINE)
+
+
 @cache
 def statement(name: str) -> str:
     """The text of one panel's query.
 
+    A line ``-- include name`` in it stands for ``queries/shared/name.sql``: what several of them have to say alike.
+
     Raises:
         FileNotFoundError: there is no such file under queries/.
     """
-    return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+    text = (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda found: (QUERIES / "shared" / f"{found[1]}.sql").read_text(encoding="utf-8"), text)
 
 
 SHORT_S: Final = 6 * 3600
@@ -57,6 +63,7 @@ LONG: Final = {
     "init_by_version": "init_by_version_long",
     "concurrency_peaks": "concurrency_peaks_long",
     "fleet_functions": "fleet_functions_long",
+    "sandboxes_over_time": "sandboxes_over_time_long",
 }
 """The statement of a panel for a longer time."""
 

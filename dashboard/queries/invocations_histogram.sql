@@ -1,23 +1,6 @@
 -- How long the chosen invocations took: eight bins for each factor of ten. Bin n covers [10^(n/8), 10^((n+1)/8)) ms.
 WITH
-    -- Invocations are read one by one: all of six hours, and of a longer time the newest two million or so. The hour from
-    -- which on there are more, after the rollups.
-    (
-        SELECT max(Time)
-        FROM
-        (
-            SELECT Time, sum(sum(Invocations)) OVER (ORDER BY Time DESC) AS newer
-            FROM lambda_rollups
-            WHERE PeriodS = 3600 AND Time >= {from:DateTime64(3, 'UTC')} AND Time < {to:DateTime64(3, 'UTC')} AND FunctionName != '*'
-                AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
-                AND ({account:String} = '' OR AccountId = {account:String})
-                AND ({region:String} = '' OR Region = {region:String})
-            GROUP BY Time
-        )
-        WHERE newer > 2000000
-    ) AS too_many_at,
-    greatest({from:DateTime64(3, 'UTC')},
-        least({to:DateTime64(3, 'UTC')} - toIntervalHour(6), toDateTime64(too_many_at, 3, 'UTC') + toIntervalHour(1))) AS read_from
+    -- include read_from
 SELECT
     toInt32(floor(8 * log10(greatest(assumeNotNull(DurationMs), 0.001)))) AS Bin,
     if(coalesce(Status, '') IN ('', 'success'), 'succeeded', 'failed') AS Outcome,

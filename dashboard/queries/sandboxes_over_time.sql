@@ -1,13 +1,89 @@
 -- Execution environments alive in each bucket, on the average: busy, idle, and presumed idle since nobody told their end.
+-- As lambda_sandboxes_over_time has them, from the invocations themselves, and of the account alone where no function is chosen.
+WITH
+    toInt64({bucket_s:UInt32}) * 1000 AS width_ms,
+    intDiv(toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}), width_ms) * width_ms AS from_ms,
+    intDiv(toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}) + width_ms - 1, width_ms) * width_ms AS to_ms
 SELECT
-    Bucket,
+    alive.Bucket AS Bucket,
     sum(Busy) AS Working,
     sum(greatest(0., Alive - Busy - Presumed)) AS Waiting,
     sum(least(Presumed, greatest(0., Alive - Busy))) AS PerhapsGone
-FROM lambda_sandboxes_over_time(
-    from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = {bucket_s:UInt32})
-WHERE if(empty({functions:Array(String)}), FunctionName = '*', has({functions:Array(String)}, FunctionName))
-    AND ({account:String} = '' OR AccountId = {account:String})
-    AND ({region:String} = '' OR Region = {region:String})
+FROM
+(
+    SELECT
+        AccountId, Region, Name,
+        toDateTime(intDiv(begin_ms, 1000), 'UTC') AS Bucket,
+        sum(least(alive_to, begin_ms + width_ms) - greatest(alive_from, begin_ms)) / width_ms AS Alive,
+        sum(greatest(0, least(alive_to, begin_ms + width_ms) - greatest(alive_from, begin_ms, known_to))) / width_ms AS Presumed
+    FROM
+    (
+        SELECT
+            AccountId, Region, Name, alive_from, alive_to, known_to,
+            arrayJoin(range(toUInt64(intDiv(alive_from, width_ms)), toUInt64(intDiv(alive_to - 1, width_ms) + 1)))
+                * toInt64(width_ms) AS begin_ms
+        FROM
+        (
+            SELECT
+                AccountId, Region, if(empty({functions:Array(String)}), '*', toString(FunctionName)) AS Name,
+                toUnixTimestamp64Milli(assumeNotNull(coalesce(InitStart, FirstInvoke))) AS begun,
+                greatest(begun, toUnixTimestamp64Milli(assumeNotNull(coalesce(LastEnd, LastInvoke, InitStart, FirstInvoke)))) AS heard_to,
+                greatest(begun, from_ms) AS alive_from,
+                assumeNotNull(least(coalesce(toUnixTimestamp64Milli(ShutdownAt),
+                    greatest(heard_to, least(heard_to + 900000, toUnixTimestamp64Milli(now64(3))))), to_ms)) AS alive_to,
+                assumeNotNull(least(greatest(ifNull(toUnixTimestamp64Milli(ShutdownAt), heard_to), from_ms), to_ms)) AS known_to
+            FROM lambda_sandbox_lives
+            WHERE isNotNull(coalesce(InitStart, FirstInvoke))
+                AND InstanceId GLOBAL IN
+                (
+                    SELECT InstanceId
+                    FROM lambda_sandbox_parts
+                    WHERE LastSeen >= toDateTime(greatest(0, intDiv(from_ms, 1000) - 900))
+                )
+                AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+                AND ({account:String} = '' OR AccountId = {account:String})
+                AND ({region:String} = '' OR Region = {region:String})
+        )
+        WHERE alive_to > alive_from
+    )
+    GROUP BY AccountId, Region, Name, begin_ms
+) AS alive
+GLOBAL ANY LEFT JOIN
+(
+    SELECT
+        AccountId, Region, Name,
+        toDateTime(intDiv(step_ms, 1000), 'UTC') AS Bucket,
+        sum(least(busy_to, step_ms + width_ms) - greatest(busy_from, step_ms)) / width_ms AS Busy
+    FROM
+    (
+        SELECT
+            AccountId, Region, Name, busy_from, busy_to,
+            arrayJoin(range(toUInt64(intDiv(busy_from, width_ms)), toUInt64(intDiv(busy_to - 1, width_ms) + 1)))
+                * toInt64(width_ms) AS step_ms
+        FROM
+        (
+            SELECT
+                AccountId, Region, if(empty({functions:Array(String)}), '*', toString(FunctionName)) AS Name,
+                toUnixTimestamp64Milli(Start) AS start_ms,
+                greatest(toUnixTimestamp64Milli(BusyStart), start_ms - 1200000, from_ms) AS busy_from,
+                -- One without an end is busy until now, and for as long as its time limit.
+                least(ifNull(least(toUnixTimestamp64Milli(End), start_ms + 1200000),
+                    least(toUnixTimestamp64Milli(now64(3)), start_ms + ifNull(limits.TimeoutS, 900) * 1000)), to_ms) AS busy_to
+            FROM lambda_invocations
+            GLOBAL ANY LEFT JOIN
+            (
+                SELECT AccountId, Region, FunctionName, argMax(TimeoutS, PolledAt) AS TimeoutS
+                FROM lambda_functions
+                GROUP BY AccountId, Region, FunctionName
+            ) AS limits USING (AccountId, Region, FunctionName)
+            WHERE Start >= fromUnixTimestamp64Milli(from_ms - 1200000) AND Start < fromUnixTimestamp64Milli(to_ms + 1200000)
+                AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+                AND ({account:String} = '' OR AccountId = {account:String})
+                AND ({region:String} = '' OR Region = {region:String})
+        )
+        WHERE busy_to > busy_from
+    )
+    GROUP BY AccountId, Region, Name, step_ms
+) AS busy USING (AccountId, Region, Name, Bucket)
 GROUP BY Bucket
 ORDER BY Bucket

@@ -180,15 +180,16 @@ def test_averages_of_functions_add_up_to_the_account(ask):
     pd.testing.assert_series_equal(total, parts, check_exact=False, rtol=1e-9)
 
 
-def test_sandboxes_alive_are_busy_for_as_long_as_their_invocations(ask, truth, window):
-    rows = ask("sandboxes_over_time")
+@pytest.mark.parametrize("statement", ["sandboxes_over_time", "sandboxes_over_time_long"])
+def test_sandboxes_alive_are_busy_for_as_long_as_their_invocations(ask, truth, window, statement):
+    rows = ask(statement)
     begin_ns, end_ns = (round(at.timestamp() * 1e9) for at in (window.begin, window.end))
     busy_s = sum(max(0, min(one.end_ns, end_ns) - max(one.busy_start_ns, begin_ns)) for one in truth) / 1e9
     assert rows["Working"].sum() * window.bucket_s == pytest.approx(busy_s, rel=0.005)
     alive = rows["Working"] + rows["Waiting"] + rows["PerhapsGone"]
     assert (alive >= rows["Working"]).all()
     assert alive.sum() * window.bucket_s > 2 * busy_s
-    own = ask("sandboxes_over_time", functions=("auth-token",))
+    own = ask(statement, functions=("auth-token",))
     assert 0 < own["Working"].sum() < rows["Working"].sum()
 
 
