@@ -110,7 +110,8 @@ watched AS
             maxIf(Sum, MetricName = 'Duration') AS duration_ms,
             maxIf(SampleCount, MetricName = 'Duration') AS durations,
             maxIf(Max, MetricName = 'ConcurrentExecutions') AS concurrency,
-            minIf(Min, MetricName = 'Duration') AS least_ms
+            minIf(Min, MetricName = 'Duration') AS least_ms,
+            maxIf(Max, MetricName = 'Duration') AS most_ms
         FROM lambda_metrics
         WHERE MetricName IN ('IteratorAge', 'Invocations', 'Errors', 'Throttles', 'Duration', 'ConcurrentExecutions')
             AND Namespace = 'AWS/Lambda' AND DimensionSet = 'FunctionName' AND PeriodS = 60
@@ -146,12 +147,18 @@ watched AS
             argMinIf(ifNull(age_ms, 0.), minute, has_point) OVER later AS age_after_ms,
             sum(failed) OVER near AS failed_near,
             sum(ran) OVER near AS ran_near,
+            sum(ran) OVER shortly AS ran_shortly,
+            sum(refused) OVER shortly AS refused_shortly,
             sum(refused) OVER near AS refused_near,
             minIf(least_age_ms, has_point) OVER near AS least_age_near_ms,
-            sum(ifNull(duration_ms, 0.)) OVER near / nullIf(sum(ifNull(durations, 0.)) OVER near, 0) AS mean_near_ms,
-            -- Of every shard's invocations the quickest: a record that hangs makes one shard slow, not all of them.
+            sum(ifNull(duration_ms, 0.)) OVER near AS duration_near_ms,
+            sum(ifNull(durations, 0.)) OVER near AS durations_near,
+            -- A record that hangs makes one shard slow, not all of them: of every shard's invocations the quickest counts,
+            -- and the longest is left out of the mean, where there are others.
             minIf(least_ms, durations > 0) OVER near AS least_near_ms,
-            ifNull(duration_ms / durations >= 2.5 * usual_ms AND least_ms >= 0.8 * usual_ms, 0) AS is_slow,
+            maxIf(most_ms, durations > 0) OVER near AS most_near_ms,
+            ifNull(if(durations > 1, (duration_ms - most_ms) / (durations - 1), duration_ms) >= 2.5 * usual_ms
+                AND least_ms >= 0.8 * usual_ms, 0) AS is_slow,
             sum(ran) OVER hour AS ran_hour,
             groupArrayIf((minute, ifNull(age_ms, 0.)), has_point) OVER quarter AS ages
         FROM minutes
@@ -162,6 +169,8 @@ watched AS
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
             near AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
                 RANGE BETWEEN 180 PRECEDING AND 180 FOLLOWING),
+            shortly AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+                RANGE BETWEEN 240 PRECEDING AND CURRENT ROW),
             hour AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
                 RANGE BETWEEN 3540 PRECEDING AND CURRENT ROW),
             quarter AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
@@ -179,8 +188,10 @@ watched AS
             -- Seconds of age per second, by least squares over a quarter of an hour.
             arrayAvg(one -> toFloat64(one.1), ages) AS mean_minute,
             arrayAvg(one -> one.2, ages) AS mean_age_ms,
-            -- Nothing ran, and nothing was still running or turned away.
-            NOT has_point AND point_before > 0 AND ran = 0 AND refused = 0 AND ifNull(concurrency, 0.) = 0 AS is_idle
+            -- Nothing ran, and nothing was still running or turned away. What was turned away is tried again later and
+            -- later: some minutes without an attempt beside throttles are no pause of the mapping.
+            NOT has_point AND point_before > 0 AND ran = 0 AND refused = 0 AND ifNull(concurrency, 0.) = 0
+                AND (refused_near = 0 OR gap_s > 600) AS is_idle
         FROM around
         WINDOW earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
@@ -211,7 +222,9 @@ watched AS
     (
         SELECT
             *,
-            ifNull(mean_near_ms >= 2.5 * usual_ms AND least_near_ms >= 0.8 * usual_ms, 0) AS is_slow_near,
+            duration_near_ms / nullIf(durations_near, 0) AS mean_near_ms,
+            ifNull(if(durations_near > 1, (duration_near_ms - most_near_ms) / (durations_near - 1), duration_near_ms)
+                >= 2.5 * usual_ms AND least_near_ms >= 0.8 * usual_ms, 0) AS is_slow_near,
             multiIf(
                 waited, 'paused_mapping',
                 is_silent, 'paused_mapping',
@@ -219,6 +232,8 @@ watched AS
                 (is_slow OR is_slow_near) AND has_point AND age_ms >= 5 * usual_age_ms AND age_ms >= 10000
                     AND minute - point_before < 600, 'slow_consumer',
                 NOT lags, '',
+                -- Those that ran were as quick as ever, and others were turned away meanwhile.
+                refused_shortly > 0 AND 5 * refused_shortly >= ran_shortly, 'throttled',
                 -- No older than the silence before it: what gathered then is worked off now.
                 minute - point_before >= 180 AND (minute + 60 - point_before) * 1000 >= 0.9 * age_ms, 'catching_up',
                 -- Something keeps failing, and other shards are up to date, or there is nothing else.
@@ -251,7 +266,12 @@ watched AS
             *,
             countIf(first_cause = 'poisoned_shard') OVER of_episode AS poisoned,
             countIf(first_cause = 'slow_consumer') OVER of_episode AS slow,
-            multiIf(NOT is_lag, first_cause, poisoned > slow, 'poisoned_shard', 'slow_consumer') AS raw_cause
+            -- Over within three minutes, as after an invocation that hung and was tried again: nothing is held up.
+            is_lag AND poisoned + slow <= 3
+                AND maxIf(minute, is_lag) OVER of_episode - minIf(minute, is_lag) OVER of_episode <= 180
+                AND argMaxIf(point_after, minute, is_lag) OVER of_episode > 0 AS is_passing,
+            multiIf(NOT is_lag, first_cause, is_passing, 'catching_up', poisoned > slow, 'poisoned_shard', 'slow_consumer')
+                AS raw_cause
         FROM numbered
         WINDOW of_episode AS (PARTITION BY AccountId, Region, FunctionName, lag_episode)
     ),
@@ -340,7 +360,9 @@ ifNull(multiIf(
             format('invocations take {} ms, where {} ms are usual',
                 toString(round(greatest(mean_near_ms, ifNull(duration_ms / durations, 0)))), toString(round(usual_ms))),
         final_cause = 'slow_consumer', 'invocations succeed, and records come faster than they are worked off',
-        final_cause = 'throttled', format('{} throttled and {} ran', toString(round(refused)), toString(round(ran))),
+        final_cause = 'throttled',
+            format('{} throttled and {} ran in 5 minutes', toString(round(refused_shortly)), toString(round(ran_shortly))),
+        final_cause = 'catching_up' AND is_passing, 'it was over within three minutes',
         final_cause = 'catching_up', 'the age falls',
         ''), '')
 -- end

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.support.collector import ROOT, running_collector, wait_for_rows
@@ -83,6 +83,8 @@ class Described:
     text: str
     """The YAML of the emulator's fleet mode."""
     seed: int
+    end: str = "now"
+    """Its last minute. Traffic follows the hour and the weekday: another end makes another fleet."""
 
 
 OTHER_FLEET = """
@@ -106,9 +108,16 @@ incidents:
 def fleets() -> dict[str, Described]:
     """Half a day with every kind of incident; in the soak the example's week of 300 functions, and a day of others."""
     if not FULL:
-        return {"small": Described(SMALL_FLEET, 1)}
+        return {"small": Described(SMALL_FLEET, 1, _last_wednesday_noon())}
     example = ROOT / "emulator" / "fleet" / "examples" / "incidents.yaml"
     return {"week": Described(example.read_text(encoding="utf-8"), 1), "other": Described(OTHER_FLEET, 5)}
+
+
+def _last_wednesday_noon() -> str:
+    """The same fleet whenever the tests run, and young enough for no retention to take it."""
+    now = datetime.now(UTC)
+    noon = now.replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=(now.weekday() - 2) % 7)
+    return (noon if noon <= now else noon - timedelta(days=7)).isoformat()
 
 
 @contextmanager
@@ -120,7 +129,7 @@ def troubled_collector(fleet: Described) -> Iterator[Troubled]:
         url = collector.addresses.http_url
         command = [sys.executable, "-m", "emulator.fleet", "--fleet", str(file), "--seed", str(fleet.seed)]
         run = subprocess.run(
-            [*command, "--otlp", url, "--firehose", f"{url}/firehose"],
+            [*command, "--end", fleet.end, "--otlp", url, "--firehose", f"{url}/firehose"],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

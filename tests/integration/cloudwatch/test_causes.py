@@ -273,3 +273,63 @@ def causes(client: Client, view: str, account_id: str) -> list[Any]:
             parameters={"account": account_id},
         ).result_rows
     )
+
+
+def healthy_fleet(number: int) -> Fleet:
+    """Consumers to whom nothing happens but what happens to everybody: single errors, a call that hangs, throttles."""
+    draw = random.Random(number)
+    functions = [
+        {
+            "name": f"consumer-{index}",
+            "trigger": draw.choice(["kinesis", "dynamodb"]),
+            "requests_per_s": draw.choice([0.02, 0.05, 0.2, 0.5]),
+            "shards": draw.choice([1, 2, 4]),
+            "batch_size": draw.choice([10, 50, 100]),
+            "batching_window_s": draw.choice([0, 1, 5, 30]),
+            "duration_ms": draw.choice([50, 200, 1000]),
+            "timeout_s": draw.choice([30, 60, 120, 300]),
+            "error_rate": draw.choice([0, 0.002, 0.01]),
+            "timeout_rate": draw.choice([0, 0.0005]),
+        }
+        for index in range(12)
+    ]
+    incidents = [
+        {
+            "kind": "account_limit",
+            "start_h": start_h,
+            "for_min": draw.choice([4, 7, 12]),
+            "requests_per_s": 40,
+            "duration_ms": 8000,
+        }
+        for start_h in (1.5, 3.5)
+    ]
+    return fleet_of(
+        {
+            "functions": 60,
+            "days": 5 / 24,
+            "requests_per_s": 1,
+            "limits": {"account_concurrency": 100, "unreserved_minimum": 20, "scaling_environments": 40},
+            "describe": functions,
+            "incidents": incidents,
+        },
+        number,
+    )
+
+
+@pytest.mark.parametrize("number", FLEETS)
+def test_a_consumer_that_only_met_throttles_and_single_failures_is_not_held_up(stored: Stored, number: int) -> None:
+    fleet = healthy_fleet(number)
+    run = run_fleet(fleet, START_US)
+    account_id = f"{20_000 + number:012d}"
+    insert_points(stored.store, run.points, account_id, account_id=account_id)
+    rows = stored.client.query(
+        "SELECT FunctionName, Cause, toString(Since), count(), any(Evidence), max(IteratorAgeMs) "
+        f"FROM lambda_stream_lag_between({RANGE}) "
+        "WHERE AccountId = {account:String} AND Cause NOT IN ('', 'catching_up', 'throttled') "
+        "GROUP BY FunctionName, Cause, Since ORDER BY ALL",
+        parameters={"account": account_id},
+    ).result_rows
+    assert causes(stored.client, "lambda_stream_causes_between", account_id) == causes(
+        stored.client, "lambda_stream_lag_between", account_id
+    )
+    assert len(rows) <= 1, rows  # two calls that hang one after the other look like a slow shard
