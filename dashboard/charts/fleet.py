@@ -134,20 +134,19 @@ def _continued(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return out
 
 
-CONSEQUENCES: Final = frozenset({"function", "async"})
-"""Pages of what other incidents bring about too: that nothing was invoked, and that events were lost."""
+CONSEQUENCES: Final = {"async": 1, "function": 2}
+"""Pages of what other incidents bring about too: that events were lost, and that nothing was invoked, in this order."""
 
 
 def _unexplained(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The incidents without those that another one at the same time explains: of the function, or of the account."""
-    causes = [one for one in rows if one["Page"] not in CONSEQUENCES]
-    return [one for one in rows if one["Page"] not in CONSEQUENCES or not any(_explains(two, one) for two in causes)]
+    return [one for one in rows if one["Page"] not in CONSEQUENCES or not any(_explains(two, one) for two in rows)]
 
 
 def _explains(cause: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     whose = cause["FunctionName"] == row["FunctionName"] or cause["Cause"] in SHARED_CAUSES
-    throttled_or_lagging = cause["Page"] != "cold_starts"
-    return bool(throttled_or_lagging and whose and cause["Began"] < row["Ended"] and row["Began"] < cause["Ended"])
+    earlier = CONSEQUENCES.get(cause["Page"], 0) < CONSEQUENCES[row["Page"]] and cause["Page"] != "cold_starts"
+    return bool(earlier and whose and cause["Began"] < row["Ended"] and row["Began"] < cause["Ended"])
 
 
 def _follows(row: Mapping[str, Any], before: Mapping[str, Any]) -> bool:

@@ -2,8 +2,9 @@
 -- were gone. One row for each time that began in the window.
 --
 -- Told of are ten minutes and more in which, by the three hours on either side, whichever had less, twenty invocations or more
--- were due, and that are five times as long as any other pause of these hours: of what runs in batches each pause is alike.
-WITH 180 AS beside, 10 AS least, 20 AS enough
+-- were due, in nine different minutes, and that are three times as long as any other pause of these hours: what runs in
+-- batches has few such minutes, and pauses that are alike.
+WITH 180 AS beside, 10 AS least, 20 AS enough, 9 AS enough_minutes
 SELECT
     'function' AS Page, AccountId, Region, FunctionName, 'stopped' AS Cause, 'likely' AS Sure,
     toDateTime64(60 * pause.1, 3, 'UTC') AS Began,
@@ -22,13 +23,16 @@ FROM
         arrayMap(i -> (at[i] + 1, at[i + 1]), arrayFilter(
             i -> at[i + 1] - at[i] > least AND (at[i + 1] - at[i]) * arraySum(counts) >= 2 * enough * beside,
             range(1, length(at)))) AS long,
-        arrayFilter(p -> p.3 >= enough AND p.4 * 5 <= p.2 - p.1,
+        arrayFilter(p -> p.3 >= enough AND p.4 * 3 <= p.2 - p.1 AND p.5 >= enough_minutes,
             arrayMap(p -> (p.1, p.2,
                 (p.2 - p.1) / beside * least(
                     arraySum(arrayFilter((n, t) -> t < p.1 AND t >= p.1 - beside, counts, at)),
                     arraySum(arrayFilter((n, t) -> t >= p.2 AND t < p.2 + beside, counts, at))),
                 arrayMax(arrayMap(i -> if(at[i] + 1 = p.1 OR at[i + 1] < p.1 - beside OR at[i] > p.2 + beside, 0, at[i + 1] - at[i] - 1),
-                    range(1, length(at))))), long)) AS pauses
+                    range(1, length(at)))),
+                (p.2 - p.1) / beside * least(
+                    arrayCount(t -> t < p.1 AND t >= p.1 - beside, at),
+                    arrayCount(t -> t >= p.2 AND t < p.2 + beside, at))), long)) AS pauses
     FROM lambda_counts(
         from = {from:DateTime64(3, 'UTC')} - toIntervalHour(3), to = {to:DateTime64(3, 'UTC')} + toIntervalHour(3), bucket_s = 60)
     WHERE FunctionName != '*' AND FunctionVersion = '' AND Invocations > 0
