@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -33,7 +34,26 @@ def settings() -> Config:
     return config
 
 
+TRUSTED: Final = "FORWARDED_ALLOW_IPS"
+"""Uvicorn's setting: from whom it believes X-Forwarded-For that somebody else is asking. By default from loopback."""
+
+
+def believe_nobody() -> None:
+    """Start this process anew with a server that tells who is really connected, where it does not yet.
+
+    The gate lets in whom the proxy names, and knows the proxy by its address. Behind one on this machine every request
+    would seem to come from elsewhere, and whoever reaches this port from here could say to be the proxy. The server has
+    read its setting when it imports this module, so it is too late to change it in place.
+    """
+    if os.environ.get(TRUSTED) != "":
+        os.environ[TRUSTED] = ""
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the port is bound already, by a socket that would live on
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the same program with the same arguments
+
+
 access = settings().access
+if access.proxy is not None:
+    believe_nobody()
 app = st.App(
     "main.py",
     middleware=[

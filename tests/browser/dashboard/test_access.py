@@ -56,6 +56,32 @@ def test_without_the_word_of_the_proxy_there_is_403(behind_a_proxy, headers, sai
     assert said in raised.value.read().decode()
 
 
+def status(url: str, headers: dict[str, str]) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_a_proxy_on_this_machine_may_say_for_whom_it_asks(behind_a_proxy):
+    headers = {"X-Forwarded-Email": "ann@example.com", "X-Forwarded-For": "203.0.113.9"}
+    assert status(behind_a_proxy, headers) == 200
+
+
+def test_who_only_says_to_be_the_proxy_gets_403(seeded):
+    settings = {
+        "LAMBDASCOPE_AUTH": "proxy",
+        "LAMBDASCOPE_AUTH_ALLOW": "*",
+        "LAMBDASCOPE_AUTH_PROXY_ADDRESSES": "10.0.0.0/8",
+    }
+    named = {"X-Forwarded-Email": "ann@example.com"}
+    with running_dashboard(seeded.sql_url, settings) as url:
+        for said in ("10.0.0.5", "10.0.0.5:4711", "203.0.113.9, 10.0.0.5"):
+            assert status(url, {**named, "X-Forwarded-For": said}) == 403, said
+        assert status(url, {**named, "Forwarded": "for=10.0.0.5", "X-Real-IP": "10.0.0.5"}) == 403
+
+
 def test_who_is_on_the_list_sees_the_pages(behind_a_proxy, seeded):
     with browser() as context:
         context.set_extra_http_headers({"X-Forwarded-Email": "ann@example.com"})
