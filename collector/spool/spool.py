@@ -34,6 +34,12 @@ what a small request costs."""
 MANY: Final = 8
 """Requests of one sync that tell of many clients. Few would wait and find nobody to share with."""
 
+MUCH_ITEMS: Final = 5_000
+"""Items of a segment that is old enough to be closed which tell that much is coming."""
+MUCH_LINGER_S: Final = 1.0
+"""How old a segment gets then. An insert costs ClickHouse some tens of milliseconds of processor time for its views,
+however little is in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpoolSettings:
@@ -227,7 +233,7 @@ class Spool:
             now_s = time.monotonic()
             if until_s is not None and now_s >= until_s:
                 return None
-            due_s = None if self._writer is None else self._first_write_s + self._settings.linger_s
+            due_s = None if self._writer is None else self._first_write_s + self._linger_s(self._writer.segment)
             if due_s is not None and now_s >= due_s:
                 await self.seal()
                 continue
@@ -238,6 +244,10 @@ class Spool:
         segment = self._sealed.popleft()
         self._taken.append(segment)
         return segment
+
+    def _linger_s(self, segment: Segment) -> float:
+        linger_s = self._settings.linger_s
+        return max(linger_s, MUCH_LINGER_S) if sum(segment.items.values()) >= MUCH_ITEMS else linger_s
 
     async def seal(self) -> None:
         """Close the open segment, if there is one."""
