@@ -45,8 +45,7 @@ def believe_nobody() -> None:
     would seem to come from elsewhere, and whoever reaches this port from here could say to be the proxy. The server has
     read its setting when it imports this module, so it is too late to change it in place.
     """
-    if os.environ.get(TRUSTED) != "":
-        os.environ[TRUSTED] = ""
+    if data.exported(TRUSTED, ""):
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the port is bound already, by a socket that would live on
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the same program with the same arguments
 

@@ -22,13 +22,13 @@ from dashboard.timeaxis import STEPS_S, Window, step_for
 
 SETTLED_S: Final = 300
 """Results about a time that is over are kept for so long: only what comes late changes them."""
-LONGEST: Final = timedelta(seconds=max(SETTLED_S, *STEPS_S))
+KEPT: Final = timedelta(hours=1)
+"""How long what took long to find is kept, once its time is over for good; so is all of a range that is."""
+LONGEST: Final = max(KEPT, timedelta(seconds=max(SETTLED_S, *STEPS_S)))
 AT_ONCE: Final = 3
 """Queries of all viewers that run ahead at the same time: more of them on two processors only wait for one another, and
 each has so long.
 """
-KEPT: Final = timedelta(hours=1)
-"""How long what took long to find is kept, once its time is over for good."""
 
 
 def config() -> Config:
@@ -40,11 +40,20 @@ def config() -> Config:
     return from_environ(os.environ)
 
 
+def exported(name: str, value: str) -> bool:
+    """Set a variable for what this process starts; whether it was something else."""
+    before, os.environ[name] = os.environ.get(name), value
+    return before != value
+
+
 def keep_s(window: Window) -> int:
     """For how many seconds a result about this time may be shown.
 
-    As long as the step in which a live range moves, which asks for another time then; longer where the time is over.
+    As long as the step in which a live range moves, which asks for another time then; longer where the time is over,
+    and longest where even late data is not likely.
     """
+    if window.over:
+        return int(KEPT.total_seconds())
     return max(SETTLED_S, step_for(window.span_s)) if window.settled else step_for(window.span_s)
 
 
