@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -62,19 +63,25 @@ class Window:
         """The window of the same length just before this one."""
         return Window(self.begin - (self.end - self.begin), self.begin, self.bucket_s, self.now)
 
-    def parts(self) -> list[Window]:
-        """Its days in UTC, from the hour of its begin to its end; itself where it is no longer than one.
+    def parts(self, days: int) -> list[Window]:
+        """Its last day in UTC, and before it as many days at a time; itself where it is no longer than one.
 
         What took long to find about days that are over need not be found again when a live range moves, and what needs
-        much memory needs no more for a longer range.
+        much memory needs no more for a longer range. Wherever a range begins, its parts begin on the same days.
+
+        Args:
+            days: at most so many are one part.
         """
         if self.span_s <= DAY_S:
             return [self]
-        first = floor_to(self.begin, DAY_S)
-        starts = [first + timedelta(days=day) for day in range(int((self.end - first).total_seconds() // DAY_S) + 1)]
-        ends = [min(start + timedelta(days=1), self.end) for start in starts]
-        starts[0] = floor_to(self.begin, HOUR_S)  # what was over before is no news of this time
-        return [replace(self, begin=begin, end=end) for begin, end in zip(starts, ends, strict=True) if begin < end]
+        last = floor_to(self.end, DAY_S)
+        cut = floor_to(self.begin, days * DAY_S) + timedelta(days=days)
+        starts = [floor_to(self.begin, HOUR_S)]  # what was over before is no news of this time
+        while cut < last:
+            starts.append(cut)
+            cut += timedelta(days=days)
+        edges = [*starts, *([last] if starts[-1] < last < self.end else []), self.end]
+        return [replace(self, begin=begin, end=end) for begin, end in pairwise(edges)]
 
     def at_least(self, bucket_s: int) -> Window:
         """The same window in points that are not narrower."""

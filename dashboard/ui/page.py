@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from html import escape
 from typing import Final
@@ -38,6 +38,20 @@ OF_EACH: Final = frozenset({
     "invocations_over_time",
 })  # fmt: skip
 """What says of each function the same, whichever are chosen: to choose some asks nothing anew."""
+
+
+DAYS_AT_A_TIME: Final = {"incidents": 4, "stream_consumers": 4, "invocations_stopped": 1}
+"""Of so many days the query stays well within the memory that it is given, with hundreds of functions."""
+MOST_DAYS_AT_A_TIME: Final = 31
+PAUSES_FOR: Final = timedelta(days=8)
+"""Each minute of each function is looked at for these, of so long at most: the newest of a longer range."""
+
+
+def parts_for(name: str, window: Window) -> list[Window]:
+    """What a panel is asked about, one after the other: the longest parts of a window that it can be asked about."""
+    parts = window.parts(DAYS_AT_A_TIME.get(name, MOST_DAYS_AT_A_TIME))
+    since = window.end - PAUSES_FOR
+    return [one for one in parts if one.end > since] if name == "invocations_stopped" else parts
 
 
 @dataclass(slots=True)
@@ -103,7 +117,7 @@ class Run:
     def parts_ahead(self, *names: str) -> None:
         """Start what :meth:`parts` asks for."""
         for name in names:
-            for part in self.window.parts():
+            for part in parts_for(name, self.window):
                 data.ahead(partial(self._of_part, name, part))
 
     def parts(self, name: str) -> list[pd.DataFrame]:
@@ -113,7 +127,7 @@ class Run:
         Raises:
             QueryError: there is no result. :meth:`panel` shows it.
         """
-        found = [self._of_part(name, part) for part in self.window.parts()]
+        found = [self._of_part(name, part) for part in parts_for(name, self.window)]
         chosen = self.filters.functions
         return [rows[rows["FunctionName"].isin(chosen)] if chosen and not rows.empty else rows for rows in found]
 

@@ -46,8 +46,8 @@ def _body(run: Run) -> None:
         return
     peaks = run.query("concurrency_peaks")
     row(_figures(run, total, peaks))
-    with run.contained():
-        news.incidents(run)
+    place = st.empty()  # what takes the longest the first time must not keep the rest from being read
+    place.caption("Looking for incidents …")
     frame = shaping.table(rows, peaks, run.window)
     with run.panel(
         f"{plural(len(frame), 'function')}, what stands out first",
@@ -63,6 +63,8 @@ def _body(run: Run) -> None:
     with run.contained():
         news.changed(run, rows)
     panels.invocations_over_time(run)
+    with place.container(), run.contained():
+        news.incidents(run)
 
 
 def _figures(run: Run, total: pd.Series, peaks: pd.DataFrame) -> list[Figure]:

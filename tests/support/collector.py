@@ -195,7 +195,7 @@ def running_collector(*flags: str, data: Path | None = None) -> Iterator[Collect
                 process.stop()
 
 
-def wait_for_rows(client: Client, query: str, rows: int, *, within_s: float = 30.0) -> list[tuple[object, ...]]:
+def wait_for_rows(client: Client, query: str, rows: int, *, within_s: float = 90.0) -> list[tuple[object, ...]]:
     """Run a query until it gives at least so many rows; returns them. Fails after ``within_s``."""
     deadline = time.monotonic() + within_s
     while True:

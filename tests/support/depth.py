@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROBE = REPOSITORY / "extension" / "probe"
-WAIT_S = 20.0
+WAIT_S = 60.0
 LARGEST_MESSAGE = 1 << 16
 
 

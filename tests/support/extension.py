@@ -27,7 +27,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 IDENTIFIER = "0a1b2c3d-0000-4000-8000-000000000001"
 ACCOUNT = "123456789012"
 ARN = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:orders"

@@ -6,10 +6,12 @@ import time
 
 import pytest
 
-from tests.support.extension import PATIENCE_S, running_extension
+from tests.support.extension import running_extension
 
 TIMEOUT_S = 0.2
 """Of an export."""
+GOES_ON_WITHIN_S = 20.0
+"""Three invocations on a busy machine; whoever waited for the collector or for a deadline would need longer."""
 
 
 def _send(connection, data):
@@ -124,7 +126,7 @@ def test_the_function_goes_on_and_one_line_names_the_address(request, fake_lambd
         for number in range(1, 4):
             fake_lambda.run_invocation(f"request-{number}", number)
             fake_lambda.wait_for_next(number + 1)
-        assert time.monotonic() - began < PATIENCE_S / 2
+        assert time.monotonic() - began < GOES_ON_WITHIN_S
         fake_lambda.push_shutdown(timeout_s=0.5)
         assert ext.wait() == 0
     lines = ext.stderr

@@ -56,7 +56,7 @@ def test_a_time_is_settled_once_its_last_minutes_cannot_grow(ended_s, settled):
 
 def test_a_long_window_is_whole_days_from_the_hour_of_its_begin_to_its_end():
     window = relative_window(RELATIVE_S["7d"], NOW)
-    days = window.parts()
+    days = window.parts(days=1)
     assert [day.begin.hour for day in days] == [window.begin.hour] + [0] * 7
     assert timedelta(0) <= window.begin - days[0].begin < timedelta(hours=1)
     assert all(one.end == two.begin for one, two in pairwise(days))
@@ -65,7 +65,20 @@ def test_a_long_window_is_whole_days_from_the_hour_of_its_begin_to_its_end():
 
 
 def test_a_short_window_is_its_own_only_part():
-    assert relative_window(3600, NOW).parts() == [relative_window(3600, NOW)]
+    assert relative_window(3600, NOW).parts(days=4) == [relative_window(3600, NOW)]
+
+
+@pytest.mark.parametrize("days", [2, 4, 30])
+@pytest.mark.parametrize("span_s", [90_000, 200_000, 604_800, 30 * 86_400])
+def test_parts_of_several_days_begin_on_the_same_days_and_leave_the_last_day_to_itself(days, span_s):
+    window = relative_window(span_s, NOW)
+    parts = window.parts(days=days)
+    assert all(one.end == two.begin for one, two in pairwise(parts))
+    assert timedelta(0) <= window.begin - parts[0].begin < timedelta(hours=1)
+    assert parts[-1].end == window.end
+    assert parts[-1].begin.timestamp() % 86_400 == 0
+    assert parts[-1].span_s <= 86_400
+    assert all(one.begin.timestamp() % (days * 86_400) == 0 for one in parts[1:-1])
 
 
 def test_two_viewers_in_the_same_quarter_minute_ask_for_the_same():
