@@ -58,6 +58,7 @@ SHORT_S: Final = 6 * 3600
 """Of so long a time invocations are read one by one; of a longer one the rollups are, where they know what is asked."""
 LONG: Final = {
     "invocations_summary": "invocations_summary_long",
+    "invocations_over_time": "invocations_over_time_long",
     "invocations_percentiles": "invocations_percentiles_long",
     "cold_start_functions": "cold_start_functions_long",
     "init_by_version": "init_by_version_long",

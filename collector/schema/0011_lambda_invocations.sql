@@ -175,10 +175,21 @@ RequestId,
 (SELECT RequestId, InstanceId, Attempt FROM lambda_invocation_parts WHERE Start = toDateTime64(0, 9))
 -- end
 
+-- What there is seldom is looked for by itself, before anything else is read: where there is none, ClickHouse knows the
+-- condition to be true and leaves it out. The index would be asked of every part each time; without it, ClickHouse
+-- remembers of each part that it has no such row.
+-- define none_is_loose
+(SELECT count() = 0 FROM lambda_invocation_parts WHERE Start = toDateTime64(0, 9))
+-- end
+
+-- define none_is_of_logs
+(SELECT count() = 0 FROM lambda_invocation_parts WHERE Source = 'logs' SETTINGS use_skip_indexes = 0)
+-- end
+
 -- What the extension has told of an attempt wins over what the platform's log lines tell. Only functions of which there
 -- are log lines are looked at for it.
 -- define best_source
-(Source = 'extension' OR (RequestId, Attempt) GLOBAL NOT IN
+(${none_is_of_logs} OR Source = 'extension' OR (RequestId, Attempt) GLOBAL NOT IN
     (
         SELECT RequestId, Attempt
         FROM lambda_invocation_parts
@@ -191,16 +202,20 @@ RequestId,
 CREATE OR REPLACE VIEW lambda_invocations AS
 SELECT
     ${told}
-FROM lambda_invocation_parts FINAL
-WHERE Start > toDateTime64(0, 9)
-    AND bitTest(Seen, 0)
-    AND (RequestId, InstanceId, Attempt) GLOBAL NOT IN ${loose}
-    AND ${best_source}
-UNION ALL
-SELECT
-    ${told}
 FROM
 (
+    SELECT
+        RequestId, Attempt, InstanceId, Source, AccountId, Region, FunctionName, Start, Seen, FunctionVersion,
+        InvokedArn, TraceId, LeadNs, MeasuredNs, ReportedNs, BilledDurationMs, InitDurationMs, RestoreDurationMs,
+        ColdStart, ProactiveInit, InitType, MeasuredStatus, ReportedStatus, MeasuredErrorType, ReportedErrorType,
+        ConfiguredMemoryMB, ReportedMemoryMB, MaxMemoryUsedMB, Trigger, EventSourceArn, BatchSize, IteratorAgeMs,
+        PostRuntimeNs, ResponseLatencyNs, ResponseDurationNs, RuntimeOverheadNs, ProducedBytes, Architecture,
+        RuntimeVersion
+    FROM lambda_invocation_parts FINAL
+    WHERE Start > toDateTime64(0, 9)
+        AND bitTest(Seen, 0)
+        AND (${none_is_loose} OR (RequestId, InstanceId, Attempt) GLOBAL NOT IN ${loose})
+    UNION ALL
     SELECT
         RequestId, Attempt, InstanceId, Source,
         toLowCardinality(any(parts.AccountId)) AS AccountId, toLowCardinality(any(parts.Region)) AS Region, toLowCardinality(any(parts.FunctionName)) AS FunctionName,
@@ -220,14 +235,18 @@ FROM
         max(parts.RuntimeOverheadNs) AS RuntimeOverheadNs, max(parts.ProducedBytes) AS ProducedBytes,
         toLowCardinality(max(parts.Architecture)) AS Architecture, toLowCardinality(max(parts.RuntimeVersion)) AS RuntimeVersion
     FROM lambda_invocation_parts AS parts
-    WHERE (RequestId, InstanceId, Attempt) GLOBAL IN ${loose}
+    WHERE NOT ${none_is_loose} AND (RequestId, InstanceId, Attempt) GLOBAL IN ${loose}
     GROUP BY RequestId, InstanceId, Attempt, Source
     HAVING bitTest(Seen, 0)
 )
 WHERE ${best_source};
 
--- The same rows where time is bounded.
+-- The same rows where time is bounded. ClickHouse does not conclude from Start to the hour that the key begins with, and
+-- reads whole days where it is not told. Hours are those of DateTime, which ends in 2106.
 CREATE OR REPLACE VIEW lambda_invocations_between AS
 SELECT *
 FROM lambda_invocations
-WHERE Start >= {from:DateTime64(9, 'UTC')} AND Start < {to:DateTime64(9, 'UTC')};
+WHERE Start >= {from:DateTime64(9, 'UTC')} AND Start < {to:DateTime64(9, 'UTC')}
+    AND ({from:DateTime64(9, 'UTC')} < toDateTime64(0, 9) OR {to:DateTime64(9, 'UTC')} >= toDateTime64('2106-01-01', 9, 'UTC')
+        OR toStartOfHour(Start, 'UTC') BETWEEN toStartOfHour({from:DateTime64(9, 'UTC')}, 'UTC')
+            AND toStartOfHour({to:DateTime64(9, 'UTC')}, 'UTC'));

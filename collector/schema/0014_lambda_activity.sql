@@ -70,9 +70,13 @@ FROM
 (SELECT groupArray(toInt64(toUnixTimestamp(Time))) FROM (${cover}) WHERE PeriodS = 0)
 -- end
 
--- Invocations that can be busy in the range. Where minutes are the finest, those of hours around open ones alone.
+-- Invocations that can be busy in the range, by their hours as in lambda_invocations_between. Where minutes are the finest,
+-- those of hours around open ones alone.
 -- define in_reach
 Start >= fromUnixTimestamp64Milli(from_ms - 1200000) AND Start < fromUnixTimestamp64Milli(to_ms + 1200000)
+            AND (from_ms < 1200000 OR to_ms >= 4291747200000 OR toStartOfHour(Start, 'UTC')
+                BETWEEN toDateTime(intDiv(from_ms - 1200000, 3600000) * 3600, 'UTC')
+                AND toDateTime(intDiv(to_ms + 1200000, 3600000) * 3600, 'UTC'))
 -- end
 
 -- define near

@@ -14,6 +14,7 @@ from dashboard.timeaxis import Window, floor_to
 ACCOUNT: Final = "*"
 """The FunctionName under which lambda_concurrency gives the whole account and region."""
 OTHERS: Final = "all others"
+"""The FunctionName under which a statement gives the sum of those that are too many for a chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +125,11 @@ def alone(frame: pd.DataFrame, value: str, series: str) -> pd.DataFrame:
 
 
 def top(frame: pd.DataFrame, value: str, keep: int, series: str = "FunctionName") -> list[str]:
-    """The names of the largest series, largest first."""
+    """The names of the largest series, largest first; what is put together already is none of them."""
     if frame.empty:
         return []
-    totals = frame.groupby(series)[value].sum().sort_values(ascending=False)
+    named = frame[frame[series] != OTHERS]
+    totals = named.groupby(series)[value].sum().sort_values(ascending=False)
     return [str(name) for name in totals.index[:keep]]
 
 

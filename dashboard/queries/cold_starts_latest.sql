@@ -14,13 +14,14 @@ WITH
             GROUP BY Time
         )
         WHERE newer >= 2 * {limit:UInt32}
-    ) AS enough_from
+    ) AS enough_from,
+    greatest({from:DateTime64(3, 'UTC')}, enough_from) AS begin
 SELECT
     Start, FunctionName, FunctionVersion, InitType,
     coalesce(RestoreDurationMs, InitDurationMs) AS InitMs,
     DurationMs, Status, ErrorType, EndEstimated, RequestId, InstanceId, Attempt
 FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
-WHERE Start >= greatest({from:DateTime64(3, 'UTC')}, enough_from) AND Start < {to:DateTime64(3, 'UTC')} AND ColdStart
+WHERE Start >= begin AND toStartOfHour(Start, 'UTC') >= toStartOfHour(begin, 'UTC') AND Start < {to:DateTime64(3, 'UTC')} AND ColdStart
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})
     AND ({region:String} = '' OR Region = {region:String})

@@ -18,16 +18,15 @@ FROM
         greatest(toUnixTimestamp64Milli(BusyStart), start_ms - 1200000, from_ms) AS BusyMs,
         least(ifNull(least(toUnixTimestamp64Milli(End), start_ms + 1200000),
             least(toUnixTimestamp64Milli(now64(3)), start_ms + ifNull(TimeoutS, 900) * 1000)), to_ms) AS FreeMs
-    FROM lambda_invocations
+    FROM lambda_invocations_between(
+        from = {from:DateTime64(3, 'UTC')} - toIntervalMinute(20), to = {to:DateTime64(3, 'UTC')} + toIntervalMinute(20)) AS i
     LEFT JOIN
     (
         SELECT AccountId, Region, FunctionName, argMax(TimeoutS, PolledAt) AS TimeoutS
         FROM lambda_functions
         GROUP BY AccountId, Region, FunctionName
     ) AS limits USING (AccountId, Region, FunctionName)
-    WHERE Start >= {from:DateTime64(3, 'UTC')} - toIntervalMinute(20)
-        AND Start < {to:DateTime64(3, 'UTC')} + toIntervalMinute(20)
-        AND ({account:String} = '' OR AccountId = {account:String})
+    WHERE ({account:String} = '' OR AccountId = {account:String})
         AND ({region:String} = '' OR Region = {region:String})
 )
 WHERE FreeMs > BusyMs

@@ -38,9 +38,9 @@ FROM
             if(ifNull(MemorySizeMB, 0) = 0, 0, ifNull(MaxMemoryUsedMB, 0) / assumeNotNull(MemorySizeMB)) AS memory_share,
             toUInt8(least(29, greatest(0, intDiv(
                 dateDiff('millisecond', {from:DateTime64(3, 'UTC')}, start) * 30, {span_s:UInt32} * 1000)))) AS part
-        FROM lambda_invocations
-        WHERE Start >= {from:DateTime64(3, 'UTC')} - toIntervalSecond({span_s:UInt32}) AND Start < {to:DateTime64(3, 'UTC')}
-            AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+        FROM lambda_invocations_between(
+            from = {from:DateTime64(3, 'UTC')} - toIntervalSecond({span_s:UInt32}), to = {to:DateTime64(3, 'UTC')})
+        WHERE (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
             AND ({account:String} = '' OR AccountId = {account:String})
             AND ({region:String} = '' OR Region = {region:String})
     )

@@ -36,7 +36,7 @@ FROM
     FROM lambda_invocations_between(
         from = {from:DateTime64(3, 'UTC')} - toIntervalDay(1), to = {to:DateTime64(3, 'UTC')})
 )
-WHERE Start >= read_from AND ColdStart AND isNotNull(coalesce(RestoreDurationMs, InitDurationMs))
+WHERE Start >= read_from AND toStartOfHour(Start, 'UTC') >= toStartOfHour(read_from, 'UTC') AND ColdStart AND isNotNull(coalesce(RestoreDurationMs, InitDurationMs))
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})
     AND ({region:String} = '' OR Region = {region:String})

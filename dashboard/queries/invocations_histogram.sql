@@ -7,7 +7,7 @@ SELECT
     count() AS Invocations,
     read_from AS Since
 FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
-WHERE Start >= read_from AND Start < {to:DateTime64(3, 'UTC')} AND DurationMs IS NOT NULL
+WHERE Start >= read_from AND toStartOfHour(Start, 'UTC') >= toStartOfHour(read_from, 'UTC') AND Start < {to:DateTime64(3, 'UTC')} AND DurationMs IS NOT NULL
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})
     AND ({region:String} = '' OR Region = {region:String})

@@ -18,13 +18,14 @@ WITH
     ) AS enough_from,
     -- Of other choices, or two of them at once, the rollups know nothing.
     {status:String} IN ('', 'failed', 'timeout') AND NOT ({status:String} != '' AND {cold_only:UInt8}) AND {min_ms:Float64} = 0
-        AND {request:String} = '' AND {at:DateTime64(3, 'UTC')} = toDateTime64(0, 3, 'UTC') AS is_counted
+        AND {request:String} = '' AND {at:DateTime64(3, 'UTC')} = toDateTime64(0, 3, 'UTC') AS is_counted,
+    if(is_counted, greatest({from:DateTime64(3, 'UTC')}, enough_from), {from:DateTime64(3, 'UTC')}) AS begin
 SELECT
     Start, FunctionName, FunctionVersion, Status, ErrorType, ColdStart, DurationMs,
     coalesce(RestoreDurationMs, InitDurationMs) AS InitMs,
     BilledDurationMs, MaxMemoryUsedMB, MemorySizeMB, EndEstimated, RequestId, InstanceId, Attempt
 FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
-WHERE Start >= if(is_counted, greatest({from:DateTime64(3, 'UTC')}, enough_from), {from:DateTime64(3, 'UTC')}) AND Start < {to:DateTime64(3, 'UTC')}
+WHERE Start >= begin AND toStartOfHour(Start, 'UTC') >= toStartOfHour(begin, 'UTC') AND Start < {to:DateTime64(3, 'UTC')}
     AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     AND ({account:String} = '' OR AccountId = {account:String})
     AND ({region:String} = '' OR Region = {region:String})

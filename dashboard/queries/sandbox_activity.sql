@@ -20,7 +20,7 @@ FROM
         dateDiff('millisecond', Begin, Finish) AS BusyMs
     FROM lambda_invocations_between(
         from = {from:DateTime64(3, 'UTC')} - toIntervalSecond(900), to = {to:DateTime64(3, 'UTC')})
-    WHERE Start >= read_from AND Start < {to:DateTime64(3, 'UTC')}
+    WHERE Start >= read_from AND toStartOfHour(Start, 'UTC') >= toStartOfHour(read_from, 'UTC') AND Start < {to:DateTime64(3, 'UTC')}
         AND Finish >= {from:DateTime64(3, 'UTC')}
         AND has({instances:Array(String)}, InstanceId)
     UNION ALL
@@ -30,7 +30,7 @@ FROM
         if(Phase = 'shutdown', 'shutdown', if(Phase = 'restore', 'restore', 'init')) AS Kind,
         toInt64(DurationMs) AS BusyMs
     FROM lambda_phases
-    WHERE Start >= read_from AND Start < {to:DateTime64(3, 'UTC')}
+    WHERE Start >= read_from AND toStartOfHour(Start, 'UTC') >= toStartOfHour(read_from, 'UTC') AND Start < {to:DateTime64(3, 'UTC')}
         AND Phase IN ('init', 'restore', 'shutdown')
         AND has({instances:Array(String)}, InstanceId)
 )

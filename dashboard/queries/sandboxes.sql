@@ -33,9 +33,8 @@ FROM
 LEFT JOIN
 (
     SELECT AccountId, Region, FunctionName, InstanceId, count() AS Invocations
-    FROM lambda_invocations
-    WHERE Start >= greatest({from:DateTime64(3, 'UTC')}, shown.3) AND Start < {to:DateTime64(3, 'UTC')}
-        AND FunctionName IN (SELECT arrayJoin(shown.2)) AND InstanceId IN (SELECT arrayJoin(shown.1))
+    FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
+    WHERE Start >= shown.3 AND FunctionName IN (SELECT arrayJoin(shown.2)) AND InstanceId IN (SELECT arrayJoin(shown.1))
     GROUP BY AccountId, Region, FunctionName, InstanceId
 ) AS counted USING (AccountId, Region, FunctionName, InstanceId)
 ORDER BY coalesce(LastInvoke, InitStart) DESC

@@ -69,7 +69,9 @@ GLOBAL ANY LEFT JOIN
                 -- One without an end is busy until now, and for as long as its time limit.
                 least(ifNull(least(toUnixTimestamp64Milli(End), start_ms + 1200000),
                     least(toUnixTimestamp64Milli(now64(3)), start_ms + ifNull(limits.TimeoutS, 900) * 1000)), to_ms) AS busy_to
-            FROM lambda_invocations
+            FROM lambda_invocations_between(
+                from = {from:DateTime64(3, 'UTC')} - toIntervalSecond({bucket_s:UInt32} + 1200),
+                to = {to:DateTime64(3, 'UTC')} + toIntervalSecond({bucket_s:UInt32} + 1200)) AS i
             GLOBAL ANY LEFT JOIN
             (
                 SELECT AccountId, Region, FunctionName, argMax(TimeoutS, PolledAt) AS TimeoutS

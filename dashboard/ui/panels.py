@@ -89,6 +89,7 @@ def invocations_over_time(run: Run) -> None:
     left, right = st.columns(2)
     with left, run.panel(f"Invocations per {width(run)}", "Each function is a colour. The height is the total."):
         stacked(run, rows, covered, "Invocations", "invocations")
+        among(rows)
     with right, run.panel(f"Failed invocations per {width(run)}", "Errors, crashes and timeouts."):
         if rows.empty or not rows["Failed"].sum():
             nothing("No invocation failed in this time.")
@@ -103,6 +104,13 @@ def stacked(run: Run, rows: pd.DataFrame, covered: frames.Coverage | None, value
     chart = series.stacked_counts(filled, run.window, value, unit, palette(filled))
     total = int(rows[value].sum())
     run.chart(chart, f"{unit.capitalize()} over time by function, {total:,} in all.", filled, value.lower())
+
+
+def among(rows: pd.DataFrame) -> None:
+    """Say of how many functions those with a colour are the largest, where there are others."""
+    functions = 0 if rows.empty else int(rows["Functions"].max())
+    if functions > SHOWN_SERIES + 1:
+        st.caption(f"The {SHOWN_SERIES} largest of {functions:,} functions have a colour of their own.")
 
 
 def palette(frame: pd.DataFrame) -> dict[str, str]:
@@ -169,7 +177,8 @@ def concurrency_over_time(run: Run, *, by_function: bool) -> None:
     st.caption(
         "Colours: average per function, which adds up. Grey line: exact peak. Click a moment to see what ran then."
     )
-    run.download(rows, "concurrency")
+    among(functions)
+    run.download(rows.drop(columns="Functions"), "concurrency")
 
 
 def peaks_table(run: Run, peaks: pd.DataFrame, *, named: bool = True) -> None:

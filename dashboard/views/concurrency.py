@@ -166,7 +166,7 @@ def _limits(run: Run) -> None:
 def _over_time(run: Run) -> None:
     with run.panel(f"Peak per function and {panels.width(run)}", "The nine functions with the highest."):
         rows = run.query("concurrency_over_time")
-        functions = rows[rows["FunctionName"] != frames.ACCOUNT]
+        functions = rows[~rows["FunctionName"].isin([frames.ACCOUNT, frames.OTHERS])]
         largest = frames.top(functions, "Peak", panels.SHOWN_SERIES)
         shown = frames.fill(
             functions[functions["FunctionName"].isin(largest)], run.window, run.coverage(), ["Peak", "Avg"]

@@ -26,6 +26,7 @@ def _body(run: Run) -> None:
             first, last = rows["Bucket"].min(), rows["Bucket"].max()
             covered = frames.Coverage(first.to_pydatetime(), last.to_pydatetime())
             panels.stacked(run, rows, covered, "Rows", "spans")
+            panels.among(rows)
     left, right = st.columns(2)
     with (
         left,
