@@ -35,7 +35,7 @@ NO_DATA: Final = (
 
 OF_EACH: Final = frozenset({
     "cold_start_functions", "concurrency_over_time", "concurrency_peaks", "cost_functions", "init_by_version",
-    "invocations_over_time",
+    "invocations_over_time", "invocations_over_time_long",
 })  # fmt: skip
 """What says of each function the same, whichever are chosen: to choose some asks nothing anew."""
 

@@ -108,8 +108,8 @@ def stacked(run: Run, rows: pd.DataFrame, covered: frames.Coverage | None, value
 
 def among(rows: pd.DataFrame) -> None:
     """Say of how many functions those with a colour are the largest, where there are others."""
-    functions = 0 if rows.empty else int(rows["Functions"].max())
-    if functions > SHOWN_SERIES + 1:
+    if (rows["FunctionName"] == frames.OTHERS).any():
+        functions = int(rows["Functions"].max())
         st.caption(f"The {SHOWN_SERIES} largest of {functions:,} functions have a colour of their own.")
 
 

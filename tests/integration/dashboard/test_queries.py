@@ -101,8 +101,9 @@ def test_the_window_before_is_counted_apart(statement, ask, truth, everything, s
     assert total["Invocations"] == sum(border <= one.start_ns < end for one in truth)
 
 
-def test_invocations_over_time(ask, truth, window):
-    rows = ask("invocations_over_time")
+@pytest.mark.parametrize("statement", ["invocations_over_time", "invocations_over_time_long"])
+def test_invocations_over_time(statement, ask, truth, window):
+    rows = ask(statement)
     bucket_s = window.bucket_s
     expected = Counter((one.start_ns // 10**9 // bucket_s * bucket_s, one.function.name) for one in truth)
     found = {(int(row.Bucket.timestamp()), row.FunctionName): row.Invocations for row in rows.itertuples()}

@@ -85,6 +85,13 @@ def test_small_series_are_added_up_and_none_is_lost():
     assert merged["N"].sum() == rows["N"].sum()
 
 
+def test_what_is_added_up_already_is_no_large_series():
+    rows = counts((0, frames.OTHERS, 100), *[(0, f"f{i}", i + 1) for i in range(10)])
+    merged = frames.merge_small(rows, ["N"], 3)
+    assert set(merged["FunctionName"]) == {"f9", "f8", "f7", frames.OTHERS}
+    assert merged["N"].sum() == rows["N"].sum()
+
+
 def test_no_coverage_without_invocations():
     empty = pd.DataFrame({"Invocations": [0], "FirstStart": [at(0)], "LastEnd": [at(0)]})
     assert frames.coverage(empty) is None
