@@ -13,7 +13,7 @@ from dashboard.timeaxis import Window
 HEIGHT: Final = 240
 
 DURATION_LABEL: Final = (
-    "datum.value >= 60000 ? format(datum.value / 60000, '~g') + ' min'"
+    "datum.value >= 60000 && datum.value % 60000 == 0 ? format(datum.value / 60000, '~g') + ' min'"
     " : datum.value >= 1000 ? format(datum.value / 1000, '~g') + ' s' : format(datum.value, '~g') + ' ms'"
 )
 """Vega expression that writes milliseconds with the unit that fits."""

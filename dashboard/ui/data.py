@@ -15,6 +15,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from dashboard import sql
+from dashboard.answers import Answers
 from dashboard.config import Config, from_environ
 from dashboard.errors import QueryError, UnreachableError
 from dashboard.sql import Params, QueryRows, SqlSource, Value
@@ -24,7 +25,8 @@ SETTLED_S: Final = 300
 """Results about a time that is over are kept for so long: only what comes late changes them."""
 KEPT: Final = timedelta(hours=1)
 """How long what took long to find is kept, once its time is over for good; so is all of a range that is."""
-LONGEST: Final = max(KEPT, timedelta(seconds=max(SETTLED_S, *STEPS_S)))
+MOST_KEPT: Final = 500
+"""Results, of a few kilobytes mostly and of some megabytes at most."""
 AT_ONCE: Final = 3
 """Queries of all viewers that run ahead at the same time: more of them on two processors only wait for one another, and
 each has so long.
@@ -68,7 +70,10 @@ def query(name: str, params: Params, keep: int = STEPS_S[0]) -> pd.DataFrame:
     Raises:
         QueryError: there is no result.
     """
-    return _cached(config().sql.shown, *_bound(name, params), int(time.monotonic() // keep))
+    text, bound = _bound(name, params)
+    # A time that goes on is asked about anew in its next slot, in which all viewers share the answer again.
+    key = (config().sql.shown, text, bound, int(time.monotonic() // keep))
+    return _answers().get(key, keep, lambda: _frame(text, bound))
 
 
 def ahead(ask: Callable[[], pd.DataFrame]) -> None:
@@ -88,25 +93,19 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="query")
 
 
-@st.cache_data(ttl=LONGEST, max_entries=500, show_spinner=False)
-def _cached(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...], slot: int) -> pd.DataFrame:
-    del shown_endpoint, slot  # only part of the key: another endpoint or a later time, another result
-    return _frame(text, params)
-
-
 def kept(name: str, params: Params) -> pd.DataFrame:
     """The rows of a panel about a time that is over for good, at most :data:`KEPT` old. Otherwise like :func:`query`.
 
     Raises:
         QueryError: there is no result.
     """
-    return _kept(config().sql.shown, *_bound(name, params))
+    text, bound = _bound(name, params)
+    return _answers().get((config().sql.shown, text, bound), KEPT.total_seconds(), lambda: _frame(text, bound))
 
 
-@st.cache_data(ttl=KEPT, max_entries=200, show_spinner=False)
-def _kept(shown_endpoint: str, text: str, params: tuple[tuple[str, Value], ...]) -> pd.DataFrame:
-    del shown_endpoint  # likewise
-    return _frame(text, params)
+@st.cache_resource(show_spinner=False)
+def _answers() -> Answers:
+    return Answers(MOST_KEPT)
 
 
 def _bound(name: str, params: Params) -> tuple[str, tuple[tuple[str, Value], ...]]:

@@ -81,7 +81,7 @@ def incidents(run: Run) -> None:
                 "Why": text("It rests on", width=420),
             },
             alt=f"{len(found)} incidents with function, time and likely cause.",
-            height=min(35 * (len(found) + 1) + 3, 430),
+            height=tables.height(len(found), 11),
         )
         run.download(found, "incidents")
 
@@ -120,6 +120,6 @@ def changed(run: Run, rows: pd.DataFrame) -> None:
                 "Now": text("Now", width=150),
             },
             alt=f"{len(found)} changes with function, time, and what was before and is now.",
-            height=min(35 * (len(found) + 1) + 3, 213),
+            height=tables.height(len(found), 5),
         )
         run.download(found.drop(columns=["Page", "Weight"]), "changes")

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from html import escape
 from typing import Final
@@ -21,6 +21,7 @@ from dashboard.charts.spec import Chart
 from dashboard.errors import ConfigError, DashboardError, QueryError
 from dashboard.filters import Choices, Filters
 from dashboard.pages import page
+from dashboard.questions import question
 from dashboard.sql import Value, filter_params, statement_name
 from dashboard.timeaxis import Window, between, both_zones, zone
 from dashboard.ui import bar, choices, data
@@ -31,27 +32,6 @@ NO_DATA: Final = (
     "No invocations in this time. Choose a longer range above, or attach the layer to a function and set "
     "OTEL_EXPORTER_OTLP_ENDPOINT to the collector; rows appear a few seconds after the first invocation."
 )
-
-
-OF_EACH: Final = frozenset({
-    "cold_start_functions", "concurrency_over_time", "concurrency_peaks", "cost_functions", "init_by_version",
-    "invocations_over_time", "invocations_over_time_long",
-})  # fmt: skip
-"""What says of each function the same, whichever are chosen: to choose some asks nothing anew."""
-
-
-DAYS_AT_A_TIME: Final = {"incidents": 4, "stream_consumers": 4, "invocations_stopped": 1}
-"""Of so many days the query stays well within the memory that it is given, with hundreds of functions."""
-MOST_DAYS_AT_A_TIME: Final = 31
-PAUSES_FOR: Final = timedelta(days=8)
-"""Each minute of each function is looked at for these, of so long at most: the newest of a longer range."""
-
-
-def parts_for(name: str, window: Window) -> list[Window]:
-    """What a panel is asked about, one after the other: the longest parts of a window that it can be asked about."""
-    parts = window.parts(DAYS_AT_A_TIME.get(name, MOST_DAYS_AT_A_TIME))
-    since = window.end - PAUSES_FOR
-    return [one for one in parts if one.end > since] if name == "invocations_stopped" else parts
 
 
 @dataclass(slots=True)
@@ -78,7 +58,7 @@ class Run:
         Raises:
             QueryError: there is no result. :meth:`panel` shows it.
         """
-        return self.one_by_one(statement_name(name, self.window, more), **more)
+        return self._answer(name, statement_name(name, self.window, more), more)
 
     def one_by_one(self, name: str, **more: Value) -> pd.DataFrame:
         """The rows of just this statement. Of a long window it reads the newest invocations alone: see :meth:`since`.
@@ -86,25 +66,28 @@ class Run:
         Raises:
             QueryError: there is no result. :meth:`panel` shows it.
         """
-        return self.of_each(name, **more) if name in OF_EACH else self._asked(name, self.filters, more)
+        return self._answer(name, name, more)
 
-    def of_each(self, name: str, **more: Value) -> pd.DataFrame:
-        """The rows of the chosen functions and of the whole account, of a panel that was asked for about all functions.
-
-        Some statements return so many rows and no more: where one of the chosen is not among them, it is asked by name.
+    def together(self, name: str, **more: Value) -> pd.DataFrame:
+        """The rows of a panel about the chosen functions, where figures of several together are among them.
 
         Raises:
             QueryError: there is no result. :meth:`panel` shows it.
         """
-        chosen = self.filters.functions
-        if not chosen:
-            return self._asked(name, self.filters, more)
-        every = self._asked(name, replace(self.filters, functions=()), more)
+        return self._asked(statement_name(name, self.window, more), self.filters, more)
+
+    def _answer(self, name: str, statement: str, more: Mapping[str, Value]) -> pd.DataFrame:
+        """What is said of each function by itself is asked about all, and the rows of the chosen ones are taken."""
+        chosen, known = self.filters.functions, question(name)
+        if not chosen or not known.of_each:
+            return self._asked(statement, self.filters, more)
+        every = self._asked(statement, replace(self.filters, functions=()), more)
         if every.empty:
             return every
         rows = every[every["FunctionName"].isin([*chosen, ACCOUNT])]
-        missing = not set(chosen) <= set(rows["FunctionName"])
-        return self._asked(name, self.filters, more) if missing else rows.reset_index(drop=True)
+        if known.leaves_out(every) and not set(chosen) <= set(rows["FunctionName"]):
+            return self._asked(statement, self.filters, more)
+        return rows.reset_index(drop=True)
 
     def _asked(self, name: str, filters: Filters, more: Mapping[str, Value]) -> pd.DataFrame:
         return data.query(name, {**filter_params(filters, self.window), **more}, data.keep_s(self.window))
@@ -117,7 +100,7 @@ class Run:
     def parts_ahead(self, *names: str) -> None:
         """Start what :meth:`parts` asks for."""
         for name in names:
-            for part in parts_for(name, self.window):
+            for part in question(name).parts(self.window):
                 data.ahead(partial(self._of_part, name, part))
 
     def parts(self, name: str) -> list[pd.DataFrame]:
@@ -127,13 +110,19 @@ class Run:
         Raises:
             QueryError: there is no result. :meth:`panel` shows it.
         """
-        found = [self._of_part(name, part) for part in parts_for(name, self.window)]
+        found = [self._of_part(name, part) for part in question(name).parts(self.window)]
         chosen = self.filters.functions
         return [rows[rows["FunctionName"].isin(chosen)] if chosen and not rows.empty else rows for rows in found]
 
     def _of_part(self, name: str, part: Window) -> pd.DataFrame:
         params = filter_params(replace(self.filters, functions=()), part)
         return data.kept(name, params) if part.over else data.query(name, params, data.keep_s(self.window))
+
+    def seen(self, what: str) -> bool:
+        """Whether this viewer was shown this of the same choices before: then it stays while it is found anew."""
+        key, now = f"_seen-{self.name}-{what}", dict(self.choices.query)
+        before, st.session_state[key] = st.session_state.get(key), now
+        return bool(before == now)
 
     def coverage(self) -> Coverage | None:
         """From when until when there is data in the window, of any function."""

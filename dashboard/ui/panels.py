@@ -206,6 +206,7 @@ def peaks_table(run: Run, peaks: pd.DataFrame, *, named: bool = True) -> None:
         },
         alt="Highest concurrency of the account and of each function, and when.",
     )
+    run.download(peaks, "highest")
 
 
 def invocations_table(run: Run, rows: pd.DataFrame, key: str) -> None:
@@ -218,6 +219,7 @@ def invocations_table(run: Run, rows: pd.DataFrame, key: str) -> None:
         invocation_columns(run),
         alt=f"The latest {len(rows)} invocations.",
     )
+    run.download(rows, key)
 
 
 def invocation_query(row: pd.Series) -> dict[str, list[str]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
 
 from dashboard.ui import choices
+
+ROW_PX: Final = 33
+"""2.1875 rem, Streamlit's own, at the theme's 15 pixels."""
 
 Target = Callable[[pd.Series], tuple[str, Mapping[str, list[str]]]]
 """From a row to the page, and the query string, that a click on it leads to."""
@@ -19,6 +22,12 @@ def instants(viewer: ZoneInfo, label: str, style: str = "YYYY-MM-DD HH:mm:ss", w
     """A column of instants in the viewer's zone."""
     about = f"In {viewer.key}" + ("" if viewer.key == "UTC" else "; the CSV has UTC")
     return st.column_config.DatetimeColumn(label, format=style, timezone=viewer.key, help=about, width=width)
+
+
+def height(rows: int, most: int) -> int:
+    """The pixels of a table that shows so many of its rows at most, and where there are more the top of the next."""
+    shown = min(rows, most) + 1  # the heads of the columns
+    return shown * ROW_PX + 2 + (ROW_PX // 2 if rows > most else 0)
 
 
 def linked(

@@ -91,7 +91,7 @@ def _releases(run: Run, versions: pd.DataFrame) -> None:
             "ColdStarts": number("Cold starts since", format="localized"),
         },
         alt=f"{len(versions)} releases and runtime updates with the init before and since.",
-        height=min(35 * (len(versions) + 1) + 3, 290),
+        height=tables.height(len(versions), 7),
     )
     run.download(versions, "releases")
 
@@ -119,6 +119,7 @@ def _by_function(run: Run, functions: pd.DataFrame) -> None:
         },
         alt="Cold starts of each function: number, share, percentiles of the init.",
     )
+    run.download(functions, "functions")
 
 
 show("cold_starts", _body)

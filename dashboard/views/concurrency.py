@@ -193,7 +193,7 @@ def _ramp(run: Run) -> None:
             "Added": number("In all", format="localized"),
         },
         alt=f"How fast {len(rows)} functions added sandboxes.",
-        height=min(35 * (len(rows) + 1) + 3, 220),
+        height=tables.height(len(rows), 5),
     )
     run.download(rows, "ramp")
 

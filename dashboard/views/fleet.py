@@ -37,17 +37,20 @@ def _body(run: Run) -> None:
     span_s = int(run.window.span_s)
     run.ahead("concurrency_peaks", "init_by_version", "invocations_over_time", "coverage", "configuration_changes")
     run.parts_ahead("incidents", "invocations_stopped", "events_lost")
-    rows = run.of_each("fleet_functions", span_s=span_s)
-    if run.filters.functions and len(rows) > 1:  # percentiles of several together are in the answer about them alone
-        rows = run.query("fleet_functions", span_s=span_s)
+    rows = run.query("fleet_functions", span_s=span_s)
+    if len(rows) > 1 and run.filters.functions:
+        rows = run.together("fleet_functions", span_s=span_s)
     total = shaping.whole(rows)
     if total is None:
         nothing()
         return
     peaks = run.query("concurrency_peaks")
     row(_figures(run, total, peaks))
-    place = st.empty()  # what takes the longest the first time must not keep the rest from being read
-    place.caption("Looking for incidents …")
+    place = st.container()  # what takes the longest the first time must not keep the rest from being read
+    with place:
+        waiting = st.empty()
+    if not run.seen("incidents"):
+        waiting.caption("Looking for incidents …")
     frame = shaping.table(rows, peaks, run.window)
     with run.panel(
         f"{plural(len(frame), 'function')}, what stands out first",
@@ -60,11 +63,14 @@ def _body(run: Run) -> None:
             _columns(run),
             alt="Functions with invocations, failures, cold starts, duration percentiles and peak concurrency.",
         )
+        figures = frame.drop(columns=["Counts", "Parts", "Severity", "IsTotal"])
+        run.download(figures.assign(Signals=figures["Signals"].map("; ".join)), "functions")
     with run.contained():
         news.changed(run, rows)
     panels.invocations_over_time(run)
-    with place.container(), run.contained():
+    with place, run.contained():
         news.incidents(run)
+    waiting.empty()
 
 
 def _figures(run: Run, total: pd.Series, peaks: pd.DataFrame) -> list[Figure]:

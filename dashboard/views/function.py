@@ -20,8 +20,8 @@ def _body(run: Run) -> None:
         return
     name = run.filters.functions[0]
     st.markdown(f"## {name}")
+    run.parts_ahead("incidents", "invocations_stopped", "events_lost")
     run.ahead(
-        "incidents",
         "init_by_version",
         "concurrency_peaks",
         "concurrency_over_time",

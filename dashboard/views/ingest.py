@@ -97,6 +97,7 @@ def _sources(run: Run) -> None:
         placeholder="",
         alt="Sources with their rows and the age of the newest.",
     )
+    run.download(rows, "sources")
 
 
 def _coverage(run: Run) -> None:
@@ -161,6 +162,7 @@ def _by_function(run: Run, functions: pd.DataFrame) -> None:
         },
         alt="Functions with the age of their newest invocation.",
     )
+    run.download(functions, "functions")
 
 
 show("ingest", _body, use_functions=True)

@@ -64,6 +64,7 @@ def _body(run: Run) -> None:
             placeholder="",
             alt=f"{len(alive)} sandboxes.",
         )
+        run.download(found.head(LIMIT), "sandboxes")
 
 
 def _only(found: pd.DataFrame, wanted: str) -> pd.DataFrame:

@@ -136,7 +136,7 @@ def _consumers(run: Run, consumers: pd.DataFrame) -> None:
         },
         alt=f"{len(shown)} consumers of streams with the age of their records and what likely holds them up.",
     )
-    run.download(consumers.drop(columns=["worst", "Ages", "AgeBegin", "AgeStep_s"]), "consumers")
+    run.download(consumers.drop(columns=["Ages", "AgeBegin", "AgeStep_s"]), "consumers")
 
 
 def _ages(run: Run) -> None:

@@ -102,6 +102,7 @@ def test_from_the_fleet_to_the_cause(tab, url, troubled, kind):
     click_row(tab, 0, found[0])
     tab.wait_for_selector(READY.format(page=target), state="attached")
     settle(tab, TIMEOUT_S)
+    expect(tab.locator(READY.format(page=target))).to_have_attribute("data-errors", "0")
     finding = tab.get_by_test_id("stAlert").filter(has_text=re.compile(said))
     expect(finding.first).to_contain_text(incident.function)
     since = re.search(r"from (\d{4}-\d\d-\d\d \d\d:\d\d)", finding.first.inner_text())

@@ -1,0 +1,10 @@
+    AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+    AND ({account:String} = '' OR AccountId = {account:String})
+    AND ({region:String} = '' OR Region = {region:String})
+    AND ({status:String} = '' OR Status = {status:String} OR ({status:String} = 'failed' AND Status NOT IN ('', 'success')))
+    AND (NOT {cold_only:UInt8} OR ColdStart)
+    AND ({min_ms:Float64} = 0 OR DurationMs >= {min_ms:Float64})
+    AND ({request:String} = '' OR startsWith(RequestId, {request:String}))
+    AND ({at:DateTime64(3, 'UTC')} = toDateTime64(0, 3, 'UTC')
+        OR (toDateTime64(BusyStart, 3, 'UTC') <= {until:DateTime64(3, 'UTC')}
+            AND coalesce(toDateTime64(End, 3, 'UTC'), now64(3, 'UTC')) > {at:DateTime64(3, 'UTC')}))
