@@ -36,9 +36,9 @@ MANY: Final = 8
 
 MUCH_ITEMS: Final = 5_000
 """Items of a segment that is old enough to be closed which tell that much is coming."""
-MUCH_LINGER_S: Final = 1.0
-"""How old a segment gets then. An insert costs ClickHouse some tens of milliseconds of processor time for its views,
-however little is in it."""
+MUCH_LINGER_S: Final = 2.0
+"""How old a segment gets then. An insert costs ClickHouse some 50 ms of processor time for its views, and several times
+as much with those of Lambda's tables, however little is in it."""
 
 
 @dataclass(frozen=True, slots=True)
