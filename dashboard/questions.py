@@ -50,7 +50,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "cost_functions": Question(of_each=True, limit=1000),
     "fleet_functions": Question(of_each=True),
     "function_limits": Question(of_each=True, limit=200),
-    "incidents": Question(days_at_a_time=4),
+    "incidents_of_streams": Question(days_at_a_time=4),
     "ingest_coverage": Question(of_each=True, limit=500),
     "ingest_functions": Question(of_each=True),
     "ingest_over_time": Question(of_each=True),

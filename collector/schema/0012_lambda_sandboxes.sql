@@ -66,8 +66,9 @@ ${sandboxes_of_invocations};
 -- after its latest shutdown. Of functions that the extension tells of, what their log lines tell is left out.
 -- define sandboxes
 WITH
-    max(parts.LastShutdown) AS last_shutdown,
-    last_shutdown.1 > toDateTime64(0, 9) AND (isNull(LastInvoke) OR last_shutdown.1 > LastInvoke) AS is_over
+    -- The greatest of tuples takes ClickHouse thrice as long, and few ask for the reason.
+    max(parts.LastShutdown.1) AS last_shutdown,
+    last_shutdown > toDateTime64(0, 9) AND (isNull(LastInvoke) OR last_shutdown > LastInvoke) AS is_over
 SELECT
     AccountId,
     Region,
@@ -79,10 +80,11 @@ SELECT
     min(parts.FirstInvoke) AS FirstInvoke,
     max(parts.LastInvoke) AS LastInvoke,
     max(parts.LastEnd) AS LastEnd,
-    if(is_over, last_shutdown.1, NULL) AS ShutdownAt,
-    if(is_over, nullIf(last_shutdown.2, ''), NULL) AS ShutdownReason
+    if(is_over, last_shutdown, NULL) AS ShutdownAt,
+    if(is_over, nullIf(max(parts.LastShutdown).2, ''), NULL) AS ShutdownReason
 FROM lambda_sandbox_parts AS parts
-WHERE Source = 'extension' OR FunctionName GLOBAL NOT IN
+WHERE (SELECT count() = 0 FROM lambda_sandbox_parts WHERE Source = 'logs')
+    OR Source = 'extension' OR FunctionName GLOBAL NOT IN
     (SELECT FunctionName FROM lambda_sandbox_parts WHERE Source = 'extension')
 GROUP BY AccountId, Region, FunctionName, InstanceId
 -- end

@@ -87,6 +87,15 @@ ${in_reach}
                     ${open_minutes})))) * 3600, 'UTC')))
 -- end
 
+-- Likewise those that began in the range, in minutes that are open.
+-- define began
+Start >= fromUnixTimestamp64Milli(from_ms) AND Start < fromUnixTimestamp64Milli(to_ms)
+            AND (from_ms < 0 OR to_ms >= 4291747200000 OR toStartOfHour(Start, 'UTC')
+                BETWEEN toDateTime(intDiv(from_ms, 3600000) * 3600, 'UTC') AND toDateTime(intDiv(to_ms, 3600000) * 3600, 'UTC'))
+            AND (step_ms < 60000
+                OR toStartOfMinute(Start, 'UTC') GLOBAL IN (SELECT toDateTime(arrayJoin(${open_minutes}), 'UTC')))
+-- end
+
 -- The functions' time limits, which what has not ended cannot outlast.
 -- define limits
 GLOBAL ANY LEFT JOIN
@@ -465,9 +474,58 @@ FROM
             if(ns = 0, toInt16(-32768), toInt16(ceil(log(ns / 1e6) / log(1.015)))) AS bin,
             arrayJoin([(toString(FunctionName), toString(FunctionVersion)), ('*', '')]) AS grain
         FROM lambda_invocations
-        WHERE Start >= fromUnixTimestamp64Milli(from_ms) AND Start < fromUnixTimestamp64Milli(to_ms)
-            AND (step_ms < 60000
-                OR toStartOfMinute(Start, 'UTC') GLOBAL IN (SELECT toDateTime(arrayJoin(${open_minutes}), 'UTC')))
+        WHERE ${began}
+    )
+    GROUP BY AccountId, Region, grain, TimeMs
+) AS r
+GROUP BY AccountId, Region, FunctionName, FunctionVersion, Bucket;
+
+-- What of lambda_activity money is about, in half its time.
+CREATE OR REPLACE VIEW lambda_billed AS
+WITH
+    ${range}
+SELECT
+    AccountId, Region, FunctionName,
+    arrayJoin(if(r.FunctionVersion = '', [''], [toString(r.FunctionVersion), ''])) AS FunctionVersion,
+    ${bucket} AS Bucket,
+    sum(r.Invocations) AS Invocations,
+    sum(r.PostRuntimeNs) AS PostRuntimeNs,
+    sum(r.BilledMs) AS BilledMs,
+    sumMap(r.BilledMBMs) AS BilledMBMs,
+    sumMap(r.InitMBUs) AS InitMBUs,
+    max(r.MaxMemoryUsedMB) AS MaxMemoryUsedMB
+FROM
+(
+    SELECT AccountId, Region, FunctionName, FunctionVersion, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs,
+        Invocations, PostRuntimeNs, BilledMs, BilledMBMs, InitMBUs, MaxMemoryUsedMB
+    ${rollups_that_hold}
+    AND Invocations > 0
+    UNION ALL
+    SELECT
+        AccountId, Region,
+        grain.1 AS FunctionName, grain.2 AS FunctionVersion,
+        intDiv(toUnixTimestamp64Milli(Start), step_ms) * step_ms AS TimeMs,
+        count() AS Invocations,
+        sum(post_runtime_ns) AS PostRuntimeNs,
+        sum(billed_ms) AS BilledMs,
+        sumMapIf(map(architecture, billed_ms * memory_mb), billed_ms > 0) AS BilledMBMs,
+        sumMapIf(map(architecture, intDiv(init_ns, 1000) * memory_mb), has_waited) AS InitMBUs,
+        max(used_mb) AS MaxMemoryUsedMB
+    FROM
+    (
+        SELECT
+            AccountId, Region, Start,
+            toUInt64(ifNull(round(PostRuntimeMs * 1e6), 0)) AS post_runtime_ns,
+            toUInt64(ifNull(round(BilledDurationMs), 0)) AS billed_ms,
+            toUInt64(ifNull(MemorySizeMB, 0)) AS memory_mb,
+            ifNull(MaxMemoryUsedMB, 0) AS used_mb,
+            assumeNotNull(coalesce(Architecture, '')) AS architecture,
+            ifNull(coalesce(RestoreDurationMs, InitDurationMs), -1) AS init_ms,
+            toUInt64(round(greatest(0, init_ms) * 1e6)) AS init_ns,
+            ifNull(ColdStart, 0) != 0 AND init_ms >= 0 AS has_waited,
+            arrayJoin([(toString(FunctionName), toString(FunctionVersion)), ('*', '')]) AS grain
+        FROM lambda_invocations
+        WHERE ${began}
     )
     GROUP BY AccountId, Region, grain, TimeMs
 ) AS r

@@ -3,17 +3,19 @@
 -- and discounts are left out. NULL where there is no price.
 CREATE OR REPLACE VIEW lambda_costs AS
 WITH
-    region_prices AS
+    -- By item, region and architecture. They are few: joins would take longer.
     (
-        SELECT Region AS PriceRegion, Item, Architecture, PriceUsd FROM lambda_prices WHERE FromUnits = 0
-    ),
+        SELECT mapFromArrays(groupArray(concat(Item, '/', Region, '/', Architecture)), groupArray(PriceUsd))
+        FROM lambda_prices
+        WHERE FromUnits = 0
+    ) AS prices,
     activity AS
     (
         SELECT
-            AccountId, Region, FunctionName, Invocations, BilledMs, PostRuntimeNs, DurationNs, MaxMemoryUsedMB,
+            AccountId, Region, FunctionName, Invocations, BilledMs, PostRuntimeNs, MaxMemoryUsedMB,
             arrayJoin(if(empty(BilledMBMs), map('', toUInt64(0)), BilledMBMs)) AS billed,
             InitMBUs
-        FROM lambda_activity(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
+        FROM lambda_billed(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
         WHERE FunctionName != '*' AND FunctionVersion = ''
     )
 SELECT
@@ -26,17 +28,12 @@ SELECT
     billed.2 / 1024000 AS GbSeconds,
     InitMBUs[billed.1] / 1024000000 AS InitGbSeconds,
     GbSeconds * least(1, PostRuntimeNs / 1e6 / nullIf(BilledMs, 0)) AS PostRuntimeGbSeconds,
-    coalesce(nullIf(own_second.PriceUsd, 0), nullIf(any_second.PriceUsd, 0)) AS GbSecondUsd,
-    coalesce(nullIf(own_request.PriceUsd, 0), nullIf(any_request.PriceUsd, 0)) AS RequestUsd,
+    coalesce(nullIf(prices[concat('gb_second/', Region, '/', Architecture)], 0),
+        nullIf(prices[concat('gb_second//', Architecture)], 0)) AS GbSecondUsd,
+    coalesce(nullIf(prices[concat('request/', Region, '/')], 0), nullIf(prices['request//'], 0)) AS RequestUsd,
     GbSeconds * GbSecondUsd AS DurationUsd,
     Invocations * RequestUsd AS RequestsUsd,
     InitGbSeconds * GbSecondUsd AS InitUsd,
     PostRuntimeGbSeconds * GbSecondUsd AS PostRuntimeUsd,
     MaxMemoryUsedMB
-FROM activity
-LEFT JOIN (SELECT * FROM region_prices WHERE Item = 'gb_second') AS own_second
-    ON own_second.PriceRegion = activity.Region AND own_second.Architecture = billed.1
-LEFT JOIN (SELECT * FROM region_prices WHERE Item = 'gb_second' AND PriceRegion = '') AS any_second
-    ON any_second.Architecture = billed.1
-LEFT JOIN (SELECT * FROM region_prices WHERE Item = 'request') AS own_request ON own_request.PriceRegion = activity.Region
-LEFT JOIN (SELECT * FROM region_prices WHERE Item = 'request' AND PriceRegion = '') AS any_request ON true;
+FROM activity;

@@ -63,7 +63,7 @@ def incidents(parts: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataF
     """What went wrong, one row each, the newest first.
 
     Args:
-        parts: rows of incidents.sql, invocations_stopped.sql and events_lost.sql, of each part of the window: what
+        parts: rows of the statements of dashboard/ui/news.py's INCIDENTS, of each part of the window: what
             lasts from one into the next is in both.
         begin: of the time in question: what was over before it is left out.
         releases: of :func:`dashboard.charts.cold_starts.releases`; those that made init slower count.

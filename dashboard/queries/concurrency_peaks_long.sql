@@ -1,19 +1,20 @@
 -- The highest concurrency of the account ('*') and of each function in the window's buckets, and the instant at which it
--- began: the rollups tell the bucket, and what was busy in it tells the instant. Half-open intervals [BusyStart, End) in
+-- began: the rollups tell the hour, or the bucket where those are shorter, and what was busy in it tells the instant. Half-open intervals [BusyStart, End) in
 -- whole milliseconds. What has not ended counts until now.
 WITH
+    toUInt32(least({bucket_s:UInt32}, 3600)) AS step_s,
     peaks AS
     (
         SELECT
             AccountId, Region, FunctionName AS Name,
             max(c.Peak) AS Peak,
-            sum(c.Avg) * {bucket_s:UInt32} / dateDiff('second', {from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')}) AS Avg,
+            sum(c.Avg) * step_s / dateDiff('second', {from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')}) AS Avg,
             argMax(toUnixTimestamp(Bucket), (c.Peak, -toInt64(toUnixTimestamp(Bucket)))) AS highest_s,
             arrayMap(hour -> toDateTime(hour * 3600, 'UTC'), range(
                 toUInt32(intDiv(highest_s - 900, 3600)),
-                toUInt32(intDiv(highest_s + {bucket_s:UInt32} + 900, 3600) + 1))) AS hours
+                toUInt32(intDiv(highest_s + step_s + 900, 3600) + 1))) AS hours
         FROM lambda_concurrency(
-            from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = {bucket_s:UInt32}) AS c
+            from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = least({bucket_s:UInt32}, 3600)) AS c
         WHERE FunctionVersion = ''
             AND (FunctionName = '*' OR empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
             AND ({account:String} = '' OR AccountId = {account:String})
@@ -46,16 +47,21 @@ FROM
     (
         SELECT
             one.1 AS AccountId, one.2 AS Region, one.3 AS Name, one.4 AS Most, one.5 AS Mean,
-            toInt64(one.6) * 1000 AS begin_ms, begin_ms + toInt64({bucket_s:UInt32}) * 1000 AS end_ms
+            toInt64(one.6) * 1000 AS begin_ms, begin_ms + toInt64(step_s) * 1000 AS end_ms
         FROM (SELECT arrayJoin(found) AS one)
     ) AS asked USING (AccountId, Region, Name)
     WHERE FreeMs > BusyMs
 ) AS intervals
 LEFT JOIN
 (
-    SELECT AccountId, Region, arrayJoin(['*', toString(FunctionName)]) AS Name, uniqExact(cityHash64(InstanceId)) AS Sandboxes
-    FROM lambda_sandbox_parts
-    WHERE FirstInvoke < {to:DateTime64(3, 'UTC')} AND LastInvoke >= {from:DateTime64(3, 'UTC')}
+    SELECT AccountId, Region, arrayJoin(['*', toString(Named)]) AS Name, sum(sandboxes) AS Sandboxes
+    FROM
+    (
+        SELECT AccountId, Region, FunctionName AS Named, uniqExact(cityHash64(InstanceId)) AS sandboxes
+        FROM lambda_sandbox_parts
+        WHERE FirstInvoke < {to:DateTime64(3, 'UTC')} AND LastInvoke >= {from:DateTime64(3, 'UTC')}
+        GROUP BY AccountId, Region, Named
+    )
     GROUP BY AccountId, Region, Name
 ) AS ran USING (AccountId, Region, Name)
 GROUP BY AccountId, Region, Name

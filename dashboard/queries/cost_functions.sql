@@ -19,8 +19,9 @@ LEFT JOIN
         argMax(coalesce(ReportedMemoryMB, ConfiguredMemoryMB), Start) AS Configured
     FROM (SELECT *, FunctionName AS Name FROM lambda_invocation_parts)
     WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
+        AND toStartOfHour(Start, 'UTC') >= toStartOfHour({from:DateTime64(3, 'UTC')})
         AND isNotNull(coalesce(ReportedMemoryMB, ConfiguredMemoryMB))
-        AND (Start >= {to:DateTime64(3, 'UTC')} - toIntervalHour(6) OR (toStartOfHour(Start, 'UTC'), Name) IN
+        AND (toStartOfHour(Start, 'UTC') >= toStartOfHour({to:DateTime64(3, 'UTC')} - toIntervalHour(6), 'UTC') OR (toStartOfHour(Start, 'UTC'), Name) IN
         (
             SELECT max(Time), FunctionName
             FROM lambda_rollups

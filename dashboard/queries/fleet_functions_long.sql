@@ -62,12 +62,18 @@ FROM
         SELECT
             AccountId, Region, FunctionName, true, 0, 0, 0, 0, 0, map(), 0, toDateTime64(0, 3, 'UTC'),
             toDateTime64(0, 3, 'UTC'),
-            [toUInt8(least(29, greatest(0, intDiv(dateDiff('millisecond', begin, Bucket) * 30, {span_s:UInt32} * 1000))))],
-            [Invocations]
-        FROM lambda_counts(
-            from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')},
-            bucket_s = multiIf({span_s:UInt32} <= 3600, 1, {span_s:UInt32} <= 86400, 60, 3600))
-        WHERE FunctionName != '*' AND FunctionVersion = ''
+            [part], [in_part]
+        FROM
+        (
+            SELECT
+                AccountId, Region, FunctionName, sum(c.Invocations) AS in_part,
+                toUInt8(least(29, greatest(0, intDiv(dateDiff('millisecond', begin, Bucket) * 30, {span_s:UInt32} * 1000)))) AS part
+            FROM lambda_counts(
+                from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')},
+                bucket_s = multiIf({span_s:UInt32} <= 3600, 1, {span_s:UInt32} <= 86400, 60, 3600)) AS c
+            WHERE FunctionName != '*' AND FunctionVersion = ''
+            GROUP BY AccountId, Region, FunctionName, part
+        )
     )
     WHERE (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
         AND ({account:String} = '' OR AccountId = {account:String})

@@ -4,7 +4,12 @@
 -- Told of are ten minutes and more in which, by the three hours on either side, whichever had less, twenty invocations or more
 -- were due, in nine different minutes, and that are three times as long as any other pause of these hours: what runs in
 -- batches has few such minutes, and pauses that are alike.
-WITH 180 AS beside, 10 AS least, 20 AS enough, 9 AS enough_minutes
+--
+-- Every minute of every function is looked at: of more than two days, those of the newest two. Of a longer time it is asked
+-- about each day by itself.
+WITH
+    180 AS beside, 10 AS least, 20 AS enough, 9 AS enough_minutes,
+    greatest({from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')} - toIntervalDay(2)) AS begin
 SELECT
     'function' AS Page, AccountId, Region, FunctionName, 'stopped' AS Cause, 'likely' AS Sure,
     toDateTime64(60 * pause.1, 3, 'UTC') AS Began,
@@ -34,7 +39,7 @@ FROM
                     arrayCount(t -> t < p.1 AND t >= p.1 - beside, at),
                     arrayCount(t -> t >= p.2 AND t < p.2 + beside, at))), long)) AS pauses
     FROM lambda_counts(
-        from = {from:DateTime64(3, 'UTC')} - toIntervalHour(3), to = {to:DateTime64(3, 'UTC')} + toIntervalHour(3), bucket_s = 60)
+        from = greatest({from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')} - toIntervalDay(2)) - toIntervalHour(3), to = {to:DateTime64(3, 'UTC')} + toIntervalHour(3), bucket_s = 60)
     WHERE FunctionName != '*' AND FunctionVersion = '' AND Invocations > 0
         AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
         AND ({account:String} = '' OR AccountId = {account:String})
@@ -43,6 +48,6 @@ FROM
     HAVING length(at) > 2
 )
 ARRAY JOIN pauses AS pause
-WHERE Began >= {from:DateTime64(3, 'UTC')} AND Began < {to:DateTime64(3, 'UTC')}
+WHERE Began >= begin AND Began < {to:DateTime64(3, 'UTC')}
 ORDER BY Weight DESC
 LIMIT 200

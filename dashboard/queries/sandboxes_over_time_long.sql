@@ -1,13 +1,14 @@
--- Execution environments alive in each bucket, on the average: busy, idle, and presumed idle since nobody told their end.
-SELECT
-    Bucket,
-    sum(Busy) AS Working,
-    sum(greatest(0., Alive - Busy - Presumed)) AS Waiting,
-    sum(least(Presumed, greatest(0., Alive - Busy))) AS PerhapsGone
-FROM lambda_sandboxes_over_time(
-    from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = {bucket_s:UInt32})
-WHERE if(empty({functions:Array(String)}), FunctionName = '*', has({functions:Array(String)}, FunctionName))
-    AND ({account:String} = '' OR AccountId = {account:String})
-    AND ({region:String} = '' OR Region = {region:String})
+-- sandboxes_over_time of more than six hours: what was busy is what lambda_concurrency says.
+-- include sandboxes_alive
+GLOBAL ANY LEFT JOIN
+(
+    SELECT AccountId, Region, FunctionName AS Name, Bucket, Avg AS Busy
+    FROM lambda_concurrency(
+        from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = {bucket_s:UInt32})
+    WHERE FunctionVersion = ''
+        AND if(empty({functions:Array(String)}), FunctionName = '*', has({functions:Array(String)}, FunctionName))
+        AND ({account:String} = '' OR AccountId = {account:String})
+        AND ({region:String} = '' OR Region = {region:String})
+) AS busy USING (AccountId, Region, Name, Bucket)
 GROUP BY Bucket
 ORDER BY Bucket

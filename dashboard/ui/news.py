@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +14,10 @@ from dashboard.text import plural, seconds
 from dashboard.ui import tables
 from dashboard.ui.page import Run
 from dashboard.ui.panels import Finding, findings, function_at
+
+
+INCIDENTS: Final = ("incidents_of_throttles", "incidents_of_streams", "invocations_stopped", "events_lost")
+"""The statements that find what went wrong, side by side."""
 
 
 def consequences(run: Run, page: str, statement: str) -> None:
@@ -47,7 +52,7 @@ def incidents(run: Run) -> None:
     """What went wrong in this time with its likely cause; nothing where nothing did."""
     released = cold_starts.releases(run.query("init_by_version"), run.window)
     found = fleet.incidents(
-        [*run.parts("incidents"), *run.parts("invocations_stopped"), *run.parts("events_lost")],
+        [part for name in INCIDENTS for part in run.parts(name)],
         run.window.begin,
         released,
     )

@@ -36,7 +36,7 @@ def _columns(run: Run) -> dict[str, Any]:
 def _body(run: Run) -> None:
     span_s = int(run.window.span_s)
     run.ahead("concurrency_peaks", "init_by_version", "invocations_over_time", "coverage", "configuration_changes")
-    run.parts_ahead("incidents", "invocations_stopped", "events_lost")
+    run.parts_ahead(*news.INCIDENTS)
     rows = run.query("fleet_functions", span_s=span_s)
     if len(rows) > 1 and run.filters.functions:
         rows = run.together("fleet_functions", span_s=span_s)

@@ -20,7 +20,7 @@ def _body(run: Run) -> None:
         return
     name = run.filters.functions[0]
     st.markdown(f"## {name}")
-    run.parts_ahead("incidents", "invocations_stopped", "events_lost")
+    run.parts_ahead(*news.INCIDENTS)
     run.ahead(
         "init_by_version",
         "concurrency_peaks",
