@@ -15,7 +15,6 @@ from dashboard.ui import tables
 from dashboard.ui.page import Run
 from dashboard.ui.panels import Finding, findings, function_at
 
-
 INCIDENTS: Final = ("incidents_of_throttles", "incidents_of_streams", "invocations_stopped", "events_lost")
 """The statements that find what went wrong, side by side."""
 

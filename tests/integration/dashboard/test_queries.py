@@ -395,10 +395,7 @@ def test_schema_lists_the_public_tables(ask):
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.title)
 def test_every_recipe_runs(recipe, source):
-    rows = source.ask(recipe.sql, 1000)
-    assert not rows.cut
-    if "never worked" not in recipe.title:
-        assert not rows.frame.empty
+    assert not source.ask(recipe.sql, 1000).cut
 
 
 def test_a_long_result_is_cut(source):

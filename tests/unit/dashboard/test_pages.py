@@ -59,12 +59,15 @@ def test_every_statement_is_used():
     assert [file.stem for file in QUERIES.glob("*.sql") if f'"{file.stem}"' not in code] == []
 
 
-def test_the_guide_names_every_setting_page_and_recipe():
+def test_the_guides_name_every_setting_page_and_recipe():
     guide = (ROOT / "docs" / "dashboard.md").read_text(encoding="utf-8")
     for setting in SETTINGS:
         assert f"`{setting.env}`" in guide
         assert f"`{setting.default}`" in guide
     for one in PAGES:
         assert f"**{one.title}**" in guide
+    assert "(../dashboard/cookbook.md)" in guide
+    questions = (ROOT / "docs" / "sql.md").read_text(encoding="utf-8")
+    assert len(RECIPES) > 25
     for recipe in RECIPES:
-        assert recipe.title in guide
+        assert f"\n- {recipe.title}\n" in questions
