@@ -33,13 +33,13 @@ def test_every_question_has_its_statement(name):
 
 
 def test_the_parts_of_a_window_are_as_long_as_the_question_allows():
-    assert [len(question(name).parts(window(7))) for name in ("events_lost", "incidents", "invocations_stopped")] == [
-        len(window(7).parts(days)) for days in (MOST_DAYS_AT_A_TIME, 4, 1)
-    ]
+    assert [
+        len(question(name).parts(window(7))) for name in ("events_lost", "incidents_of_streams", "invocations_stopped")
+    ] == [len(window(7).parts(days)) for days in (MOST_DAYS_AT_A_TIME, 4, 1)]
 
 
 def test_times_without_invocations_are_looked_for_in_the_newest_days():
     parts = question("invocations_stopped").parts(window(30))
     assert parts[-1].end == END
     assert timedelta(days=8) <= END - parts[0].begin < timedelta(days=9)
-    assert question("incidents").parts(window(30))[0].begin <= window(30).begin
+    assert question("incidents_of_streams").parts(window(30))[0].begin <= window(30).begin
