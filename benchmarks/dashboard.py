@@ -77,7 +77,7 @@ def _acts(tab: Tab, name: str, function: str) -> Iterator[tuple[str, float]]:
     box.fill(function)
     yield "choose", took(tab.get_by_role("option", name=function, exact=True).click)
     yield "take back", took(lambda: box.press("Backspace"))
-    box.press("Escape")  # else the next click closes the list of functions
+    box.press("Tab")  # else the next click does no more than close the list of functions
     if name == "fleet":
         yield "an incident", took(lambda: _click_row(tab, 0), "streams")
         yield "back", _until_complete_ms(tab, "streams", name, lambda: _back(tab))
