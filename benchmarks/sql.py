@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -32,7 +31,7 @@ ROOT: Final = Path(__file__).parents[1]
 INVOCATIONS: Final = int(os.environ.get("LAMBDASCOPE_BENCH_INVOCATIONS", "50000000"))
 FUNCTIONS: Final = 1000
 DAYS: Final = 30
-RUNS: Final = 3
+RUNS: Final = 5
 _TABLES: Final = {"0001", "0011", "0012", "0013"}
 SHORT_S: Final = (900, 3600, 21_600)
 LONG_S: Final = (30 * DAY_S,)
@@ -41,27 +40,35 @@ BUCKETS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 720
 
 
 def measure() -> Iterator[Measurement]:
-    """Load what is not loaded, then ask."""
+    """Load what is not loaded, then ask: the p95 of all panels together, beside it those of the slowest five and of every
+    one that is over its limit by itself.
+    """
     fleet = Fleet(FUNCTIONS, INVOCATIONS, DAYS, int(time.time()) // DAY_S * DAY_S)
     client, fleet = _loaded(fleet)
     try:
-        for name, ranges in (("sql.p95_ms_6h", SHORT_S), ("sql.p95_ms_30d", LONG_S)):
+        for name, ranges, limit_ms in (("sql.p95_ms_6h", SHORT_S, 300), ("sql.p95_ms_30d", LONG_S, 1000)):
             took = {
                 (query, length): _took_ms(client, query, fleet, length)
                 for query in _queries()
                 for length in ranges
                 if _is_asked(query, length)
             }
-            slowest = sorted(took, key=lambda key: -statistics.median(took[key]))[:5]
             every = [ms for times in took.values() for ms in times]
             against = {
-                f"{query} over {length} s": round(statistics.median(took[query, length]), 1)
-                for query, length in slowest
+                f"{query} over {length} s": round(ms, 1)
+                for rank, ((query, length), ms) in enumerate(_slowest_first(took))
+                if rank < 5 or ms > limit_ms
             }
             yield Measurement(name, round(_quantile(every, 0.95), 1), "ms", against)
         yield _bytes_per_invocation(client, fleet)
     finally:
         client.close()
+
+
+def _slowest_first(took: Mapping[tuple[str, int], list[float]]) -> list[tuple[tuple[str, int], float]]:
+    """Each panel's own p95, ms."""
+    each = {key: _quantile(times, 0.95) for key, times in took.items()}
+    return sorted(each.items(), key=lambda one: -one[1])
 
 
 def _loaded(fleet: Fleet) -> tuple[Client, Fleet]:
@@ -123,12 +130,12 @@ def _took_ms(client: Client, query: str, fleet: Fleet, length_s: int) -> list[fl
     text, parameters = _queries()[query], _parameters(client, fleet, length_s)
     if not query.startswith("invocation_") and query != "invocation":
         parameters["request"] = ""
-    took = []
-    for _ in range(RUNS):
+    took: list[float] = []
+    for _ in range(RUNS + 1):
         began = time.monotonic()
         client.query(text, parameters=parameters)
         took.append((time.monotonic() - began) * 1000)
-    return took
+    return took[1:]  # without the first, which reads from disk and compiles
 
 
 def _parameters(client: Client, fleet: Fleet, length_s: int) -> dict[str, object]:
