@@ -40,7 +40,7 @@ BUCKETS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 720
 
 
 def measure() -> Iterator[Measurement]:
-    """Load what is not loaded, then ask: the p95 of all panels together, beside it those of the slowest five and of every
+    """Load what is not loaded, then ask: the p95 of all panels together, with those of the slowest five and of every
     one that is over its limit by itself.
     """
     fleet = Fleet(FUNCTIONS, INVOCATIONS, DAYS, int(time.time()) // DAY_S * DAY_S)

@@ -1,7 +1,7 @@
 """Panels that look at each invocation: of a long time with very many they read the newest, and say from when on."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         yield client
 
 
-def ask(client: Client, panel: str, functions: tuple[str, ...] = (), begin: datetime = BEGIN) -> list[dict[str, Any]]:
-    filters = Filters(functions=functions).at(begin, END)
+def ask(
+    client: Client, panel: str, functions: tuple[str, ...] = (), begin: datetime = BEGIN, end: datetime = END
+) -> list[dict[str, Any]]:
+    filters = Filters(functions=functions).at(begin, end)
     params = {
-        **sql.filter_params(filters, filters.window(END)),
+        **sql.filter_params(filters, filters.window(end)),
         **sql.invocation_params(InvocationFilters()),
         "functions": list(functions),
     }
@@ -74,3 +76,51 @@ def test_all_of_six_hours_is_read_however_many_there_are(client, panel):
 def test_the_many_of_others_do_not_bound_what_is_read_of_a_function(client):
     (row,) = ask(client, "invocations_summary", ("f",))
     assert row["Invocations"] == 24
+
+
+TALLIES = ("invocations_over_time", "invocations_over_time_long", "concurrency_over_time")
+
+
+LATER = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def many(client: Client) -> Client:
+    """Thirty functions in an hour: f1 ran once, f30 thirty times, each time for a second; f2 failed and f3 waited."""
+    client.command(
+        """INSERT INTO lambda_invocation_parts (AccountId, Region, FunctionName, InstanceId, Start, RequestId,
+            Attempt, Source, Seen, FunctionVersion, MeasuredNs, ReportedNs, ColdStart, ReportedStatus)
+        SELECT '1', 'r', concat('f', toString(f)), toString(f),
+            toDateTime64('2026-04-01 00:00:00', 9, 'UTC') + toIntervalSecond(120 * n),
+            concat(toString(f), '-', toString(n)), 1, 'extension', 7, '1', 1000000000, 1000000000, f = 3,
+            if(f = 2, 'error', 'success')
+        FROM (SELECT number + 1 AS f, arrayJoin(range(number + 1)) AS n FROM numbers(30))"""
+    )
+    return client
+
+
+@pytest.mark.parametrize("panel", TALLIES)
+def test_of_many_functions_the_largest_have_rows_and_the_others_are_one(many, panel):
+    rows = ask(many, panel, begin=LATER, end=LATER + timedelta(hours=1))
+    own = {row["FunctionName"] for row in rows}
+    largest = {f"f{n}" for n in range(21, 31)}
+    if panel == "concurrency_over_time":
+        assert own == {*largest, "*", "all others"}
+        busy = sum(row["Avg"] for row in rows if row["FunctionName"] not in ("*", "all others"))
+        others = [row for row in rows if row["FunctionName"] == "all others"]
+        whole = sum(row["Avg"] for row in rows if row["FunctionName"] == "*")
+        assert busy + sum(row["Avg"] for row in others) == pytest.approx(whole)
+        assert {row["Peak"] for row in others} == {1}
+    else:
+        # Those that failed or waited stand for themselves, however little they ran.
+        assert own >= {*largest, "f2", "f3", "all others"}
+        assert sum(row["Invocations"] for row in rows) == 465
+        assert sum(row["Failed"] for row in rows if row["FunctionName"] == "f2") == 2
+        assert sum(row["ColdStarts"] for row in rows if row["FunctionName"] == "f3") == 3
+    assert {row["Functions"] for row in rows} == {30}
+
+
+def test_of_chosen_functions_each_has_rows(many):
+    rows = ask(many, "invocations_over_time", ("f1", "f7"), LATER, LATER + timedelta(hours=1))
+    assert {row["FunctionName"]: row["Functions"] for row in rows} == {"f1": 2, "f7": 2}
+    assert sum(row["Invocations"] for row in rows) == 8
