@@ -102,7 +102,10 @@ def _acts(tab: Tab, name: str, function: str) -> Iterator[tuple[str, float]]:
 def _click_row(tab: Tab, table: int) -> None:
     frame = tab.get_by_test_id("stDataFrame").nth(table)
     frame.scroll_into_view_if_needed()
-    frame.click(position={"x": 60, "y": HEADER_PX + ROW_PX / 2})
+    frame.hover(position={"x": 60, "y": HEADER_PX + ROW_PX / 2})
+    tab.mouse.down()  # the grid lets a click go that comes and goes within a frame of the screen
+    tab.wait_for_timeout(50)
+    tab.mouse.up()
 
 
 def _back(tab: Tab) -> None:
