@@ -2,13 +2,19 @@
 
 Tables have a partition for each day, and a part is dropped when all that is in it has expired, so no part is ever
 rewritten for it: neither to drop its rows nor when the time is changed (``materialize_ttl_after_modify = 0``).
+
+Of a part that is older than the TTL, ClickHouse does not know when it expires until a merge rewrites it, and it looks
+for expired parts every four hours. So days that are over by the setting are dropped here as well.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
+
+from collector.jobs.size_cap import Partition, drop, partitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,10 +78,39 @@ def apply(client: Client, keep: KeepDays) -> list[str]:
             continue
         change = f"MODIFY TTL {ttl}" if ttl else "REMOVE TTL"
         client.command(f"ALTER TABLE {table} {change}", settings={"materialize_ttl_after_modify": 0})
-        if has_any:
-            log.warning("retention: %s keeps its rows %s from now on", table, f"until {ttl}" if ttl else "for ever")
+        log.log(
+            logging.WARNING if has_any else logging.INFO,
+            "retention: %s keeps its rows %s from now on", table, f"until {ttl}" if ttl else "for ever",
+        )  # fmt: skip
         changed.append(table)
     return changed
+
+
+def drop_expired(client: Client, keep: KeepDays, today: date) -> list[Partition]:
+    """Drop the days of which no row is kept any more, and say so; returns them. Blocking."""
+    expired = [one for one in partitions(client) if (days := _days_of(one, keep)) and one.day + days < today]
+    drop(client, expired)
+    for table in sorted({one.table for one in expired}):
+        of_table = [one for one in expired if one.table == table]
+        log.warning(
+            "retention: dropped %s of %s to %s, %d bytes", table, min(one.day for one in of_table),
+            max(one.day for one in of_table), sum(one.size_bytes for one in of_table),
+        )  # fmt: skip
+    return expired
+
+
+def _days_of(partition: Partition, keep: KeepDays) -> timedelta | None:
+    """How long its rows are kept; None for ever, or where the table decides by more than the day."""
+    table = partition.table.removesuffix("_local")
+    days = {
+        "otel_traces": keep.traces,
+        "otel_logs": keep.logs,
+        "lambda_metrics": keep.metrics,
+        "lambda_invocation_parts": keep.invocations,
+        "lambda_rollups": keep.minutes if partition.partition_id.startswith("60-") else keep.rollups,
+        **{f"otel_metrics_{kind}": keep.metrics for kind in _POINTS},
+    }.get(table, 0)
+    return timedelta(days=days) if days else None
 
 
 def _definitions(client: Client, tables: Iterable[str]) -> list[tuple[str, str]]:

@@ -102,6 +102,7 @@ class Jobs:
             self._alerts.run(client, datetime.fromtimestamp(now_s, UTC))
         if now_s - self._tidied_s >= _RETENTION_EVERY_S:
             retention.apply(client, self._settings.keep)
+            retention.drop_expired(client, self._settings.keep, datetime.fromtimestamp(now_s, UTC).date())
             self._tidied_s = now_s
         if self._settings.max_bytes:
             size_cap.apply(client, self._settings.max_bytes, datetime.fromtimestamp(now_s, UTC).date())

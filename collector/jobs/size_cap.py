@@ -8,6 +8,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from clickhouse_connect.driver.client import Client
 
 log = logging.getLogger(__name__)
@@ -51,9 +53,8 @@ def apply(client: Client, limit_bytes: int, today: date) -> list[Partition]:
     )
     if total <= limit_bytes:
         return []
-    dropped = to_drop(_partitions(client), total, limit_bytes, today)
-    for partition in dropped:
-        client.command(f"ALTER TABLE {partition.table} DROP PARTITION ID '{partition.partition_id}'")
+    dropped = to_drop(partitions(client), total, limit_bytes, today)
+    drop(client, dropped)
     freed = sum(partition.size_bytes for partition in dropped)
     days = sorted({partition.day for partition in dropped})
     if days:
@@ -66,8 +67,14 @@ def apply(client: Client, limit_bytes: int, today: date) -> list[Partition]:
     return dropped
 
 
-def _partitions(client: Client) -> list[Partition]:
-    """Those of tables that have one for each day: what is small or of longer periods stays."""
+def drop(client: Client, expired: Iterable[Partition]) -> None:
+    """Free their disk at once. Blocking."""
+    for partition in expired:
+        client.command(f"ALTER TABLE {partition.table} DROP PARTITION ID '{partition.partition_id}'")
+
+
+def partitions(client: Client) -> list[Partition]:
+    """Those of tables that have one for each day: what is small or of longer periods stays. Blocking."""
     rows = client.query(
         """
         SELECT table, partition_id, greatest(max(max_date), toDate(max(max_time))) AS day, sum(bytes_on_disk)

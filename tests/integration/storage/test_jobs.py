@@ -104,6 +104,27 @@ def test_what_has_expired_leaves_the_disk(client: Client, table: str) -> None:
     until(lambda: client.query(parts).result_rows == kept, "the old part is dropped, the new one is not")
 
 
+@pytest.mark.parametrize("table", INSERTS)
+def test_what_was_there_before_the_setting_leaves_the_disk(
+    client: Client, table: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ClickHouse itself keeps a part for which it has worked out no TTL."""
+    retention.apply(client, KeepDays(traces=0, logs=0, metrics=0, invocations=0, minutes=0, rollups=0))
+    today = datetime.now(UTC).date()
+    for days in (1, 100, 101):
+        client.command(f"{INSERTS[table]} ('{today - timedelta(days=days)} 12:00:00', 'old')")
+    retention.apply(client, KEEP)
+    assert {one.day for one in retention.drop_expired(client, KEEP, today) if one.table == table} == {
+        today - timedelta(days=days) for days in (100, 101)
+    }
+    left = f"SELECT DISTINCT partition FROM system.parts WHERE table = '{table}' AND active AND rows > 0"
+    assert client.query(left).result_rows == [(str(today - timedelta(days=1)),)]
+    assert (
+        f"retention: dropped {table} of {today - timedelta(days=101)} to {today - timedelta(days=100)}, " in caplog.text
+    )
+    assert retention.drop_expired(client, KEEP, today) == []
+
+
 # The size cap --------------------------------------------------------------------------------------------------------
 
 TODAY = date(2026, 11, 21)
