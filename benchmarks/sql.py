@@ -76,7 +76,8 @@ def _loaded(fleet: Fleet) -> tuple[Client, Fleet]:
     folder = ROOT / "build" / "bench" / f"sql-{fleet.invocations}-{_digest()}"
     progress = folder / "progress"
     if not progress.exists():
-        shutil.rmtree(folder.parent, ignore_errors=True)
+        for outdated in folder.parent.glob(f"sql-{fleet.invocations}-*"):
+            shutil.rmtree(outdated, ignore_errors=True)
     client = _open(folder)
     first = 0
     if progress.exists():
