@@ -1,7 +1,8 @@
 """``make test [ONLY=name]``: every test, in two runs of pytest side by side: most tests wait more than they compute.
 
 What runs an emulator or an extension is one run: some of its tests look at the processes, mounts and control groups of
-the whole machine. All else is the other, which shows its progress; the first reports when both are done.
+the whole machine. It is half as long as the rest, so the browser's tests follow in it. All else is the other, which
+shows its progress; the first reports when both are done.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ NO_TESTS = 5
 
 
 def folders() -> Iterator[tuple[str, bool]]:
-    """Each folder or file of tests, and whether its tests may run sandboxes."""
+    """Each folder or file of tests, and whether it belongs to the run of the sandboxes."""
     for kind in KINDS:
         for entry in sorted((ROOT / "tests" / kind).iterdir()):
             if (entry.is_dir() and entry.name != "__pycache__") or entry.match("test_*.py"):
-                yield str(entry.relative_to(ROOT)), kind != "unit" and entry.name in WITH_SANDBOXES
+                beside = kind == "browser" or (kind != "unit" and entry.name in WITH_SANDBOXES)
+                yield str(entry.relative_to(ROOT)), beside
 
 
 def main(selection: Sequence[str]) -> int:
@@ -34,11 +36,11 @@ def main(selection: Sequence[str]) -> int:
     command = [sys.executable, "-m", "pytest", *selection]
     with tempfile.TemporaryFile() as report:
         beside = subprocess.Popen(
-            [*command, *(path for path, sandboxes in found if sandboxes)], cwd=ROOT, stdout=report, stderr=report
+            [*command, *(path for path, is_beside in found if is_beside)], cwd=ROOT, stdout=report, stderr=report
         )
         try:
             shown = subprocess.run(
-                [*command, *(path for path, sandboxes in found if not sandboxes)], cwd=ROOT, check=False
+                [*command, *(path for path, is_beside in found if not is_beside)], cwd=ROOT, check=False
             )
         finally:
             status = beside.wait()
