@@ -23,7 +23,7 @@ from playwright.sync_api import Page as Tab
 from benchmarks import Measurement
 from dashboard.pages import PAGES
 from deploy.local.browser import READY, browser, open_page, settle
-from tests.support.collector import ROOT, running_collector, wait_for_rows
+from tests.support.collector import ROOT, running_collector, wait_for_causes, wait_for_rows
 from tests.support.dashboard import running_dashboard
 
 FLEET: Final = ROOT / "emulator" / "fleet" / "examples" / "incidents.yaml"
@@ -45,6 +45,7 @@ def measure() -> Iterator[Measurement]:
         running_dashboard(collector.addresses.sql_url, {"LAMBDASCOPE_SQL_TIMEOUT_S": SQL_TIMEOUT_S}) as url,
         browser() as context,
     ):
+        wait_for_causes(collector.sql())
         tab = context.new_page()
         tab.set_default_timeout(OPEN_WITHIN_S * 1000)
         cold: dict[str, float] = {}
@@ -148,6 +149,7 @@ def _loaded() -> dict[str, Any]:
             truth = _send(collector.addresses.http_url)
             stored = f"SELECT 1 FROM (SELECT count() AS n FROM lambda_invocations) WHERE n >= {truth['invocations']}"
             wait_for_rows(collector.sql(), stored, 1, within_s=300)
+            wait_for_causes(collector.sql())
         done.write_text(json.dumps(truth), encoding="utf-8")
         print(f"dashboard: loaded in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return dict(json.loads(done.read_text(encoding="utf-8")))

@@ -50,7 +50,6 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "cost_functions": Question(of_each=True, limit=1000),
     "fleet_functions": Question(of_each=True),
     "function_limits": Question(of_each=True, limit=200),
-    "incidents_of_streams": Question(days_at_a_time=4),
     "ingest_coverage": Question(of_each=True, limit=500),
     "ingest_functions": Question(of_each=True),
     "ingest_over_time": Question(of_each=True),
@@ -62,7 +61,6 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "runtime_versions": Question(of_each=True, limit=2000),
     "scaling_ramp": Question(of_each=True, limit=20),
     "stream_age_over_time": Question(of_each=True),
-    "stream_consumers": Question(days_at_a_time=4),
     "stream_shards": Question(of_each=True, limit=200),
     "throttles_over_time": Question(of_each=True),
 }

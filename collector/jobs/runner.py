@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from collector.errors import StoreError
 from collector.jobs import retention, size_cap
+from collector.jobs.causes import Causes
 from collector.jobs.lease import Lease
 from collector.jobs.rollups import Rollups
 from collector.store.client import as_store_error
@@ -84,7 +85,8 @@ class Jobs:
         try:
             if self._client is None:
                 self._client = self._connect()
-                self._lease, self._rollups = Lease(self._client), Rollups(self._client)
+                self._lease = Lease(self._client)
+                self._rollups, self._causes = Rollups(self._client), Causes(self._client)
             return self._pass(self._client)
         except StoreError:
             self._forget()
@@ -98,6 +100,7 @@ class Jobs:
             return False
         now_s = self._clock()
         self._rollups.run(int(now_s))
+        self._causes.run()
         if self._alerts is not None:
             self._alerts.run(client, datetime.fromtimestamp(now_s, UTC))
         if now_s - self._tidied_s >= _RETENTION_EVERY_S:

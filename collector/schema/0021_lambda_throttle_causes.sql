@@ -1,14 +1,17 @@
--- Why requests were throttled: one row per function and minute with throttles that began in [from, to).
+-- Why requests were throttled: one row per function and minute with throttles that began in [from, to). This is the
+-- inference, which takes a good part of a second however little there is to read; the jobs keep its rows, a day at a time
+-- (0024_lambda_causes.sql).
 --
 -- Lambda tells the reason to the caller alone, and CloudWatch has it for Managed Instances only. So it is inferred, from
 -- the minute's own figures, those of the ten minutes on either side, and, where the inventory has them, the limits that
 -- held at the time. Points that were published again only grew, so the largest is the latest.
-CREATE OR REPLACE VIEW lambda_throttle_causes_between AS
+CREATE OR REPLACE VIEW lambda_inferred_throttle_causes AS
 WITH
     toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}) AS from_ms,
     toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}) AS to_ms,
     toDateTime(greatest(0, intDiv(from_ms, 1000) - 1200)) AS read_from,
     toDateTime(greatest(0, toUnixTimestamp(read_from) - 3600)) AS holders_from,
+    toDateTime(greatest(0, toUnixTimestamp(read_from) - 86400)) AS regions_from,
     toDateTime(least(4294967295, intDiv(to_ms + 999, 1000) + 1200)) AS read_to,
     throttled AS
     (
@@ -75,7 +78,8 @@ WITH
         WHERE MetricName IN ('ConcurrentExecutions', 'UnreservedConcurrentExecutions', 'ClaimedAccountConcurrency',
                 'Invocations')
             AND Namespace = 'AWS/Lambda' AND DimensionSet = '' AND PeriodS = 60
-            AND Time >= read_from AND Time < read_to
+            -- The most that was claimed is that of a day before too: of a quarter of an hour, it is what throttled.
+            AND Time >= regions_from AND Time < read_to
         GROUP BY AccountId, Region, minute
     ),
     regions AS
@@ -360,7 +364,3 @@ FROM
 )
 -- Looking for chains of comparisons takes longer than all else that is done with this text before it runs.
 SETTINGS optimize_and_compare_chain = 0;
-
--- The same of all that is stored.
-CREATE OR REPLACE VIEW lambda_throttle_causes AS
-SELECT * FROM lambda_throttle_causes_between(from = '1970-01-01 00:00:00', to = '2106-01-01 00:00:00');

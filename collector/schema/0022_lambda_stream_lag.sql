@@ -8,7 +8,7 @@
 WITH
     toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}) AS from_ms,
     toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}) AS to_ms,
-    toDateTime(greatest(0, intDiv(from_ms, 1000) - 21600)) AS read_from,
+    toDateTime(greatest(0, intDiv(from_ms, 1000) - 86400)) AS read_from,
     toDateTime(least(4294967295, intDiv(to_ms + 999, 1000) + 3600)) AS read_to,
     deliveries AS
     (
@@ -483,8 +483,9 @@ CREATE OR REPLACE VIEW lambda_stream_lag AS
 SELECT * FROM lambda_stream_lag_between(from = '1970-01-01 00:00:00', to = '2106-01-01 00:00:00');
 
 -- What held up the consumers of streams: the rows of lambda_stream_lag_between that have a cause, without the figures that
--- do not tell of it. Most consumers never lag: of those that cannot have a cause, every minute is left out.
-CREATE OR REPLACE VIEW lambda_stream_causes_between AS
+-- do not tell of it. Most consumers never lag: of those that cannot have a cause, every minute is left out. The jobs keep
+-- these rows, a day at a time (0024_lambda_causes.sql).
+CREATE OR REPLACE VIEW lambda_inferred_stream_causes AS
 ${lag_sources},
     (
         SELECT groupArray((AccountId, Region, FunctionName, first_minute, last_delivery))

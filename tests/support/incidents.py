@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.support.collector import ROOT, running_collector, wait_for_rows
+from tests.support.collector import ROOT, running_collector, wait_for_causes, wait_for_rows
 
 FULL = os.environ.get("LAMBDASCOPE_SOAK") == "1"
 
@@ -123,7 +123,7 @@ def _last_wednesday_noon() -> str:
 @contextmanager
 def troubled_collector(fleet: Described) -> Iterator[Troubled]:
     """A collector that holds that fleet."""
-    with running_collector() as collector, tempfile.TemporaryDirectory() as scratch:
+    with running_collector("--jobs-every-s", "2") as collector, tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch, "fleet.yaml")
         file.write_text(fleet.text, encoding="utf-8")
         url = collector.addresses.http_url
@@ -140,6 +140,9 @@ def troubled_collector(fleet: Described) -> Iterator[Troubled]:
         client = collector.sql()
         stored = f"SELECT 1 FROM (SELECT count() AS n FROM lambda_invocations) WHERE n >= {truth['invocations']}"
         wait_for_rows(client, stored, 1, within_s=300)
+        points = f"SELECT 1 FROM (SELECT count() AS n FROM lambda_metrics) WHERE n >= {truth['metric_points'] - 100}"
+        wait_for_rows(client, points, 1, within_s=300)
+        wait_for_causes(client)
         client.close()
         found = [
             Incident(

@@ -1,4 +1,4 @@
-"""lambda_throttle_causes and lambda_stream_lag against fleets whose incidents are drawn by chance and known.
+"""lambda_inferred_throttle_causes and lambda_stream_lag against fleets whose incidents are drawn by chance and known.
 
 Each fleet is drawn from its number: other limits, loads, durations, batches, shards and lengths. Small in `make test`;
 at its full size as a soak, with fleets that nobody has looked at.
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from collector.jobs.causes import Causes
 from collector.store.clickhouse import ClickHouseStore
 from emulator.fleet.config import Fleet
 from tests.support.cloudwatch import FleetRun, insert_points, run_fleet, store_at
@@ -140,7 +141,7 @@ def test_throttles_are_named_by_their_cause(stored: Stored, number: int, polled:
     rows = list(
         stored.client.query(
             f"SELECT FunctionName, Minute, Cause, Since, Throttles, Evidence, Inferred FROM "
-            f"lambda_throttle_causes_between({RANGE}) WHERE AccountId = {{account:String}} ORDER BY Minute",
+            f"lambda_inferred_throttle_causes({RANGE}) WHERE AccountId = {{account:String}} ORDER BY Minute",
             parameters={"account": account_id},
         ).named_results()
     )
@@ -172,7 +173,7 @@ def test_short_requests_above_ten_per_second_and_unit_of_the_accounts_limit(stor
     if polled:
         poll(stored.client, fleet, account_id)
     rows = stored.client.query(
-        f"SELECT Cause, Evidence FROM lambda_throttle_causes_between({RANGE}) WHERE AccountId = {{account:String}}"
+        f"SELECT Cause, Evidence FROM lambda_inferred_throttle_causes({RANGE}) WHERE AccountId = {{account:String}}"
         " AND FunctionName = {function:String}",
         parameters={"account": account_id, "function": fleet.incidents[0].function},
     ).result_rows
@@ -252,7 +253,7 @@ def test_lag_is_named_by_its_cause_with_the_minute_in_which_it_began(stored: Sto
         "WHERE AccountId = {account:String} AND Cause NOT IN ('', 'catching_up') GROUP BY FunctionName, Cause, Since"
     )
     rows = list(stored.client.query(query, parameters={"account": account_id}).named_results())
-    assert causes(stored.client, "lambda_stream_causes_between", account_id) == causes(
+    assert causes(stored.client, "lambda_inferred_stream_causes", account_id) == causes(
         stored.client, "lambda_stream_lag_between", account_id
     )
     for incident in fleet.incidents:
@@ -329,7 +330,17 @@ def test_a_consumer_that_only_met_throttles_and_single_failures_is_not_held_up(s
         "GROUP BY FunctionName, Cause, Since ORDER BY ALL",
         parameters={"account": account_id},
     ).result_rows
-    assert causes(stored.client, "lambda_stream_causes_between", account_id) == causes(
+    assert causes(stored.client, "lambda_inferred_stream_causes", account_id) == causes(
         stored.client, "lambda_stream_lag_between", account_id
     )
     assert len(rows) <= 1, rows  # two calls that hang one after the other look like a slow shard
+
+
+def test_the_causes_that_are_kept_are_those_of_each_day(stored: Stored) -> None:
+    """Of all the fleets that were stored for the tests before this one; alone, of none."""
+    Causes(stored.client).run(settled=True)
+    for kind in ("throttle", "stream"):
+        kept = stored.client.query(f"SELECT * FROM lambda_{kind}_causes_between({RANGE}) ORDER BY ALL").result_rows
+        day = "from = '2026-06-01 00:00:00', to = '2026-06-02 00:00:00'"
+        judged = stored.client.query(f"SELECT * FROM lambda_inferred_{kind}_causes({day}) ORDER BY ALL").result_rows
+        assert kept == judged

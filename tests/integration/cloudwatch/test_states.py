@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from collector.aws import progress
 from collector.cloudwatch.point import Point, dimension_set
 from collector.cloudwatch.spooled import encode, rows
+from collector.jobs.causes import Causes
 from collector.otlp.decode import decode
 from collector.otlp.signals import Signal
 from collector.store.clickhouse import ClickHouseStore
@@ -126,6 +127,7 @@ def test_the_time_to_data_loss_follows_from_the_age_the_slope_and_the_retention(
 
 def test_managed_instances_say_the_cause_themselves(stored: Stored) -> None:
     stored.put("managed", point("Throttles", 0, 4), point("MemoryThrottles", 0, 1), point("CPUThrottles", 0, 0))
+    Causes(stored.client).run(settled=True)
     query = f"SELECT Cause, Confidence, Inferred FROM lambda_throttle_causes_between({RANGE})"
     assert stored.rows(query) == [("managed_instance_memory", "exact", 0)]
 

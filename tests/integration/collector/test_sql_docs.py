@@ -40,6 +40,8 @@ PARAMETERS = {
     "lambda_costs": RANGE,
     "lambda_coverage_between": RANGE,
     "lambda_metric_minutes": f"{RANGE}, metric = 'Invocations', dimension_set = 'FunctionName'",
+    "lambda_inferred_stream_causes": RANGE,
+    "lambda_inferred_throttle_causes": RANGE,
     "lambda_stream_causes_between": RANGE,
     "lambda_stream_lag_between": RANGE,
     "lambda_throttle_causes_between": RANGE,
@@ -54,6 +56,9 @@ SAME_COLUMNS = {
         "lambda_throttle_causes",
         "lambda_coverage",
     )
+} | {
+    "lambda_inferred_stream_causes": "lambda_stream_causes_between",
+    "lambda_inferred_throttle_causes": "lambda_throttle_causes",
 }
 INTERNAL = {
     "lambda_rollup_coarser",
@@ -72,6 +77,9 @@ STORAGE = {
     "lambda_sandbox_parts",
     "lambda_rollups",
     "lambda_rollup_state",
+    "lambda_cause_arrivals",
+    "lambda_stored_stream_causes",
+    "lambda_stored_throttle_causes",
 }
 """Named in the docs; their columns are those of the views."""
 

@@ -10,6 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from collector.cloudwatch.point import Point, dimension_set
 from collector.cloudwatch.spooled import encode, rows
+from collector.jobs.causes import Causes
 from collector.otlp.decode import decode
 from collector.otlp.signals import Signal
 from dashboard import sql
@@ -103,6 +104,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlSource]:
         for table, records in _records().items():
             columns = list(records[0])
             client.insert(table, [[record[name] for name in columns] for record in records], column_names=columns)
+        Causes(client).run(settled=True)
         yield SqlSource(client, SqlEndpoint("http", "127.0.0.1", 0))
 
 
