@@ -111,14 +111,17 @@ def storm(url: str, function: str) -> int:
 
 
 def read_back(client: Any, window: dict[str, float], summary: dict[str, Any], *, shutdowns: int) -> dict[str, Any]:
-    """The figures, once all that was sent has been stored (or half a minute has gone by)."""
+    """The figures, once all that was sent has been stored and they stay as they are (or half a minute has gone by)."""
     figures: dict[str, Any] = {}
 
     def complete() -> bool:
+        # What an insert adds to several tables is not seen in all of them at the same moment.
+        before = figures.copy()
         figures.update(query_figures(client, window))
         counts = figures["phases"]
         return bool(
-            figures["invocations"] >= summary["invocations"]
+            figures == before
+            and figures["invocations"] >= summary["invocations"]
             and counts.get(phases.POST_RUNTIME, 0) >= summary["invocations"]
             and figures["throttles"] >= summary["throttles"]
             and figures["iterator_age_ms_max"] >= int(summary["iterator_age_ms_max"])
