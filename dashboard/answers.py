@@ -1,40 +1,66 @@
-"""Results of queries, kept for as long as they may be shown. No Streamlit here."""
+"""What was found for a viewer, kept for as long as others may be shown it. No Streamlit here."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
-import pandas as pd
-
-Ask = Callable[[], pd.DataFrame]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    answer: Future[pd.DataFrame]
+class Answer(Generic[T]):
+    """One answer."""
+
+    value: T
+    number: int
+    """No other answer of these has it: whoever makes something of the answer may keep that under its number."""
+
+
+@dataclass(slots=True)
+class _Kept(Generic[T]):
+    number: int
     until: float
+    answer: Future[T] = field(default_factory=Future)
+    nbytes: int = 0
 
 
-class Answers:
+class Answers(Generic[T]):
     """What any viewer asked, for all of them. Who asks for what is being asked already waits for that answer.
 
-    An answer is handed out as a shallow copy, which pandas copies in earnest where somebody writes to it: a week of
-    hundreds of functions is some megabytes, which to unpack at every change of a filter took longer than to draw them.
+    All get the same object: whoever writes to it writes to a copy.
     """
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Keep at most so many, those that were used last."""
+    def __init__(
+        self,
+        most: int,
+        most_bytes: int,
+        size: Callable[[T], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keep those that were used last.
+
+        Args:
+            most: keep at most so many.
+            most_bytes: and no more than are so large together; the one that was found last is kept in any case.
+            size: how many bytes one takes.
+            clock: seconds that only grow.
+        """
         self._most = most
+        self._most_bytes = most_bytes
+        self._size = size
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._kept: OrderedDict[Hashable, _Kept[T]] = OrderedDict()
+        self._numbers = itertools.count()
 
-    def get(self, key: Hashable, keep_s: float, ask: Ask) -> pd.DataFrame:
+    def get(self, key: Hashable, keep_s: float, ask: Callable[[], T]) -> Answer[T]:
         """The answer of this key that is kept, or else a new one.
 
         Args:
@@ -46,25 +72,47 @@ class Answers:
             found = self._kept.get(key)
             mine = found is None or found.until <= self._clock()
             if found is None or mine:
-                found = self._kept[key] = _Kept(Future(), self._clock() + keep_s)
+                found = self._kept[key] = _Kept(next(self._numbers), self._clock() + keep_s)
                 self._drop()
             self._kept.move_to_end(key)
         if mine:
             self._find(key, found, ask)
-        return found.answer.result().copy(deep=False)
+        return Answer(found.answer.result(), found.number)
+
+    @property
+    def nbytes(self) -> int:
+        """How large all that are kept are together."""
+        with self._lock:
+            return self._nbytes()
+
+    def _nbytes(self) -> int:
+        return sum(one.nbytes for one in self._kept.values())
 
     def _drop(self) -> None:
         now = self._clock()
         for key in [key for key, one in self._kept.items() if one.until <= now]:
             del self._kept[key]
-        while len(self._kept) > self._most:
+        while len(self._kept) > self._most or (len(self._kept) > 1 and self._nbytes() > self._most_bytes):
             self._kept.popitem(last=False)
 
-    def _find(self, key: Hashable, mine: _Kept, ask: Ask) -> None:
+    def _find(self, key: Hashable, mine: _Kept[T], ask: Callable[[], T]) -> None:
         try:
-            mine.answer.set_result(ask())
+            value = ask()
+            with self._lock:
+                mine.nbytes = self._size(value)
+                self._drop()
+            mine.answer.set_result(value)
         except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             with self._lock:
                 if self._kept.get(key) is mine:
                     del self._kept[key]
             mine.answer.set_exception(error)
+
+
+def nbytes(value: Any) -> int:
+    """About how many bytes a frame takes, or frames in a tuple, or in a record with fields."""
+    if hasattr(value, "memory_usage"):
+        return int(value.memory_usage(deep=True).sum())
+    if isinstance(value, tuple | list):
+        return sum(nbytes(one) for one in value)
+    return sum(nbytes(getattr(value, name)) for name in getattr(value, "__slots__", ()))

@@ -47,6 +47,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "cold_start_phases": Question(of_each=True),
     "concurrency_over_time": Question(of_each=True),
     "concurrency_peaks": Question(of_each=True),
+    "configuration_changes": Question(of_each=True, limit=500),
     "cost_functions": Question(of_each=True, limit=1000),
     "fleet_functions": Question(of_each=True),
     "function_limits": Question(of_each=True, limit=200),

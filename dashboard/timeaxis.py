@@ -49,6 +49,14 @@ class Window:
         return self.now - timedelta(seconds=PROVISIONAL_S)
 
     @property
+    def look(self) -> tuple[datetime, datetime, int, datetime | None]:
+        """What of it a chart shows: of two windows that look alike only the age of what is provisional differs, by less
+        than the shortest step.
+        """
+        fresh = None if self.settled else floor_to(self.now, STEPS_S[0])
+        return self.begin, self.end, self.bucket_s, fresh
+
+    @property
     def settled(self) -> bool:
         """Whether all of it is so long ago that nothing but late data changes it."""
         return self.end <= self.provisional_from

@@ -24,6 +24,7 @@ FROM
     WHERE PolledAt >= {from:DateTime64(3, 'UTC')} - toIntervalDay(1) AND PolledAt < {to:DateTime64(3, 'UTC')}
         AND ({account:String} = '' OR AccountId = {account:String})
         AND ({region:String} = '' OR Region = {region:String})
+        AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
     WINDOW polls AS (PARTITION BY AccountId, Region, FunctionName ORDER BY PolledAt ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
 )
 ARRAY JOIN changes AS change

@@ -27,7 +27,7 @@ def known_functions() -> pd.DataFrame:
         QueryError: there is no result.
     """
     since = floor_to(datetime.now(UTC) - KNOWN_FOR, 3600)
-    return data.query("functions", {"since": instant(since)}, KNOWN_AGAIN_S)
+    return data.own(data.query("functions", {"since": instant(since)}, KNOWN_AGAIN_S).value)
 
 
 def draw(filters: Filters, *, use_time: bool, use_functions: bool) -> None:

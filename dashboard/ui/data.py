@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, TypeVar, cast
 
 import pandas as pd
 import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from dashboard import sql
-from dashboard.answers import Answers
+from dashboard.answers import Answer, Answers, nbytes
 from dashboard.config import Config, from_environ
 from dashboard.errors import QueryError, UnreachableError
 from dashboard.sql import Params, QueryRows, SqlSource, Value
 from dashboard.timeaxis import STEPS_S, Window, step_for
+
+T = TypeVar("T")
 
 SETTLED_S: Final = 300
 """Results about a time that is over are kept for so long: only what comes late changes them."""
 KEPT: Final = timedelta(hours=1)
 """How long what took long to find is kept, once its time is over for good; so is all of a range that is."""
 MOST_KEPT: Final = 500
-"""Results, of a few kilobytes mostly and of some megabytes at most."""
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of results, and again of what is made of them for charts. One is of a few kilobytes mostly, and of two megabytes
+where a week of hundreds of functions is looked at.
+"""
 AT_ONCE: Final = 3
 """Queries of all viewers that run ahead at the same time: more of them on two processors only wait for one another, and
 each has so long.
@@ -59,7 +64,7 @@ def keep_s(window: Window) -> int:
     return max(SETTLED_S, step_for(window.span_s)) if window.settled else step_for(window.span_s)
 
 
-def query(name: str, params: Params, keep: int = STEPS_S[0]) -> pd.DataFrame:
+def query(name: str, params: Params, keep: int = STEPS_S[0]) -> Answer[pd.DataFrame]:
     """The rows of one panel.
 
     Args:
@@ -93,7 +98,7 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="query")
 
 
-def kept(name: str, params: Params) -> pd.DataFrame:
+def kept(name: str, params: Params) -> Answer[pd.DataFrame]:
     """The rows of a panel about a time that is over for good, at most :data:`KEPT` old. Otherwise like :func:`query`.
 
     Raises:
@@ -103,9 +108,26 @@ def kept(name: str, params: Params) -> pd.DataFrame:
     return _answers().get((config().sql.shown, text, bound), KEPT.total_seconds(), lambda: _frame(text, bound))
 
 
+def made(key: Hashable, make: Callable[[], T]) -> Answer[T]:
+    """What is made of results, kept as long as it is used: a key names the results by their numbers."""
+    return cast("Answer[T]", _made().get(key, KEPT.total_seconds(), make))
+
+
+def own(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame that is shared, as one's own: pandas copies it in earnest where somebody writes to it. A week of hundreds
+    of functions is some megabytes, which to unpack at every change of a filter took longer than to draw them.
+    """
+    return frame.copy(deep=False)
+
+
 @st.cache_resource(show_spinner=False)
-def _answers() -> Answers:
-    return Answers(MOST_KEPT)
+def _answers() -> Answers[pd.DataFrame]:
+    return Answers(MOST_KEPT, MOST_BYTES, nbytes)
+
+
+@st.cache_resource(show_spinner=False)
+def _made() -> Answers[Any]:
+    return Answers(MOST_KEPT, MOST_BYTES, nbytes)
 
 
 def _bound(name: str, params: Params) -> tuple[str, tuple[tuple[str, Value], ...]]:

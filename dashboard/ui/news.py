@@ -49,12 +49,9 @@ def consequences(run: Run, page: str, statement: str) -> None:
 
 def incidents(run: Run) -> None:
     """What went wrong in this time with its likely cause; nothing where nothing did."""
-    released = cold_starts.releases(run.query("init_by_version"), run.window)
-    found = fleet.incidents(
-        [part for name in INCIDENTS for part in run.parts(name)],
-        run.window.begin,
-        released,
-    )
+    released = run.made(cold_starts.releases, run.query("init_by_version"), run.window)
+    parts = [part for name in INCIDENTS for part in run.parts(name)]
+    found = run.made(fleet.incidents, parts, run.window.begin, released)
     if found.empty:
         return
     shown = found.assign(
@@ -97,12 +94,8 @@ def changed(run: Run, rows: pd.DataFrame) -> None:
         run: the drawing.
         rows: of fleet_functions.sql.
     """
-    released = cold_starts.releases(run.query("init_by_version"), run.window)
-    configured = run.query("configuration_changes")
-    chosen = run.filters.functions
-    if chosen and not configured.empty:
-        configured = configured[configured["FunctionName"].isin(chosen)]
-    found = changes.changes(rows, released, configured, run.window)
+    released = run.made(cold_starts.releases, run.query("init_by_version"), run.window)
+    found = run.made(changes.changes, rows, released, run.query("configuration_changes"), run.window)
     if found.empty:
         return
     text = st.column_config.TextColumn

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from html import escape
-from typing import Final
+from typing import Any, Final, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboard.answers import Answer
 from dashboard.charts.frames import ACCOUNT, Coverage, coverage
 from dashboard.charts.spec import Chart
 from dashboard.errors import ConfigError, DashboardError, QueryError
@@ -25,6 +26,8 @@ from dashboard.questions import question
 from dashboard.sql import Value, filter_params, statement_name
 from dashboard.timeaxis import Window, between, both_zones, zone
 from dashboard.ui import bar, choices, data
+
+T = TypeVar("T")
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -44,6 +47,8 @@ class Run:
     viewer: ZoneInfo
     panels: int = 0
     errors: int = 0
+    named: dict[int, tuple[Hashable, pd.DataFrame]] = field(default_factory=dict)
+    """By its identity each frame that was asked for, with what tells it from others."""
     head: DeltaGenerator | None = None
     """The title line of the panel that is being drawn."""
 
@@ -87,10 +92,11 @@ class Run:
         rows = every[every["FunctionName"].isin([*chosen, ACCOUNT])]
         if known.leaves_out(every) and not set(chosen) <= set(rows["FunctionName"]):
             return self._asked(statement, self.filters, more)
-        return rows.reset_index(drop=True)
+        return self._know(rows.reset_index(drop=True), (self._name(every), chosen))
 
     def _asked(self, name: str, filters: Filters, more: Mapping[str, Value]) -> pd.DataFrame:
-        return data.query(name, {**filter_params(filters, self.window), **more}, data.keep_s(self.window))
+        params = {**filter_params(filters, self.window), **more}
+        return self._own(data.query(name, params, data.keep_s(self.window)))
 
     def ahead(self, *names: str, **more: Value) -> None:
         """Start queries that the page will come to, so that they run side by side. Failures show when asked for."""
@@ -112,11 +118,52 @@ class Run:
         """
         found = [self._of_part(name, part) for part in question(name).parts(self.window)]
         chosen = self.filters.functions
-        return [rows[rows["FunctionName"].isin(chosen)] if chosen and not rows.empty else rows for rows in found]
+        if not chosen:
+            return found
+        return [
+            rows if rows.empty else self._know(rows[rows["FunctionName"].isin(chosen)], (self._name(rows), chosen))
+            for rows in found
+        ]
+
+    def made(self, make: Callable[..., T], *of: Any) -> T:
+        """What this function makes of these, or made of them before: to shape what a page draws takes the processor as
+        long as all else that is done for it, and is the same for all who look at the same.
+
+        Args:
+            make: a pure function that is named in a module.
+            of: its arguments: frames of this drawing's, lists of them, the window, and what can be hashed.
+        """
+        names = [self._name(one) for one in of]
+        if None in names:
+            return make(*of)
+        answer = data.made((make.__module__, make.__qualname__, *names), lambda: make(*of))
+        value: Any = answer.value
+        if isinstance(value, tuple):
+            return cast("T", tuple(data.own(one) if isinstance(one, pd.DataFrame) else one for one in value))
+        if isinstance(value, pd.DataFrame):
+            return cast("T", self._know(data.own(value), ("made", answer.number)))
+        return answer.value
+
+    def _own(self, answer: Answer[pd.DataFrame]) -> pd.DataFrame:
+        return self._know(data.own(answer.value), ("asked", answer.number))
+
+    def _know(self, frame: pd.DataFrame, name: Hashable) -> pd.DataFrame:
+        self.named[id(frame)] = (name, frame)
+        return frame
+
+    def _name(self, one: Any) -> Hashable | None:
+        """What tells one argument of :meth:`made` from all others; None where nothing does."""
+        if isinstance(one, pd.DataFrame):
+            return self.named.get(id(one), (None, one))[0]
+        if isinstance(one, list):
+            names = tuple(self._name(part) for part in one)
+            return None if None in names else names
+        return ("window", one.look) if isinstance(one, Window) else (one,)
 
     def _of_part(self, name: str, part: Window) -> pd.DataFrame:
         params = filter_params(replace(self.filters, functions=()), part)
-        return data.kept(name, params) if part.over else data.query(name, params, data.keep_s(self.window))
+        answer = data.kept(name, params) if part.over else data.query(name, params, data.keep_s(self.window))
+        return self._own(answer)
 
     def seen(self, what: str) -> bool:
         """Whether this viewer was shown this of the same choices before: then it stays while it is found anew."""

@@ -12,9 +12,10 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import cold_starts, colours, frames, series
+from dashboard.charts.spec import Chart
 from dashboard.filters import InvocationFilters, InvocationKey
 from dashboard.text import milliseconds, plural
-from dashboard.timeaxis import DAY_S
+from dashboard.timeaxis import DAY_S, Window
 from dashboard.ui import choices, tables
 from dashboard.ui.page import Run, nothing
 
@@ -94,16 +95,22 @@ def invocations_over_time(run: Run) -> None:
         if rows.empty or not rows["Failed"].sum():
             nothing("No invocation failed in this time.")
         else:
-            stacked(run, rows[rows["Failed"] > 0], covered, "Failed", "failed invocations")
+            stacked(run, rows, covered, "Failed", "failed invocations")
 
 
 def stacked(run: Run, rows: pd.DataFrame, covered: frames.Coverage | None, value: str, unit: str) -> None:
     """Counts per bucket and function."""
-    shown = frames.merge_small(rows, [value], SHOWN_SERIES)
-    filled = frames.fill(shown, run.window, covered, [value])
-    chart = series.stacked_counts(filled, run.window, value, unit, palette(filled))
+    filled, chart = run.made(_stack, rows, run.window, covered, value, unit)
     total = int(rows[value].sum())
     run.chart(chart, f"{unit.capitalize()} over time by function, {total:,} in all.", filled, value.lower())
+
+
+def _stack(
+    rows: pd.DataFrame, window: Window, covered: frames.Coverage | None, value: str, unit: str
+) -> tuple[pd.DataFrame, Chart]:
+    shown = frames.merge_small(rows[rows[value] > 0], [value], SHOWN_SERIES)
+    filled = frames.fill(shown, window, covered, [value])
+    return filled, series.stacked_counts(filled, window, value, unit, palette(filled))
 
 
 def among(rows: pd.DataFrame) -> None:
@@ -137,10 +144,14 @@ def duration_percentiles(run: Run, **more: Any) -> None:
             nothing("No invocation has reported its duration in this time.")
             return
         run.since(rows)
-        values = list(series.PERCENTILE_COLUMNS)
-        shown = frames.gaps(rows, run.window, values)
+        shown, chart = run.made(_percentiles, rows, run.window)
         last = milliseconds(float(rows["P95Ms"].iloc[-1]))
-        run.chart(series.percentiles(shown, run.window), f"Duration percentiles; latest p95 {last}.", shown, "duration")
+        run.chart(chart, f"Duration percentiles; latest p95 {last}.", shown, "duration")
+
+
+def _percentiles(rows: pd.DataFrame, window: Window) -> tuple[pd.DataFrame, Chart]:
+    shown = frames.gaps(rows, window, list(series.PERCENTILE_COLUMNS))
+    return shown, series.percentiles(shown, window)
 
 
 def concurrency_over_time(run: Run, *, by_function: bool) -> None:
@@ -150,11 +161,7 @@ def concurrency_over_time(run: Run, *, by_function: bool) -> None:
     if rows.empty:
         nothing("No sandbox was busy in this time.")
         return
-    functions = rows[rows["FunctionName"] != frames.ACCOUNT]
-    account = rows[rows["FunctionName"] == frames.ACCOUNT] if by_function else functions
-    account = account.assign(Scope=account["AccountId"] + "/" + account["Region"])
-    shown = frames.fill(frames.merge_small(functions, ["Avg"], SHOWN_SERIES), run.window, covered, ["Avg"])
-    line = frames.fill(account, run.window, covered, ["Peak", "Avg"], "Scope")
+    highest, chart, parameter = run.made(_busy, rows, run.window, covered, frames.ACCOUNT if by_function else "")
     key = f"chart-{run.name}-concurrency"
 
     def clicked() -> None:
@@ -165,20 +172,39 @@ def concurrency_over_time(run: Run, *, by_function: bool) -> None:
             busy = InvocationFilters(at=begin, until=last)
             choices.plan("invocations", {**run.filters.around(begin, last).query(), **busy.query()})
 
-    highest = account.iloc[int(account["Peak"].to_numpy().argmax())]
-    chart, parameter = series.concurrency(shown, line, run.window, palette(shown))
     st.vega_lite_chart(
         chart.spec(),
         key=key,
         on_select=clicked,
         selection_mode=parameter,
-        alt=f"Concurrency over time. Highest peak {int(highest['Peak'])} at {run.shown(highest['Bucket'])}.",
+        alt=f"Concurrency over time. Highest peak {highest[0]} at {run.shown(highest[1])}.",
     )
     st.caption(
         "Colours: average per function, which adds up. Grey line: exact peak. Click a moment to see what ran then."
     )
-    among(functions)
+    among(rows[rows["FunctionName"] != frames.ACCOUNT])
     run.download(rows.drop(columns="Functions"), "concurrency")
+
+
+def _busy(
+    rows: pd.DataFrame, window: Window, covered: frames.Coverage | None, whole: str
+) -> tuple[tuple[int, datetime], Chart, str]:
+    """The highest peak and when it was, the chart, and the name of its parameter.
+
+    Args:
+        rows: of concurrency_over_time.sql.
+        window: the time that they are about.
+        covered: in which there is data.
+        whole: whose peak is the line: the account's, or '' for the functions' own.
+    """
+    functions = rows[rows["FunctionName"] != frames.ACCOUNT]
+    account = rows[rows["FunctionName"] == whole] if whole else functions
+    account = account.assign(Scope=account["AccountId"] + "/" + account["Region"])
+    shown = frames.fill(frames.merge_small(functions, ["Avg"], SHOWN_SERIES), window, covered, ["Avg"])
+    line = frames.fill(account, window, covered, ["Peak", "Avg"], "Scope")
+    highest = account.iloc[int(account["Peak"].to_numpy().argmax())]
+    chart, parameter = series.concurrency(shown, line, window, palette(shown))
+    return (int(highest["Peak"]), frames.moment(highest["Bucket"])), chart, parameter
 
 
 def peaks_table(run: Run, peaks: pd.DataFrame, *, named: bool = True) -> None:
@@ -248,6 +274,10 @@ def said(value: object) -> str:
     return "" if value is None or value is pd.NA or value != value else str(value)  # noqa: PLR0124 - NaN is not itself
 
 
+def _phases(rows: pd.DataFrame) -> pd.DataFrame:
+    return cold_starts.most_waited(cold_starts.mean_parts(rows))
+
+
 def phases(run: Run) -> None:
     """Where cold starts spend their time, one bar per function."""
     with run.panel(
@@ -255,7 +285,7 @@ def phases(run: Run) -> None:
         "Mean per cold start, so that the parts add up; the functions that waited most. Runtime and function init "
         "are apart only where the probe runs.",
     ):
-        parts = cold_starts.most_waited(cold_starts.mean_parts(run.query("cold_start_phases")))
+        parts = run.made(_phases, run.query("cold_start_phases"))
         if parts.empty:
             nothing("No sandbox was started in this time.")
             return

@@ -46,7 +46,7 @@ def _asynchronous(run: Run, functions: pd.DataFrame) -> None:
     left, right = st.columns(2)
     with left, run.panel(f"Events queued per {panels.width(run)}", "Each function is a colour."):
         covered = frames.coverage(run.query("metrics_coverage"))
-        panels.stacked(run, rows[rows["Received"] > 0], covered, "Received", "events")
+        panels.stacked(run, rows, covered, "Received", "events")
     with right, run.panel("Age of the events", "From queueing to invocation; rises with retries and throttles."):
         aged = rows.dropna(subset=["AgeMs"])
         largest = frames.highest(aged, "AgeMs", panels.SHOWN_SERIES)

@@ -26,12 +26,12 @@ def _body(run: Run) -> None:
     if functions.empty:
         nothing("No invocation waited for an init in this time: every one found a sandbox ready.")
         return
-    versions = shaping.releases(run.query("init_by_version"), run.window)
+    versions = run.made(shaping.releases, run.query("init_by_version"), run.window)
     panels.findings(run, _findings(versions))
     left, right = st.columns(2)
     with left, run.panel(f"Cold starts per {panels.width(run)}", "Invocations that waited for an init."):
         covered = run.coverage()
-        panels.stacked(run, over_time[over_time["ColdStarts"] > 0], covered, "ColdStarts", "cold starts")
+        panels.stacked(run, over_time, covered, "ColdStarts", "cold starts")
     with right:
         panels.phases(run)
     if not versions.empty:

@@ -6,7 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import colours, frames, series
+from dashboard.charts.spec import Chart
 from dashboard.text import UNKNOWN, count, known, share
+from dashboard.timeaxis import Window
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
@@ -107,11 +109,15 @@ def _alive(run: Run) -> None:
     if rows.empty:
         nothing("No sandbox was alive in this time.")
         return
-    long = rows.rename(columns=ALIVE).melt(id_vars=["Bucket"], var_name="FunctionName", value_name="Sandboxes")
-    shown = frames.fill(long, run.window, run.coverage(), ["Sandboxes"])
-    chart = series.stacked_counts(shown, run.window, "Sandboxes", "sandboxes", colours.ALIVE)
+    shown, chart = run.made(_states, rows, run.window, run.coverage())
     busy, alive = float(rows["Working"].mean()), float(rows[list(ALIVE)].sum(axis=1).mean())
     run.chart(chart, f"Sandboxes alive over time, {alive:.1f} on the average, {busy:.1f} of them busy.", shown, "alive")
+
+
+def _states(rows: pd.DataFrame, window: Window, covered: frames.Coverage | None) -> tuple[pd.DataFrame, Chart]:
+    long = rows.rename(columns=ALIVE).melt(id_vars=["Bucket"], var_name="FunctionName", value_name="Sandboxes")
+    shown = frames.fill(long, window, covered, ["Sandboxes"])
+    return shown, series.stacked_counts(shown, window, "Sandboxes", "sandboxes", colours.ALIVE)
 
 
 def _number(value: Any) -> float:

@@ -51,7 +51,7 @@ def _body(run: Run) -> None:
         waiting = st.empty()
     if not run.seen("incidents"):
         waiting.caption("Looking for incidents …")
-    frame = shaping.table(rows, peaks, run.window)
+    frame = run.made(shaping.table, rows, peaks, run.window)
     with run.panel(
         f"{plural(len(frame), 'function')}, what stands out first",
         "Click a function to see it alone. The columns sort by a click on their heads.",

@@ -1,11 +1,13 @@
 """Answers that viewers share: asked for once, kept for a time, and no more than so many."""
 
 import threading
+import time
+from dataclasses import dataclass
 
 import pandas as pd
 import pytest
 
-from dashboard.answers import Answers
+from dashboard.answers import Answer, Answers, nbytes
 from dashboard.errors import QueryRejectedError
 
 
@@ -19,6 +21,10 @@ class Clock:
         return self.now
 
 
+def kept(most=10, clock=time.monotonic, most_bytes=1 << 30):
+    return Answers(most, most_bytes, nbytes, clock)
+
+
 def counted(asked, name="rows"):
     def ask():
         asked.append(name)
@@ -30,28 +36,53 @@ def counted(asked, name="rows"):
 def test_an_answer_is_asked_for_once_and_kept_for_its_time():
     clock = Clock()
     asked: list[str] = []
-    answers = Answers(10, clock)
+    answers = kept(clock=clock)
     first = answers.get("a", 15, counted(asked))
     clock.now += 14.9
-    assert answers.get("a", 15, counted(asked)).equals(first)
+    again = answers.get("a", 15, counted(asked))
+    assert again.value is first.value
+    assert again.number == first.number
     assert len(asked) == 1
     clock.now += 0.1
-    assert answers.get("a", 15, counted(asked))["Value"].tolist() == [2]
+    anew = answers.get("a", 15, counted(asked))
+    assert anew.value["Value"].tolist() == [2]
+    assert anew.number != first.number
 
 
-def test_who_writes_to_an_answer_writes_to_a_copy():
-    answers = Answers(10)
-    mine = answers.get("a", 60, counted([]))
-    mine["More"] = 1
-    mine.loc[0, "Value"] = 77
-    again = answers.get("a", 60, counted([]))
-    assert list(again.columns) == ["Value"]
-    assert again["Value"].tolist() == [1]
+def test_more_bytes_than_are_allowed_are_not_kept():
+    asked: list[str] = []
+    one = nbytes(counted([])())
+    answers = kept(most_bytes=2 * one)
+    for key in ("a", "b", "a", "c", "a", "b"):
+        answers.get(key, 60, counted(asked, key))
+    assert asked == ["a", "b", "c", "b"]
+    assert answers.nbytes == 2 * one
+
+
+def test_what_is_larger_than_all_may_be_is_handed_out_all_the_same():
+    asked: list[str] = []
+    answers = kept(most_bytes=1)
+    assert answers.get("a", 60, counted(asked)).value["Value"].tolist() == [1]
+    assert answers.get("b", 60, counted(asked)).value["Value"].tolist() == [2]
+    assert answers.get("a", 60, counted(asked)).value["Value"].tolist() == [3]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    rows: pd.DataFrame
+    words: str = "of no weight"
+
+
+def test_the_size_of_what_is_made_of_frames_is_theirs():
+    frame = pd.DataFrame({"Value": range(1000)})
+    assert nbytes(frame) >= 8000
+    assert nbytes((frame, Made(frame), "text", None, 7)) == 2 * nbytes(frame)
+    assert nbytes([Made(frame), ()]) == nbytes(frame)
 
 
 def test_the_ones_that_were_not_used_for_longest_are_dropped():
     asked: list[str] = []
-    answers = Answers(2)
+    answers = kept(2)
     for key in ("a", "b", "a", "c", "a", "b"):
         answers.get(key, 60, counted(asked, key))
     assert asked == ["a", "b", "c", "b"]
@@ -60,7 +91,7 @@ def test_the_ones_that_were_not_used_for_longest_are_dropped():
 def test_what_is_too_old_is_dropped_when_something_new_comes():
     clock = Clock()
     asked: list[str] = []
-    answers = Answers(2, clock)
+    answers = kept(2, clock)
     answers.get("old", 5, counted(asked, "old"))
     answers.get("lasting", 60, counted(asked, "lasting"))
     clock.now += 6
@@ -72,14 +103,14 @@ def test_what_is_too_old_is_dropped_when_something_new_comes():
 def test_who_asks_for_what_is_being_asked_waits_for_that_answer():
     begun, go_on = threading.Event(), threading.Event()
     asked: list[str] = []
-    answers = Answers(10)
+    answers = kept()
 
     def slow():
         begun.set()
         assert go_on.wait(60)
         return counted(asked)()
 
-    got: list[pd.DataFrame] = []
+    got: list[Answer[pd.DataFrame]] = []
     threads = [threading.Thread(target=lambda: got.append(answers.get("a", 60, slow))) for _ in range(4)]
     threads[0].start()
     assert begun.wait(60)
@@ -88,11 +119,11 @@ def test_who_asks_for_what_is_being_asked_waits_for_that_answer():
     go_on.set()
     for thread in threads:
         thread.join(60)
-    assert [one["Value"].tolist() for one in got] == [[1]] * 4
+    assert [one.value["Value"].tolist() for one in got] == [[1]] * 4
 
 
 def test_a_failure_goes_to_who_asked_and_is_not_kept():
-    answers = Answers(10)
+    answers = kept()
     asked: list[str] = []
 
     def fails():
@@ -100,4 +131,4 @@ def test_a_failure_goes_to_who_asked_and_is_not_kept():
 
     with pytest.raises(QueryRejectedError):
         answers.get("a", 60, fails)
-    assert answers.get("a", 60, counted(asked))["Value"].tolist() == [1]
+    assert answers.get("a", 60, counted(asked)).value["Value"].tolist() == [1]
