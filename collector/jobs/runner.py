@@ -100,9 +100,9 @@ class Jobs:
             return False
         now_s = self._clock()
         self._rollups.run(int(now_s))
-        self._causes.run()
         if self._alerts is not None:
             self._alerts.run(client, datetime.fromtimestamp(now_s, UTC))
+        self._causes.run()
         if now_s - self._tidied_s >= _RETENTION_EVERY_S:
             retention.apply(client, self._settings.keep)
             retention.drop_expired(client, self._settings.keep, datetime.fromtimestamp(now_s, UTC).date())

@@ -223,7 +223,13 @@ WITH
             -- Without the inventory: as many requests as ten times the most that was claimed, minute by minute the same.
             isNull(account_limit) AND account_per_s >= 9 * arrayMax(claimed_near)
                 AND arrayCount(one -> one >= 0.98 * 60 * account_per_s, invocations_near) > 1
-                AS account_admits_level
+                AS account_admits_level,
+            -- What else is asked of the minutes around: their rows are the bulk of all this, and end here.
+            arrayMax(claimed_near) AS claimed_most_near,
+            arrayMax(one -> one.9, rows_near) AS age_near_ms,
+            arrayMax(one -> one.7, rows_near) AS async_age_near_ms,
+            arraySum(one -> one.8, rows_near) AS async_dropped_near,
+            arraySum(one -> one.10, rows_near) AS async_received_near
         FROM edges
     ),
     judged AS
@@ -323,7 +329,7 @@ SELECT
                 if(functions_throttled = 1, '1 function', format('{} functions', toString(functions_throttled)))),
         Cause = 'account_request_rate' AND isNull(account_limit),
             format('{} requests per second ran in the account, in more than one minute, with at most {} claimed',
-                toString(round(account_per_s, 1)), toString(round(arrayMax(claimed_near)))),
+                toString(round(account_per_s, 1)), toString(round(claimed_most_near))),
         Cause = 'account_request_rate',
             format('{} requests per second ran in the account; 10 for each of {} is {}',
                 toString(round(account_per_s, 1)), toString(round(account_limit)), toString(round(10 * account_limit))),
@@ -347,17 +353,17 @@ SELECT
         Trigger = 'queue', 'messages went back to the queue, each try counting as a receive',
         Trigger = 'asynchronous', 'events waited in the queue and were tried again for up to six hours',
         'callers got status 429') AS Effect,
-    if(Trigger = 'stream', arrayMax(one -> one.9, rows_near), NULL) AS IteratorAgeMs,
-    if(Trigger = 'asynchronous', arrayMax(one -> one.7, rows_near), NULL) AS AsyncEventAgeMs,
-    if(Trigger = 'asynchronous', arraySum(one -> one.8, rows_near), NULL) AS AsyncEventsDropped
+    if(Trigger = 'stream', age_near_ms, NULL) AS IteratorAgeMs,
+    if(Trigger = 'asynchronous', async_age_near_ms, NULL) AS AsyncEventAgeMs,
+    if(Trigger = 'asynchronous', async_dropped_near, NULL) AS AsyncEventsDropped
 FROM
 (
     SELECT
         *,
         multiIf(
-            hasAny(mapping_kinds, ['kinesis', 'dynamodb', 'kafka', 'documentdb']) OR arrayMax(one -> one.9, rows_near) > 0, 'stream',
+            hasAny(mapping_kinds, ['kinesis', 'dynamodb', 'kafka', 'documentdb']) OR age_near_ms > 0, 'stream',
             has(mapping_kinds, 'sqs'), 'queue',
-            arraySum(one -> one.10, rows_near) > 0, 'asynchronous',
+            async_received_near > 0, 'asynchronous',
             'synchronous') AS trigger
     FROM episodes
     WHERE minute * 1000 >= from_ms AND minute * 1000 < to_ms

@@ -1,71 +1,110 @@
--- The causes of throttles and of lag, kept a day at a time: what lambda_inferred_throttle_causes and
--- lambda_inferred_stream_causes say of each day in UTC. The jobs make a day anew when anything came that it rests on.
+-- The causes of throttles and of lag, kept: what lambda_inferred_throttle_causes says of each hour, and
+-- lambda_inferred_stream_causes of each day in UTC. The jobs make such a block anew when anything came that it rests on.
 
--- How much came that the causes of a day rest on: points of its own minutes, of the day before and of the hour after, and
--- polls of the inventory. IsReached where there is a point of the day itself or of later: else it has no rows yet.
-CREATE TABLE IF NOT EXISTS lambda_cause_arrivals
+-- How much came that the causes of a block rest on, points and polls of the inventory. Kind is 'throttles' (Block is an
+-- hour) or 'streams' (a day). IsReached where there is a point of the block itself or of later: else it has no rows yet.
+CREATE TABLE IF NOT EXISTS lambda_kept_cause_arrivals
 (
-    Day Date CODEC(ZSTD(1)),
+    Kind LowCardinality(String) CODEC(ZSTD(1)),
+    Block DateTime('UTC') CODEC(ZSTD(1)),
     Arrivals SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     IsReached SimpleAggregateFunction(max, UInt8) CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
-ORDER BY Day
+PARTITION BY toYYYYMM(Block, 'UTC')
+ORDER BY (Kind, Block)
 SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1,
     non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
 
--- define arrivals_of_points
-SELECT toDate(day) AS Day, sum(points) AS Arrivals, max(hour >= day * 24) AS IsReached
+-- Causes of throttles are inferred from the 20 minutes before and after, and an hour before those: of the account, a day. Points
+-- are counted by 20 minutes.
+-- define throttle_arrivals
+SELECT 'throttles' AS Kind, toDateTime(hour * 3600, 'UTC') AS Block, sum(points) AS Arrivals, max(slot >= hour * 3) AS IsReached
+FROM
+(
+    SELECT intDiv(toUnixTimestamp(Time), 1200) AS slot, DimensionSet = '' AS is_account, count() AS points
+    FROM lambda_metrics
+    WHERE Namespace = 'AWS/Lambda' AND PeriodS = 60 AND DimensionSet IN ('FunctionName', '')
+        AND MetricName IN ('Throttles', 'Invocations', 'ConcurrentExecutions', 'Duration', 'UnreservedConcurrentExecutions',
+            'ClaimedAccountConcurrency', 'AsyncEventAge', 'AsyncEventsReceived', 'AsyncEventsDropped', 'IteratorAge',
+            'CPUThrottles', 'MemoryThrottles', 'DiskThrottles', 'ConcurrencyThrottles')
+    GROUP BY slot, is_account
+)
+ARRAY JOIN range(toUInt32(intDiv(greatest(slot, 1) - 1, 3)), toUInt32(intDiv(slot + if(is_account, 73, 4), 3) + 1)) AS hour
+GROUP BY hour
+-- end
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS lambda_kept_throttle_arrivals_mv TO lambda_kept_cause_arrivals AS
+${throttle_arrivals};
+
+-- Causes of lag are inferred from a day before and an hour after. Points are counted by the hour.
+-- define stream_arrivals
+SELECT 'streams' AS Kind, toDateTime(day * 86400, 'UTC') AS Block, sum(points) AS Arrivals, max(hour >= day * 24) AS IsReached
 FROM
 (
     SELECT intDiv(toUnixTimestamp(Time), 3600) AS hour, count() AS points
     FROM lambda_metrics
-    WHERE Namespace = 'AWS/Lambda' AND PeriodS = 60 AND MetricName IN ('Throttles', 'Invocations', 'Errors', 'Duration',
-        'ConcurrentExecutions', 'UnreservedConcurrentExecutions', 'ClaimedAccountConcurrency', 'IteratorAge',
-        'AsyncEventAge', 'AsyncEventsReceived', 'AsyncEventsDropped', 'CPUThrottles', 'MemoryThrottles', 'DiskThrottles',
-        'ConcurrencyThrottles')
+    WHERE Namespace = 'AWS/Lambda' AND PeriodS = 60 AND (MetricName = 'Invocations' OR DimensionSet = 'FunctionName'
+        AND MetricName IN ('IteratorAge', 'Errors', 'Throttles', 'Duration', 'ConcurrentExecutions'))
     GROUP BY hour
 )
--- The views read a day (and the 20 minutes before what they judge) back and an hour ahead.
-ARRAY JOIN range(toUInt16(intDiv(greatest(hour, 1) - 1, 24)), toUInt16(intDiv(hour + 25, 24) + 1)) AS day
+ARRAY JOIN range(toUInt32(intDiv(greatest(hour, 1) - 1, 24)), toUInt32(intDiv(hour, 24) + 2)) AS day
 GROUP BY day
 -- end
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS lambda_cause_arrivals_mv TO lambda_cause_arrivals AS
-${arrivals_of_points};
+CREATE MATERIALIZED VIEW IF NOT EXISTS lambda_kept_stream_arrivals_mv TO lambda_kept_cause_arrivals AS
+${stream_arrivals};
 
--- A poll tells of the time around it, and of the time until the next one.
+-- A poll tells of the time around it, and of the time until the next one: of the two hours and a half before and, but for
+-- what is reserved, which is asked of two hours, of the day after.
+-- define hours_of_polls
+arrayMap(one -> ('throttles', toDateTime(one * 3600, 'UTC')), range(toUInt32(greatest(hour, 3) - 3), toUInt32(hour + 26)))
+-- end
+
+-- define days_of_polls
+arrayMap(one -> ('streams', toDateTime(one * 86400, 'UTC')), range(toUInt32(intDiv(greatest(hour, 3) - 3, 24)),
+    toUInt32(intDiv(hour + 25, 24) + 1)))
+-- end
+
 -- define arrivals_of_polls
-ARRAY JOIN range(toUInt16(intDiv(greatest(hour, 3) - 3, 24)), toUInt16(intDiv(hour + 25, 24) + 1)) AS day
-GROUP BY day
+SELECT block.1 AS Kind, block.2 AS Block, sum(polls) AS Arrivals, 0 AS IsReached
 -- end
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS lambda_cause_arrivals_functions_mv TO lambda_cause_arrivals AS
-SELECT toDate(day) AS Day, sum(polls) AS Arrivals, 0 AS IsReached
-FROM (SELECT intDiv(toUnixTimestamp(toDateTime(PolledAt)), 3600) AS hour, count() AS polls FROM lambda_functions GROUP BY hour)
-${arrivals_of_polls};
+-- define hour_of_poll
+intDiv(toUnixTimestamp(toDateTime(PolledAt)), 3600) AS hour, count() AS polls
+-- end
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS lambda_cause_arrivals_limits_mv TO lambda_cause_arrivals AS
-SELECT toDate(day) AS Day, sum(polls) AS Arrivals, 0 AS IsReached
-FROM (SELECT intDiv(toUnixTimestamp(toDateTime(PolledAt)), 3600) AS hour, count() AS polls FROM lambda_account_limits GROUP BY hour)
-${arrivals_of_polls};
+CREATE MATERIALIZED VIEW IF NOT EXISTS lambda_kept_cause_arrivals_functions_mv TO lambda_kept_cause_arrivals AS
+${arrivals_of_polls}
+FROM (SELECT ${hour_of_poll} FROM lambda_functions GROUP BY hour)
+ARRAY JOIN arraySlice(${hours_of_polls}, 1, 7) AS block
+GROUP BY block;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS lambda_cause_arrivals_mappings_mv TO lambda_cause_arrivals AS
-SELECT toDate(day) AS Day, sum(polls) AS Arrivals, 0 AS IsReached
-FROM (SELECT intDiv(toUnixTimestamp(toDateTime(PolledAt)), 3600) AS hour, count() AS polls FROM lambda_event_source_mappings GROUP BY hour)
-${arrivals_of_polls};
+CREATE MATERIALIZED VIEW IF NOT EXISTS lambda_kept_cause_arrivals_limits_mv TO lambda_kept_cause_arrivals AS
+${arrivals_of_polls}
+FROM (SELECT ${hour_of_poll} FROM lambda_account_limits GROUP BY hour)
+ARRAY JOIN ${hours_of_polls} AS block
+GROUP BY block;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS lambda_cause_arrivals_sources_mv TO lambda_cause_arrivals AS
-SELECT toDate(day) AS Day, sum(polls) AS Arrivals, 0 AS IsReached
-FROM (SELECT intDiv(toUnixTimestamp(toDateTime(PolledAt)), 3600) AS hour, count() AS polls FROM lambda_event_sources GROUP BY hour)
-${arrivals_of_polls};
+CREATE MATERIALIZED VIEW IF NOT EXISTS lambda_kept_cause_arrivals_mappings_mv TO lambda_kept_cause_arrivals AS
+${arrivals_of_polls}
+FROM (SELECT ${hour_of_poll} FROM lambda_event_source_mappings GROUP BY hour)
+ARRAY JOIN ${days_of_polls} AS block
+GROUP BY block;
 
--- Rows of lambda_inferred_throttle_causes. A day is written in one piece, with a row without a function that says what it was
--- made of: how much had come, and a hash of the rules and of what the inventory knew. Of a day, the rows of the highest
--- version count; those of others go when parts merge.
-CREATE TABLE IF NOT EXISTS lambda_stored_throttle_causes
+CREATE MATERIALIZED VIEW IF NOT EXISTS lambda_kept_cause_arrivals_sources_mv TO lambda_kept_cause_arrivals AS
+${arrivals_of_polls}
+FROM (SELECT ${hour_of_poll} FROM lambda_event_sources GROUP BY hour)
+ARRAY JOIN ${days_of_polls} AS block
+GROUP BY block;
+
+-- Rows of lambda_inferred_throttle_causes. A block is written in one piece, with a row without a function that says what it was
+-- made of: how much had come, and a hash of the rules and of what the inventory knew. Of a block, the rows of the highest
+-- Version count. An older row goes when parts merge where a newer one has its key; where none has, it stays, one per
+-- function and minute at most, and goes with the retention.
+CREATE TABLE IF NOT EXISTS lambda_kept_throttle_causes
 (
-    Day Date CODEC(ZSTD(1)),
+    Block DateTime('UTC') CODEC(Delta(4), ZSTD(1)),
     Version UInt64 CODEC(ZSTD(1)),
     Arrivals UInt64 CODEC(ZSTD(1)),
     Rules UInt64 CODEC(ZSTD(1)),
@@ -100,14 +139,14 @@ CREATE TABLE IF NOT EXISTS lambda_stored_throttle_causes
 )
 ENGINE = ReplacingMergeTree(Version)
 PARTITION BY toDate(Minute, 'UTC')
-ORDER BY (Day, AccountId, Region, FunctionName, Minute)
+ORDER BY (Block, AccountId, Region, FunctionName, Minute)
 SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1,
     non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Rows of lambda_inferred_stream_causes, likewise.
-CREATE TABLE IF NOT EXISTS lambda_stored_stream_causes
+CREATE TABLE IF NOT EXISTS lambda_kept_stream_causes
 (
-    Day Date CODEC(ZSTD(1)),
+    Block DateTime('UTC') CODEC(Delta(4), ZSTD(1)),
     Version UInt64 CODEC(ZSTD(1)),
     Arrivals UInt64 CODEC(ZSTD(1)),
     Rules UInt64 CODEC(ZSTD(1)),
@@ -126,43 +165,39 @@ CREATE TABLE IF NOT EXISTS lambda_stored_stream_causes
 )
 ENGINE = ReplacingMergeTree(Version)
 PARTITION BY toDate(Minute, 'UTC')
-ORDER BY (Day, AccountId, Region, FunctionName, Uuid, Minute)
+ORDER BY (Block, AccountId, Region, FunctionName, Uuid, Minute)
 SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1,
     non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
 
--- Each day that has anything to judge: how much has come, and of how much its causes were made, by which rules.
-CREATE OR REPLACE VIEW lambda_cause_days AS
-SELECT
-    Day, Came AS Arrivals,
-    throttles.1 AS ThrottlesOfArrivals, throttles.2 AS ThrottleRules,
-    streams.1 AS StreamsOfArrivals, streams.2 AS StreamRules
+-- Each block that has anything to judge: how much has come, and of how much its causes were made, by which rules.
+CREATE OR REPLACE VIEW lambda_cause_blocks AS
+SELECT Kind, Block, max(Came) AS Arrivals, max(made.1) AS MadeOfArrivals, max(made.2) AS Rules
 FROM
 (
-    SELECT Day, sum(Arrivals) AS Came FROM lambda_cause_arrivals GROUP BY Day HAVING max(IsReached)
-) AS days
-LEFT JOIN
-(
-    SELECT Day, argMax((Arrivals, Rules), Version) AS throttles
-    FROM lambda_stored_throttle_causes WHERE AccountId = '' AND Region = '' AND FunctionName = '' GROUP BY Day
-) AS t USING Day
-LEFT JOIN
-(
-    SELECT Day, argMax((Arrivals, Rules), Version) AS streams
-    FROM lambda_stored_stream_causes WHERE AccountId = '' AND Region = '' AND FunctionName = '' GROUP BY Day
-) AS s USING Day;
+    SELECT Kind, Block, sum(Arrivals) AS Came, (toUInt64(0), toUInt64(0)) AS made
+    FROM lambda_kept_cause_arrivals GROUP BY Kind, Block HAVING max(IsReached)
+    UNION ALL
+    SELECT 'throttles' AS Kind, Block, 0 AS Came, argMax((Arrivals, Rules), Version) AS made
+    FROM lambda_kept_throttle_causes WHERE AccountId = '' AND Region = '' AND FunctionName = '' GROUP BY Block
+    UNION ALL
+    SELECT 'streams' AS Kind, Block, 0 AS Came, argMax((Arrivals, Rules), Version) AS made
+    FROM lambda_kept_stream_causes WHERE AccountId = '' AND Region = '' AND FunctionName = '' GROUP BY Block
+)
+GROUP BY Kind, Block
+HAVING Arrivals > 0;
 
--- A day was judged by itself. What began on the day before and goes on began when that did, as far back as a day.
--- define causes_days
+-- A block was judged by itself. What began in the one before and goes on began when that did, as far back as the day before.
+-- define causes_blocks
 toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}) AS from_ms,
     toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}) AS to_ms,
-    toDate(toUInt16(greatest(0, intDiv(from_ms, 86400000) - 1))) AS first_day,
-    toDate(toUInt16(intDiv(to_ms, 86400000))) AS last_day
+    toDateTime(greatest(0, intDiv(from_ms, 86400000) - 1) * 86400, 'UTC') AS first_block,
+    toDateTime(least(4294967295, intDiv(to_ms, 1000)), 'UTC') AS last_block
 -- end
 
--- Which version holds is asked of the rows that are read themselves, in one look: whoever asks while a day is made anew sees
+-- Which version holds is asked of the rows that are read themselves, in one look: whoever asks while a block is made anew sees
 -- all that was there before, or all that is there after.
 -- define causes_newest
-SELECT *, max(Version) OVER (PARTITION BY Day) AS newest
+SELECT *, max(Version) OVER (PARTITION BY Block) AS newest
 -- end
 
 -- define causes_asked
@@ -170,14 +205,14 @@ WHERE toUnixTimestamp(Minute) * 1000 >= from_ms AND toUnixTimestamp(Minute) * 10
 -- end
 
 -- define causes_goes_on
-lagInFrame(Cause, 1, '') OVER before_it = Cause AND (lagInFrame(Day) OVER before_it != Day
+lagInFrame(Cause, 1, '') OVER before_it = Cause AND (lagInFrame(Block) OVER before_it != Block
                         OR lagInFrame(Since) OVER before_it = Since)
 -- end
 
 CREATE OR REPLACE VIEW lambda_throttle_causes_between AS
 WITH
-    ${causes_days}
-SELECT * EXCEPT (Day, Version, Arrivals, Rules, newest, goes_on, stretch)
+    ${causes_blocks}
+SELECT * EXCEPT (Block, Version, Arrivals, Rules, newest, goes_on, stretch)
 FROM
 (
     SELECT * REPLACE (min(Since) OVER (PARTITION BY AccountId, Region, FunctionName, stretch) AS Since)
@@ -194,8 +229,8 @@ FROM
             FROM
             (
                 ${causes_newest}
-                FROM lambda_stored_throttle_causes
-                WHERE Day >= first_day AND Day <= last_day
+                FROM lambda_kept_throttle_causes
+                WHERE Block >= first_block AND Block <= last_block
             )
             WHERE Version = newest AND FunctionName != ''
             WINDOW before_it AS (PARTITION BY AccountId, Region, FunctionName ORDER BY Minute
@@ -211,8 +246,8 @@ SELECT * FROM lambda_throttle_causes_between(from = '1970-01-01 00:00:00', to = 
 
 CREATE OR REPLACE VIEW lambda_stream_causes_between AS
 WITH
-    ${causes_days}
-SELECT * EXCEPT (Day, Version, Arrivals, Rules, newest, goes_on, stretch)
+    ${causes_blocks}
+SELECT * EXCEPT (Block, Version, Arrivals, Rules, newest, goes_on, stretch)
 FROM
 (
     SELECT * REPLACE (min(Since) OVER (PARTITION BY AccountId, Region, FunctionName, Uuid, stretch) AS Since)
@@ -229,8 +264,8 @@ FROM
             FROM
             (
                 ${causes_newest}
-                FROM lambda_stored_stream_causes
-                WHERE Day >= first_day AND Day <= last_day
+                FROM lambda_kept_stream_causes
+                WHERE Block >= first_block AND Block <= last_block
             )
             WHERE Version = newest AND FunctionName != ''
             WINDOW before_it AS (PARTITION BY AccountId, Region, FunctionName, Uuid ORDER BY Minute

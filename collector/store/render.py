@@ -29,8 +29,8 @@ _SHARDING: Final = {
     "otel_logs": "cityHash64(TraceId)",
     "lambda_invocation_parts": "cityHash64(TraceId)",
     "lambda_sandbox_parts": "cityHash64(InstanceId)",
-    "lambda_stored_throttle_causes": "cityHash64(Day)",
-    "lambda_stored_stream_causes": "cityHash64(Day)",
+    "lambda_kept_throttle_causes": "cityHash64(Block)",
+    "lambda_kept_stream_causes": "cityHash64(Block)",
 }
 """What decides on the shard of a row. Else rows that merge go by their sorting key, and those that do not, anywhere."""
 _EVERYWHERE: Final = frozenset({"lambda_schema", "lambda_leases"})

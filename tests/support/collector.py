@@ -208,8 +208,9 @@ def wait_for_rows(client: Client, query: str, rows: int, *, within_s: float = 90
 
 def wait_for_causes(client: Client, *, within_s: float = 300.0) -> None:
     """Until the jobs have made the causes of all points that are stored."""
-    held = "ThrottlesOfArrivals = Arrivals AND StreamsOfArrivals = Arrivals"
-    waiting = f"SELECT 1 FROM (SELECT countIf(NOT ({held})) AS days FROM lambda_cause_days) WHERE days = 0"
+    waiting = (
+        "SELECT 1 FROM (SELECT countIf(MadeOfArrivals != Arrivals) AS blocks FROM lambda_cause_blocks) WHERE blocks = 0"
+    )
     wait_for_rows(client, waiting, 1, within_s=within_s)
 
 

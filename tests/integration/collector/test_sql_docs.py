@@ -77,9 +77,9 @@ STORAGE = {
     "lambda_sandbox_parts",
     "lambda_rollups",
     "lambda_rollup_state",
-    "lambda_cause_arrivals",
-    "lambda_stored_stream_causes",
-    "lambda_stored_throttle_causes",
+    "lambda_kept_cause_arrivals",
+    "lambda_kept_stream_causes",
+    "lambda_kept_throttle_causes",
 }
 """Named in the docs; their columns are those of the views."""
 

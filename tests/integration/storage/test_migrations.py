@@ -11,6 +11,7 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from collector.jobs.causes import Causes, Progress
 from collector.otlp.decode import decode
 from collector.otlp.signals import Signal
 from collector.store import migrate as module
@@ -182,6 +183,17 @@ def test_the_distributed_schema_runs_and_answers(distributed: Client) -> None:
         "bucket_s = 3600) WHERE FunctionName = '*'"
     ).result_rows
     assert answer == [(1, 1)]
+    point = ["AWS/Lambda", "MemoryThrottles", {"FunctionName": "f"}, "FunctionName", 1_750_000_000, 60, 4]
+    distributed.insert(
+        "lambda_metrics",
+        [point, ["AWS/Lambda", "Throttles", *point[2:]]],
+        column_names=["Namespace", "MetricName", "Dimensions", "DimensionSet", "Time", "PeriodS", "Sum"],
+        settings={"distributed_foreground_insert": 1},
+    )
+    assert Causes(distributed).run(settled=True) == Progress(blocks=2, waiting=0)
+    causes = distributed.query("SELECT FunctionName, Throttles, Cause FROM lambda_throttle_causes").result_rows
+    assert causes == [("f", 4.0, "managed_instance_memory")]
+    assert Causes(distributed).run(settled=True) == Progress(blocks=0, waiting=0)
 
 
 def test_a_failing_file_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import threading
 import time
@@ -19,8 +20,8 @@ from clickhouse_connect.driver.client import Client
 from collector.cloudwatch.point import Point, dimension_set
 from collector.cloudwatch.spooled import encode, rows
 from collector.config import StoreUrl
-from collector.jobs import retention
-from collector.jobs.causes import Causes, Progress
+from collector.jobs import causes, retention
+from collector.jobs.causes import AT_MOST_S, REST, Causes, Progress
 from collector.store.clickhouse import ClickHouseStore
 from tests.support.cloudwatch import store_at
 
@@ -28,13 +29,13 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 MIDNIGHT = datetime(2026, 6, 2, tzinfo=UTC)
 DAYS = [date(2026, 6, 1), date(2026, 6, 2)]
 RANGE = "from = '2026-06-01 00:00:00', to = '2026-06-03 00:00:00'"
-TABLES = ("lambda_stored_throttle_causes", "lambda_stored_stream_causes")
+TABLES = ("lambda_kept_throttle_causes", "lambda_kept_stream_causes")
 INPUTS = (
     "lambda_metrics",
     "lambda_functions",
     "lambda_account_limits",
     "lambda_event_source_mappings",
-    "lambda_cause_arrivals",
+    "lambda_kept_cause_arrivals",
 )
 
 
@@ -131,13 +132,13 @@ def poll_limit(kept: Kept, limit: int, days: int) -> None:
 
 def test_what_lasts_over_midnight_is_one_episode(kept: Kept) -> None:
     kept.put(throttled(range(-40, 45)) + poisoned(range(-40, 45)))
-    assert kept.make() == Progress(days=2, waiting=0)
+    assert kept.make().blocks > 0
     began = (MIDNIGHT - timedelta(minutes=40)).replace(tzinfo=None)
     assert len(kept.throttles()) == 85
     assert {row[0] for row in kept.throttles("Since")} == {began}
-    causes = kept.streams("Cause, Since, Minute")
-    assert {row[:2] for row in causes} == {("poisoned_shard", began)}
-    assert {row[2].date() for row in causes} == set(DAYS)
+    lagging = kept.streams("Cause, Since, Minute")
+    assert {row[:2] for row in lagging} == {("poisoned_shard", began)}
+    assert {row[2].date() for row in lagging} == set(DAYS)
     # Nobody has to read the day before to be told since when.
     late = "from = '2026-06-02 00:10:00', to = '2026-06-02 00:20:00'"
     assert kept.rows(f"SELECT DISTINCT Since FROM lambda_throttle_causes_between({late})") == [(began,)]
@@ -169,16 +170,16 @@ def test_late_points_and_later_polls_change_what_they_bear_on(kept: Kept) -> Non
         (5.0, "reserved_concurrency", 0, None)
     }
     kept.put(throttled(range(139, 140), of=9))
-    assert kept.make().days == 1
+    assert kept.make().blocks > 0
     assert max(kept.throttles("Throttles")) == (9.0,)
     poll_reservation(kept, 10, 180)
-    assert kept.make().days > 0
+    assert kept.make().blocks > 0
     assert set(kept.throttles("ReservedConcurrency, ReservationKnown")) == {(10, 1)}
     poll_limit(kept, 1000, 30)  # of a month later: the first that is known holds for what was before
-    assert kept.make().days > 0
+    assert kept.make().blocks > 0
     assert set(kept.throttles("AccountLimit")) == {(1000.0,)}
     poll_limit(kept, 1000, 31)
-    assert kept.make().days == 0
+    assert kept.make().blocks == 0
 
 
 def test_what_another_collector_made_by_other_rules_is_made_anew(kept: Kept) -> None:
@@ -186,28 +187,58 @@ def test_what_another_collector_made_by_other_rules_is_made_anew(kept: Kept) -> 
     kept.make()
     expected = kept.throttles()
     kept.client.command(
-        "INSERT INTO lambda_stored_throttle_causes (Day, Minute, Version, Arrivals, Rules) "
-        "SELECT Day, toDateTime(Day, 'UTC'), max(Version) + 1, max(Arrivals), 1 "
-        "FROM lambda_stored_throttle_causes GROUP BY Day"
+        "INSERT INTO lambda_kept_throttle_causes (Block, Minute, Version, Arrivals, Rules) "
+        "SELECT Block, Block, max(Version) + 1, max(Arrivals), 1 FROM lambda_kept_throttle_causes GROUP BY Block"
     )
     assert kept.throttles() == []
-    assert kept.make().days == 1
+    assert kept.make().blocks > 0
     assert kept.throttles() == expected
-    assert kept.make() == Progress(days=0, waiting=0)
+    assert kept.make() == Progress(blocks=0, waiting=0)
 
 
-def test_a_day_waits_until_nothing_comes_and_is_then_made_once(kept: Kept) -> None:
-    job = Causes(kept.client)
+def test_a_block_waits_until_nothing_comes_and_rests_from_what_it_took(kept: Kept) -> None:
+    now_s = 0.0
+    job = Causes(kept.client, clock=lambda: now_s)
     kept.put(throttled(range(130, 135)))
-    assert job.run() == Progress(days=0, waiting=1)
-    assert job.run() == Progress(days=1, waiting=0)
-    assert job.run() == Progress(days=0, waiting=0)
+    assert job.run().blocks == 0
+    assert job.run().waiting == 0
+    assert len(kept.throttles()) == 5
+    assert job.run() == Progress(blocks=0, waiting=0)
     kept.put(throttled(range(135, 136)))
-    assert job.run() == Progress(days=0, waiting=1)
-    kept.put(throttled(range(136, 137)))
-    assert job.run() == Progress(days=0, waiting=1)
-    assert job.run() == Progress(days=1, waiting=0)
-    assert len(kept.throttles()) == 7
+    assert job.run().blocks == 0
+    kept.put(throttled(range(136, 137)))  # more comes in each pass
+    assert job.run().blocks == 0
+    kept.put(throttled(range(137, 138)))
+    now_s += AT_MOST_S
+    assert job.run().blocks > 0
+    assert len(kept.throttles()) == 8
+    assert job.run().waiting == 0
+
+
+def test_a_block_that_takes_long_rests_ten_times_as_long(kept: Kept) -> None:
+    ticks = itertools.count()
+    job = Causes(kept.client, clock=lambda: float(next(ticks)))
+    kept.put(throttled(range(130, 135)))
+    job.run()
+    job.run()
+    made_s = next(ticks)
+    kept.put(throttled(range(135, 136)))
+    while len(kept.throttles()) != 6:
+        job.run()
+    assert next(ticks) - made_s > REST
+
+
+def test_what_takes_too_much_memory_is_left_out_and_said(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.put(throttled(range(130, 135)) + [point("Invocations", minute, 3) for minute in range(600, 610)])
+    with monkeypatch.context() as patch:
+        patch.setitem(causes._SETTINGS, "max_memory_usage", 1_000_000)
+        assert kept.make().waiting == 1
+    assert "too much" in caplog.text
+    assert kept.throttles() == []
+    assert kept.make() == Progress(blocks=1, waiting=0)
+    assert len(kept.throttles()) == 5
 
 
 def test_two_jobs_at_once_and_who_reads_meanwhile_see_whole_days(kept: Kept) -> None:
@@ -241,15 +272,17 @@ def test_two_jobs_at_once_and_who_reads_meanwhile_see_whole_days(kept: Kept) -> 
             done.set()
         for job in jobs:
             job.result()
-    assert kept.make() == Progress(days=0, waiting=0)
+    assert kept.make() == Progress(blocks=0, waiting=0)
 
 
-def test_days_without_anything_to_judge_hold_too_and_days_to_come_are_not_made(kept: Kept) -> None:
+def test_blocks_without_anything_to_judge_hold_too_and_those_to_come_are_not_made(kept: Kept) -> None:
     kept.put([point("Invocations", minute, 3) for minute in range(600, 610)])
-    assert kept.make() == Progress(days=1, waiting=0)
-    assert kept.rows(
-        "SELECT Day, ThrottlesOfArrivals = Arrivals, StreamsOfArrivals = Arrivals FROM lambda_cause_days"
-    ) == [(DAYS[1], 1, 1)]
+    assert kept.make().waiting == 0
+    held = "SELECT Kind, toString(max(Block)), min(MadeOfArrivals = Arrivals) FROM lambda_cause_blocks"
+    assert kept.rows(f"{held} GROUP BY Kind ORDER BY Kind") == [
+        ("streams", "2026-06-02 00:00:00", 1),
+        ("throttles", "2026-06-02 10:00:00", 1),
+    ]
     assert (kept.throttles(), kept.streams()) == ([], [])
 
 
@@ -257,7 +290,7 @@ def test_causes_are_kept_as_long_as_the_points_that_they_are_of(kept: Kept) -> N
     kept.put(throttled(range(-5, 5)))
     kept.make()
     days = retention.KeepDays(traces=0, logs=0, metrics=3, invocations=0, minutes=0, rollups=0)
-    assert {*TABLES, "lambda_cause_arrivals"} <= set(retention.apply(kept.client, days))
+    assert {*TABLES, "lambda_kept_cause_arrivals"} <= set(retention.apply(kept.client, days))
     try:
         dropped = {
             (one.table, one.day) for one in retention.drop_expired(kept.client, days, DAYS[0] + timedelta(days=4))
