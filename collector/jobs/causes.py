@@ -59,8 +59,9 @@ FROM
 )
 """
 _SETTINGS: Final = {
-    # A block's rows become visible together.
+    # A block's rows become visible together, and before the next pass asks.
     "async_insert": 0,
+    "distributed_foreground_insert": 1,
     "min_insert_block_size_rows": 1_000_000_000,
     "min_insert_block_size_bytes": 0,
     # The rows around each minute are arrays within arrays: of 65,000 rows at once they take gigabytes.
@@ -259,7 +260,7 @@ class Causes:
                     for begin_s in empty
                 ],
                 column_names=["Block", "Minute", "Version", "Arrivals", "Rules"],
-                settings={"async_insert": 0, "max_partitions_per_insert_block": 0},
+                settings={"async_insert": 0, "distributed_foreground_insert": 1, "max_partitions_per_insert_block": 0},
             )
         self._forget([(name, begin_s) for begin_s in empty])
         return len(empty)

@@ -190,7 +190,7 @@ def test_the_distributed_schema_runs_and_answers(distributed: Client) -> None:
         column_names=["Namespace", "MetricName", "Dimensions", "DimensionSet", "Time", "PeriodS", "Sum"],
         settings={"distributed_foreground_insert": 1},
     )
-    assert Causes(distributed).run(settled=True) == Progress(blocks=2, waiting=0)
+    assert Causes(distributed).run(settled=True).waiting == 0
     causes = distributed.query("SELECT FunctionName, Throttles, Cause FROM lambda_throttle_causes").result_rows
     assert causes == [("f", 4.0, "managed_instance_memory")]
     assert Causes(distributed).run(settled=True) == Progress(blocks=0, waiting=0)
