@@ -22,6 +22,7 @@ from playwright.sync_api import Page as Tab
 
 from benchmarks import Measurement
 from dashboard.pages import PAGES
+from dashboard.ui.tables import ROW_PX
 from deploy.local.browser import READY, browser, open_page, settle
 from tests.support.collector import ROOT, running_collector, wait_for_causes, wait_for_rows
 from tests.support.dashboard import running_dashboard
@@ -32,7 +33,6 @@ SQL_TIMEOUT_S: Final = "120"
 OPEN_WITHIN_S: Final = 240.0
 RUNS: Final = 3
 HEADER_PX: Final = 34
-ROW_PX: Final = 33
 
 
 def measure() -> Iterator[Measurement]:

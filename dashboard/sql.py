@@ -238,7 +238,9 @@ def explain(error: Exception, endpoint: SqlEndpoint) -> QueryError:
             "the database that the collector writes to."
         )
     if code in TIMEOUT_CODES or "timed out" in str(error):
-        return UnreachableError(f"{at} did not answer in time. Choose a shorter time range, or try again.")
+        return UnreachableError(
+            f"{at} did not answer in time. Ask about a shorter time, or allow more by LAMBDASCOPE_SQL_TIMEOUT_S."
+        )
     if code is not None:
         return QueryRejectedError(f"{at} rejects the query: {why}")
     return UnreachableError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import pandas as pd
@@ -79,15 +79,27 @@ def when() -> list[Spec]:
     return [line("from", "Bucket", "temporal", "%Y-%m-%d %H:%M:%S"), line("UTC", "Utc")]
 
 
+SYMBOL_PX: Final = 34
+"""What a name in a legend takes beside its letters."""
+LETTER_PX: Final = 7
+MOST_LABEL_PX: Final = 200
+
+
+def _label_px(names: Iterable[str]) -> int:
+    """The width of a legend's column that holds the longest of these names."""
+    longest = max((len(name) for name in names), default=0)
+    return SYMBOL_PX + min(LETTER_PX * longest, MOST_LABEL_PX)
+
+
 def colour(colours: Mapping[str, str], field: str, symbol: str = "square") -> Spec:
     """A fixed colour per name, with the legend on top where it takes no width."""
     legend = {
         "title": None,
         "orient": "top",
-        "columns": {"expr": "max(1, floor(width / 130))"},
+        "columns": {"expr": f"max(1, floor(width / {_label_px(colours)}))"},
         "symbolType": symbol,
         "symbolSize": 90,
-        "labelLimit": 200,
+        "labelLimit": MOST_LABEL_PX,
         "offset": 6,
         "rowPadding": 2,
     }

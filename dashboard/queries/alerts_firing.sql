@@ -3,7 +3,7 @@ SELECT
     Rule, Fingerprint,
     argMax(Title, Time) AS LastTitle,
     argMax(Labels['FunctionName'], Time) AS FunctionName,
-    argMax(arrayStringConcat(arrayFilter(one -> one != '', mapValues(Labels)), ', '), Time) AS Series,
+    argMax(arrayStringConcat(arrayFilter(one -> one != '', mapValues(mapSort((name, value) -> if(name = 'FunctionName', '', name), Labels))), ', '), Time) AS Series,
     argMax(Severity, Time) AS LastSeverity,
     argMax(Kind, Time) AS LastKind,
     argMax(FiredAt, Time) AS Since,

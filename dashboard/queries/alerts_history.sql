@@ -1,7 +1,7 @@
 -- What alerts did in the window, and whether people were told.
 SELECT
     changes.Time AS At, changes.Title AS Title, changes.Rule AS Rule, changes.Labels['FunctionName'] AS FunctionName,
-    arrayStringConcat(arrayFilter(one -> one != '', mapValues(changes.Labels)), ', ') AS Series,
+    arrayStringConcat(arrayFilter(one -> one != '', mapValues(mapSort((name, value) -> if(name = 'FunctionName', '', name), changes.Labels))), ', ') AS Series,
     changes.Kind AS Kind, changes.Severity AS Severity, changes.Summary AS Summary,
     arrayStringConcat(arraySort(groupArrayIf(concat(told.Destination, ': ', told.Outcome), told.Destination != '')), ', ') AS Told
 FROM lambda_alerts AS changes FINAL

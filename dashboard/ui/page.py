@@ -243,6 +243,7 @@ def show(
     use_time: bool = True,
     use_functions: bool = True,
     min_bucket_s: int = 1,
+    over_time: bool = True,
 ) -> None:
     """Draw a page: title, filters, and the body, which refreshes by itself while the range is a live one.
 
@@ -252,6 +253,7 @@ def show(
         use_time: whether the page is about a range of time.
         use_functions: whether the page can be about some functions only.
         min_bucket_s: the narrowest point that the page's data can fill: CloudWatch has one per minute.
+        over_time: whether a chart of the page has points in time, whose width is said.
     """
     viewer = zone(st.context.timezone)
     st.markdown(f"# {page(name).title}")
@@ -270,7 +272,7 @@ def show(
         window = current.filters.window(datetime.now(UTC)).at_least(min_bucket_s)
         run = Run(name, current, window, viewer)
         if use_time:
-            _say_when(run, refresh_s)
+            _say_when(run, refresh_s, over_time=over_time)
         with run.contained():
             body(run)
         sentinel(name, panels=run.panels, errors=run.errors)
@@ -300,12 +302,14 @@ def _wait(name: str) -> None:
     sentinel(name, panels=0, errors=1)
 
 
-def _say_when(run: Run, refresh_s: int | None) -> None:
+def _say_when(run: Run, refresh_s: int | None, *, over_time: bool) -> None:
     window = run.window
-    parts = [between(window.begin, window.end, run.viewer), f"{_width(window.bucket_s)} per point"]
+    parts = [between(window.begin, window.end, run.viewer)]
+    if over_time:
+        parts.append(f"{_width(window.bucket_s)} per point")
     if refresh_s:
         parts.append(f"refreshed every {refresh_s} s")
-    if window.provisional_from < window.end:
+    if over_time and window.provisional_from < window.end:
         parts.append("the shaded end is provisional")
     st.caption(" · ".join(parts))
 

@@ -105,4 +105,4 @@ def _history(run: Run, history: pd.DataFrame) -> None:
     run.download(history, "history")
 
 
-show("alerts", _body)
+show("alerts", _body, over_time=False)

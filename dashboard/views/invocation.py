@@ -118,12 +118,13 @@ def _logs(run: Run, only: pd.Series, near: dict[str, str]) -> None:
         hide_index=True,
         key="invocation-logs",
         column_config={
-            "Timestamp": tables.instants(run.viewer, "Time", "HH:mm:ss.SSS"),
-            "SeverityText": st.column_config.TextColumn("Severity", width="small"),
-            "Body": st.column_config.TextColumn("Line", width="large"),
+            "Timestamp": tables.instants(run.viewer, "Time", "HH:mm:ss.SSS", 105),
+            "SeverityText": st.column_config.TextColumn("Severity", width=85),
+            "Body": st.column_config.TextColumn("Line", width=840),
         },
         alt=f"{len(rows)} log lines.",
     )
+    run.download(rows, "logs")
 
 
 def _everything(run: Run, only: pd.Series) -> None:

@@ -11,6 +11,8 @@ from dashboard.ui.page import Run, nothing, show
 
 MAX_ROWS = 10_000
 NAMES = ("q",)
+FIRST_TABLE = "lambda_invocations"
+"""Whose columns are shown until another one is chosen: what most statements begin with."""
 
 
 def _body(run: Run) -> None:
@@ -73,7 +75,9 @@ def _schema(run: Run) -> None:
     if columns.empty:
         nothing("The database has no tables yet.")
         return
-    table = st.selectbox("Table", columns["Table"].unique(), key="sql-table", label_visibility="collapsed")
+    tables = list(columns["Table"].unique())
+    first = tables.index(FIRST_TABLE) if FIRST_TABLE in tables else 0
+    table = st.selectbox("Table", tables, first, key="sql-table", label_visibility="collapsed")
     shown = columns[columns["Table"] == table]
     st.dataframe(
         shown,

@@ -28,6 +28,7 @@ def resident_kb(pid: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
+@pytest.mark.timeout(2400 if FULL else 300)
 def test_memory_is_flat_while_many_look_at_a_live_page(seeded):
     with (
         dashboard_process(seeded.sql_url, {"LAMBDASCOPE_SQL_TIMEOUT_S": "90"}) as (url, pid),

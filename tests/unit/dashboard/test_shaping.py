@@ -1,6 +1,7 @@
 """From rows to what a chart draws."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -403,3 +404,12 @@ def test_work_outside_of_the_window_is_left_out_and_cut_at_its_edges():
     done = sandboxes.activity(rows, sandboxes.lives(ALIVE, WINDOW), WINDOW)
     assert list(zip(done["Begin"], done["Finish"], strict=True)) == [(at(0), at(1)), (at(9), at(10))]
     assert sandboxes.timeline(sandboxes.lives(ALIVE, WINDOW), done, WINDOW).height > 0
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"), [(["p50", "p95"], 300 // 55), (["123456789012/eu-west-1 claimed"], 1), (["x" * 200], 1)]
+)
+def test_a_legend_has_as_many_columns_as_hold_its_longest_name(names, columns):
+    said = base.colour(dict.fromkeys(names, "#000"), "Name")["legend"]["columns"]["expr"]
+    a_column_px = int(re.fullmatch(r"max\(1, floor\(width / (\d+)\)\)", said)[1])
+    assert max(1, 300 // a_column_px) == columns
