@@ -108,9 +108,15 @@ def kept(name: str, params: Params) -> Answer[pd.DataFrame]:
     return _answers().get((config().sql.shown, text, bound), KEPT.total_seconds(), lambda: _frame(text, bound))
 
 
-def made(key: Hashable, make: Callable[[], T]) -> Answer[T]:
-    """What is made of results, kept as long as it is used: a key names the results by their numbers."""
-    return cast("Answer[T]", _made().get(key, KEPT.total_seconds(), make))
+def made(key: Hashable, keep: int, make: Callable[[], T]) -> Answer[T]:
+    """What is made of results, for so many seconds: as long as those are the results that are shown.
+
+    Args:
+        key: of what it is made; it names the results by their numbers.
+        keep: how long somebody may ask for it again.
+        make: makes it.
+    """
+    return cast("Answer[T]", _made().get(key, keep, make))
 
 
 def own(frame: pd.DataFrame) -> pd.DataFrame:

@@ -136,7 +136,8 @@ class Run:
         names = [self._name(one) for one in of]
         if None in names:
             return make(*of)
-        answer = data.made((make.__module__, make.__qualname__, *names), lambda: make(*of))
+        key = (make.__module__, make.__qualname__, *names)
+        answer = data.made(key, data.keep_s(self.window), lambda: make(*of))
         value: Any = answer.value
         if isinstance(value, tuple):
             return cast("T", tuple(data.own(one) if isinstance(one, pd.DataFrame) else one for one in value))

@@ -411,5 +411,6 @@ def test_work_outside_of_the_window_is_left_out_and_cut_at_its_edges():
 )
 def test_a_legend_has_as_many_columns_as_hold_its_longest_name(names, columns):
     said = base.colour(dict.fromkeys(names, "#000"), "Name")["legend"]["columns"]["expr"]
-    a_column_px = int(re.fullmatch(r"max\(1, floor\(width / (\d+)\)\)", said)[1])
-    assert max(1, 300 // a_column_px) == columns
+    form = re.fullmatch(r"max\(1, floor\(width / (\d+)\)\)", said)
+    assert form
+    assert max(1, 300 // int(form[1])) == columns
