@@ -64,10 +64,15 @@ FROM
 )
 -- end
 
--- Minutes of the range that no rollup holds for, in seconds since the epoch. A scalar: it is worked out once, before
--- anything is read.
--- define open_minutes
-(SELECT groupArray(toInt64(toUnixTimestamp(Time))) FROM (${cover}) WHERE PeriodS = 0)
+-- The same as two arrays: what is read of the rollups, and the minutes of the range that none holds for, in seconds since
+-- the epoch. A scalar: it is worked out once, before anything is read, and what there is nothing of is not read at all.
+-- define pieces
+(
+        SELECT (groupArrayIf((PeriodS, Time, Version), PeriodS > 0), groupArrayIf(toInt64(toUnixTimestamp(Time)), PeriodS = 0))
+        FROM (${cover})
+    ) AS pieces,
+    pieces.1 AS held,
+    pieces.2 AS open_minutes
 -- end
 
 -- Invocations that can be busy in the range, by their hours as in lambda_invocations_between. Where minutes are the finest,
@@ -80,20 +85,22 @@ Start >= fromUnixTimestamp64Milli(from_ms - 1200000) AND Start < fromUnixTimesta
 -- end
 
 -- define near
-${in_reach}
+(step_ms < 60000 OR notEmpty(open_minutes))
+            AND ${in_reach}
             AND (step_ms < 60000 OR toStartOfHour(Start, 'UTC') GLOBAL IN (
                 SELECT toDateTime(arrayJoin(arrayDistinct(arrayFlatten(arrayMap(
                     open_s -> [intDiv(open_s - 1200, 3600), intDiv(open_s, 3600), intDiv(open_s + 1260, 3600)],
-                    ${open_minutes})))) * 3600, 'UTC')))
+                    open_minutes)))) * 3600, 'UTC')))
 -- end
 
 -- Likewise those that began in the range, in minutes that are open.
 -- define began
-Start >= fromUnixTimestamp64Milli(from_ms) AND Start < fromUnixTimestamp64Milli(to_ms)
+(step_ms < 60000 OR notEmpty(open_minutes))
+            AND Start >= fromUnixTimestamp64Milli(from_ms) AND Start < fromUnixTimestamp64Milli(to_ms)
             AND (from_ms < 0 OR to_ms >= 4291747200000 OR toStartOfHour(Start, 'UTC')
                 BETWEEN toDateTime(intDiv(from_ms, 3600000) * 3600, 'UTC') AND toDateTime(intDiv(to_ms, 3600000) * 3600, 'UTC'))
             AND (step_ms < 60000
-                OR toStartOfMinute(Start, 'UTC') GLOBAL IN (SELECT toDateTime(arrayJoin(${open_minutes}), 'UTC')))
+                OR toStartOfMinute(Start, 'UTC') GLOBAL IN (SELECT toDateTime(arrayJoin(open_minutes), 'UTC')))
 -- end
 
 -- The functions' time limits, which what has not ended cannot outlast.
@@ -350,11 +357,11 @@ if(bucket_ms = 0, to_ms - from_ms, bucket_ms)
 
 -- define rollups_that_hold
 FROM lambda_rollups
-    WHERE (PeriodS, Time, Version) GLOBAL IN (SELECT PeriodS, Time, Version FROM (${cover}) WHERE PeriodS > 0)
+    WHERE (PeriodS, Time, Version) GLOBAL IN (SELECT one.1, one.2, one.3 FROM (SELECT arrayJoin(held) AS one))
 -- end
 
 -- define is_open
-(step_ms < 60000 OR intDiv(TimeMs, 1000) GLOBAL IN (SELECT arrayJoin(${open_minutes})))
+(step_ms < 60000 OR intDiv(TimeMs, 1000) GLOBAL IN (SELECT arrayJoin(open_minutes)))
 -- end
 
 -- define provisional
@@ -364,7 +371,8 @@ toUInt8(toUnixTimestamp64Milli(b.Bucket) + ${length_ms} > toUnixTimestamp64Milli
 -- Rows of the rollups and, where none holds, of the invocations themselves, that together make up [from, to).
 CREATE OR REPLACE VIEW lambda_activity AS
 WITH
-    ${range}
+    ${range},
+    ${pieces}
 SELECT
     AccountId,
     Region,
@@ -400,7 +408,8 @@ FROM
 -- Exact concurrency: peak and average of the busy intervals per bucket, from the same rows.
 CREATE OR REPLACE VIEW lambda_concurrency AS
 WITH
-    ${range}
+    ${range},
+    ${pieces}
 SELECT
     AccountId, Region, toDateTime(Bucket, 'UTC') AS Bucket, FunctionName, FunctionVersion, Peak,
     BusyMs / ${length_ms} AS Avg, ${provisional} AS Provisional
@@ -429,7 +438,8 @@ WHERE Peak > 0;
 -- What most questions ask of lambda_activity, in half its time: nothing of money, inits or concurrency.
 CREATE OR REPLACE VIEW lambda_counts AS
 WITH
-    ${range}
+    ${range},
+    ${pieces}
 SELECT
     AccountId, Region, FunctionName,
     arrayJoin(if(r.FunctionVersion = '', [''], [toString(r.FunctionVersion), ''])) AS FunctionVersion,
@@ -483,7 +493,8 @@ GROUP BY AccountId, Region, FunctionName, FunctionVersion, Bucket;
 -- What of lambda_activity money is about, in half its time.
 CREATE OR REPLACE VIEW lambda_billed AS
 WITH
-    ${range}
+    ${range},
+    ${pieces}
 SELECT
     AccountId, Region, FunctionName,
     arrayJoin(if(r.FunctionVersion = '', [''], [toString(r.FunctionVersion), ''])) AS FunctionVersion,
