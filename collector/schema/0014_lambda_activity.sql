@@ -17,7 +17,7 @@ sum(r.Invocations) AS Invocations, sum(r.Failed) AS Failed, sum(r.TimedOut) AS T
         max(r.LastStart) AS LastStart, sum(r.BusyMs) AS BusyMs
 -- end
 
--- Below, from_ms and to_ms are a range and step_ms the length of its steps, as each view says in its WITH: a definition
+-- Below, bucket_s is asked for, from_ms and to_ms are a range and step_ms the length of its steps, as each view says in its WITH: a definition
 -- stands in the text of several views, since a view within a view is analysed twice each time that somebody asks.
 
 -- What the minutes of a range with any arrivals are read from: a rollup's period, its time and the version that holds, or
@@ -27,7 +27,7 @@ SELECT piece.1 AS PeriodS, piece.2 AS Time, piece.3 AS Version
 FROM
 (
     SELECT arrayJoin(if(
-        {bucket_s:UInt32} % 86400 = 0 AND sum(arrivals) = bitShiftRight(max(of_day), 32)
+        bucket_s % 86400 = 0 AND sum(arrivals) = bitShiftRight(max(of_day), 32)
             AND toUnixTimestamp(Day) * 1000 >= from_ms AND toUnixTimestamp(Day) * 1000 + 86400000 <= to_ms,
         [(86400, toDateTime(Day, 'UTC'), max(of_day))], arrayFlatten(groupArray(pieces)))) AS piece
     FROM
@@ -36,7 +36,7 @@ FROM
             toStartOfDay(Hour) AS Day,
             sum(minute_arrivals) AS arrivals,
             max(of_day) AS of_day,
-            if({bucket_s:UInt32} % 3600 = 0 AND arrivals = bitShiftRight(max(of_hour), 32)
+            if(bucket_s % 3600 = 0 AND arrivals = bitShiftRight(max(of_hour), 32)
                     AND toUnixTimestamp(Hour) * 1000 >= from_ms AND toUnixTimestamp(Hour) * 1000 + 3600000 <= to_ms,
                 [(3600, Hour, max(of_hour))],
                 groupArrayIf((if(minute_holds, 60, 0), Minute, if(minute_holds, of_minute, 0)),
@@ -50,7 +50,7 @@ FROM
                 maxIf(Computed, PeriodS = 60) AS of_minute,
                 maxIf(Computed, PeriodS = 3600) AS of_hour,
                 maxIf(Computed, PeriodS = 86400) AS of_day,
-                {bucket_s:UInt32} % 60 = 0 AND minute_arrivals = bitShiftRight(of_minute, 32)
+                bucket_s % 60 = 0 AND minute_arrivals = bitShiftRight(of_minute, 32)
                     AND toUnixTimestamp(Time) * 1000 >= from_ms
                     AND toUnixTimestamp(Time) * 1000 + 60000 <= to_ms AS minute_holds
             FROM lambda_rollup_state
@@ -339,12 +339,12 @@ GROUP BY AccountId, Region, FunctionName, FunctionVersion, Time;
 
 -- With bucket_s = 0 the whole range is one bucket, else buckets are whole ones, aligned to the epoch, that touch it.
 -- define range
-toInt64({bucket_s:UInt32}) * 1000 AS bucket_ms,
+toInt64(bucket_s) * 1000 AS bucket_ms,
     toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}) AS asked_from_ms,
     toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}) AS asked_to_ms,
     if(bucket_ms = 0, asked_from_ms, intDiv(asked_from_ms, greatest(bucket_ms, 1)) * bucket_ms) AS from_ms,
     if(bucket_ms = 0, asked_to_ms, intDiv(asked_to_ms + bucket_ms - 1, greatest(bucket_ms, 1)) * bucket_ms) AS to_ms,
-    if({bucket_s:UInt32} % 60 = 0, 60000, bucket_ms) AS step_ms
+    if(bucket_s % 60 = 0, 60000, bucket_ms) AS step_ms
 -- end
 
 -- define bucket
@@ -371,6 +371,7 @@ toUInt8(toUnixTimestamp64Milli(b.Bucket) + ${length_ms} > toUnixTimestamp64Milli
 -- Rows of the rollups and, where none holds, of the invocations themselves, that together make up [from, to).
 CREATE OR REPLACE VIEW lambda_activity AS
 WITH
+    {bucket_s:UInt32} AS bucket_s,
     ${range},
     ${pieces}
 SELECT
@@ -408,6 +409,7 @@ FROM
 -- Exact concurrency: peak and average of the busy intervals per bucket, from the same rows.
 CREATE OR REPLACE VIEW lambda_concurrency AS
 WITH
+    {bucket_s:UInt32} AS bucket_s,
     ${range},
     ${pieces}
 SELECT
@@ -438,6 +440,7 @@ WHERE Peak > 0;
 -- What most questions ask of lambda_activity, in half its time: nothing of money, inits or concurrency.
 CREATE OR REPLACE VIEW lambda_counts AS
 WITH
+    {bucket_s:UInt32} AS bucket_s,
     ${range},
     ${pieces}
 SELECT
@@ -491,10 +494,7 @@ FROM
 GROUP BY AccountId, Region, FunctionName, FunctionVersion, Bucket;
 
 -- What of lambda_activity money is about, in half its time.
-CREATE OR REPLACE VIEW lambda_billed AS
-WITH
-    ${range},
-    ${pieces}
+-- define billed
 SELECT
     AccountId, Region, FunctionName,
     arrayJoin(if(r.FunctionVersion = '', [''], [toString(r.FunctionVersion), ''])) AS FunctionVersion,
@@ -540,4 +540,12 @@ FROM
     )
     GROUP BY AccountId, Region, grain, TimeMs
 ) AS r
-GROUP BY AccountId, Region, FunctionName, FunctionVersion, Bucket;
+GROUP BY AccountId, Region, FunctionName, FunctionVersion, Bucket
+-- end
+
+CREATE OR REPLACE VIEW lambda_billed AS
+WITH
+    {bucket_s:UInt32} AS bucket_s,
+    ${range},
+    ${pieces}
+${billed};

@@ -9,13 +9,16 @@ WITH
         FROM lambda_prices
         WHERE FromUnits = 0
     ) AS prices,
+    toUInt32(0) AS bucket_s,
+    ${range},
+    ${pieces},
     activity AS
     (
         SELECT
             AccountId, Region, FunctionName, Invocations, BilledMs, PostRuntimeNs, MaxMemoryUsedMB,
             arrayJoin(if(empty(BilledMBMs), map('', toUInt64(0)), BilledMBMs)) AS billed,
             InitMBUs
-        FROM lambda_billed(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
+        FROM (${billed})
         WHERE FunctionName != '*' AND FunctionVersion = ''
     )
 SELECT

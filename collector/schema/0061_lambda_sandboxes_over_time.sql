@@ -3,6 +3,7 @@
 -- an hour after the last that was heard of it counts as well, as Presumed: that long it may be idle without a word.
 CREATE OR REPLACE VIEW lambda_sandboxes_over_time AS
 WITH
+    {bucket_s:UInt32} AS bucket_s,
     ${range},
     ${length_ms} AS width_ms,
     if(bucket_ms = 0, from_ms, 0) AS origin_ms,

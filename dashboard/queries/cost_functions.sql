@@ -21,7 +21,9 @@ LEFT JOIN
     WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
         AND toStartOfHour(Start, 'UTC') >= toStartOfHour({from:DateTime64(3, 'UTC')})
         AND isNotNull(coalesce(ReportedMemoryMB, ConfiguredMemoryMB))
-        AND (toStartOfHour(Start, 'UTC') >= toStartOfHour({to:DateTime64(3, 'UTC')} - toIntervalHour(6), 'UTC') OR (toStartOfHour(Start, 'UTC'), Name) IN
+        AND (toStartOfHour({from:DateTime64(3, 'UTC')}) >= toStartOfHour({to:DateTime64(3, 'UTC')} - toIntervalHour(6), 'UTC')
+            OR toStartOfHour(Start, 'UTC') >= toStartOfHour({to:DateTime64(3, 'UTC')} - toIntervalHour(6), 'UTC')
+            OR (toStartOfHour(Start, 'UTC'), Name) IN
         (
             SELECT max(Time), FunctionName
             FROM lambda_rollups
