@@ -9,42 +9,45 @@ SELECT
 FROM
 (
     SELECT
-        AccountId, Region, Name AS FunctionName,
-        grouping(Name) AS IsTotal,
-        countIf(is_now) AS Invocations,
-        countIf(is_now AND has_failed) AS Failed,
-        countIf(is_now AND has_timed_out) AS TimedOut,
-        countIf(is_now AND is_cold) AS ColdStarts,
-        quantilesExactIf(0.5, 0.95, 0.99)(duration_ms, is_now AND is_known) AS took,
+        AccountId, Region, toString(Named) AS FunctionName,
+        grouping(Named) AS IsTotal,
+        sumIf(n, is_now) AS Invocations,
+        sumIf(failed, is_now) AS Failed,
+        sumIf(timed_out, is_now) AS TimedOut,
+        sumIf(cold, is_now) AS ColdStarts,
+        quantilesExactMergeIf(0.5, 0.95, 0.99)(durations, is_now) AS took,
         nullIf(maxIf(memory_share, is_now), 0) AS MemoryShare,
-        max(start) AS LastStart,
-        min(start) AS FirstStart,
-        sumMapIf([part], [toUInt64(1)], is_now) AS parts,
-        countIf(NOT is_now) AS PreviousInvocations,
-        countIf(NOT is_now AND has_failed) AS PreviousFailed,
-        countIf(NOT is_now AND is_cold) AS PreviousColdStarts,
-        quantilesExactIf(0.5, 0.95, 0.99)(duration_ms, NOT is_now AND is_known) AS took_before
+        max(last_start) AS LastStart,
+        min(first_start) AS FirstStart,
+        sumMapIf([part], [n], is_now) AS parts,
+        sumIf(n, NOT is_now) AS PreviousInvocations,
+        sumIf(failed, NOT is_now) AS PreviousFailed,
+        sumIf(cold, NOT is_now) AS PreviousColdStarts,
+        quantilesExactMergeIf(0.5, 0.95, 0.99)(durations, NOT is_now) AS took_before
     FROM
     (
+        -- Of each function's parts first: the functions, and all of them together, are put together from those.
         SELECT
-            AccountId, Region, toString(FunctionName) AS Name,
-            toDateTime64(Start, 3, 'UTC') AS start,
+            AccountId, Region, FunctionName AS Named,
             Start >= {from:DateTime64(3, 'UTC')} AS is_now,
-            ifNull(Status != 'success', 0) AS has_failed,
-            ifNull(Status = 'timeout', 0) AS has_timed_out,
-            ifNull(ColdStart, 0) != 0 AS is_cold,
-            isNotNull(DurationMs) AS is_known,
-            ifNull(DurationMs, 0) AS duration_ms,
-            if(ifNull(MemorySizeMB, 0) = 0, 0, ifNull(MaxMemoryUsedMB, 0) / assumeNotNull(MemorySizeMB)) AS memory_share,
             toUInt8(least(29, greatest(0, intDiv(
-                dateDiff('millisecond', {from:DateTime64(3, 'UTC')}, start) * 30, {span_s:UInt32} * 1000)))) AS part
+                (toUnixTimestamp64Milli(Start) - toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')})) * 30, {span_s:UInt32} * 1000)))) AS part,
+            count() AS n,
+            countIf(ifNull(Status != 'success', 0)) AS failed,
+            countIf(ifNull(Status = 'timeout', 0)) AS timed_out,
+            countIf(ifNull(ColdStart, 0) != 0) AS cold,
+            quantilesExactStateIf(0.5, 0.95, 0.99)(ifNull(DurationMs, 0), isNotNull(DurationMs)) AS durations,
+            max(if(ifNull(MemorySizeMB, 0) = 0, 0, ifNull(MaxMemoryUsedMB, 0) / assumeNotNull(MemorySizeMB))) AS memory_share,
+            max(toDateTime64(Start, 3, 'UTC')) AS last_start,
+            min(toDateTime64(Start, 3, 'UTC')) AS first_start
         FROM lambda_invocations_between(
             from = {from:DateTime64(3, 'UTC')} - toIntervalSecond({span_s:UInt32}), to = {to:DateTime64(3, 'UTC')})
         WHERE (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
             AND ({account:String} = '' OR AccountId = {account:String})
             AND ({region:String} = '' OR Region = {region:String})
+        GROUP BY AccountId, Region, Named, is_now, part
     )
-    GROUP BY GROUPING SETS ((AccountId, Region, Name), ())
+    GROUP BY GROUPING SETS ((AccountId, Region, Named), ())
     HAVING Invocations > 0
 )
 ORDER BY Invocations DESC

@@ -21,9 +21,12 @@ FROM
 (
     SELECT
         AccountId, Region, FunctionName,
-        arraySort(x -> x.1, groupArray((toUInt32(intDiv(toUnixTimestamp(Bucket), 60)), Invocations))) AS sorted,
-        sorted.1 AS at,
-        sorted.2 AS counts,
+        -- The minutes of all invocations in order, and where in it each minute ends.
+        arraySort(groupArray(toUInt32(intDiv(toUnixTimestamp(Start), 60)))) AS minutes,
+        arrayFilter((i, minute, next) -> minute != next, arrayEnumerate(minutes), minutes,
+            arrayPushBack(arrayPopFront(minutes), 0)) AS ends,
+        arrayCompact(minutes) AS at,
+        arrayMap((end, before) -> end - before, ends, arrayPushFront(arrayPopBack(ends), 0)) AS counts,
         -- So many due in it take twice as many in the hours beside it.
         arrayMap(i -> (at[i] + 1, at[i + 1]), arrayFilter(
             i -> at[i + 1] - at[i] > least AND (at[i + 1] - at[i]) * arraySum(counts) >= 2 * enough * beside,
@@ -38,10 +41,8 @@ FROM
                 (p.2 - p.1) / beside * least(
                     arrayCount(t -> t < p.1 AND t >= p.1 - beside, at),
                     arrayCount(t -> t >= p.2 AND t < p.2 + beside, at))), long)) AS pauses
-    FROM lambda_counts(
-        from = greatest({from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')} - toIntervalDay(2)) - toIntervalHour(3), to = {to:DateTime64(3, 'UTC')} + toIntervalHour(3), bucket_s = 60)
-    WHERE FunctionName != '*' AND FunctionVersion = '' AND Invocations > 0
-        AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+    FROM lambda_invocations_between(from = greatest({from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')} - toIntervalDay(2)) - toIntervalHour(3), to = {to:DateTime64(3, 'UTC')} + toIntervalHour(3))
+    WHERE (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
         AND ({account:String} = '' OR AccountId = {account:String})
         AND ({region:String} = '' OR Region = {region:String})
     GROUP BY AccountId, Region, FunctionName

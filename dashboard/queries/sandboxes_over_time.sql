@@ -1,5 +1,8 @@
 -- Execution environments alive in each bucket, on the average: busy, idle, and presumed idle since nobody told their end.
 -- As lambda_sandboxes_over_time has them, from the invocations themselves, and of the account alone where no function is chosen.
+WITH
+    -- include time_limits
+    ,
 -- include sandboxes_alive
 GLOBAL ANY LEFT JOIN
 (
@@ -17,20 +20,10 @@ GLOBAL ANY LEFT JOIN
         (
             SELECT
                 AccountId, Region, if(empty({functions:Array(String)}), '*', toString(FunctionName)) AS Name,
-                toUnixTimestamp64Milli(Start) AS start_ms,
-                greatest(toUnixTimestamp64Milli(BusyStart), start_ms - 1200000, from_ms) AS busy_from,
-                -- One without an end is busy until now, and for as long as its time limit.
-                least(ifNull(least(toUnixTimestamp64Milli(End), start_ms + 1200000),
-                    least(toUnixTimestamp64Milli(now64(3)), start_ms + ifNull(limits.TimeoutS, 900) * 1000)), to_ms) AS busy_to
+                -- include busy
             FROM lambda_invocations_between(
                 from = {from:DateTime64(3, 'UTC')} - toIntervalSecond({bucket_s:UInt32} + 1200),
-                to = {to:DateTime64(3, 'UTC')} + toIntervalSecond({bucket_s:UInt32} + 1200)) AS i
-            GLOBAL ANY LEFT JOIN
-            (
-                SELECT AccountId, Region, FunctionName, argMax(TimeoutS, PolledAt) AS TimeoutS
-                FROM lambda_functions
-                GROUP BY AccountId, Region, FunctionName
-            ) AS limits USING (AccountId, Region, FunctionName)
+                to = {to:DateTime64(3, 'UTC')} + toIntervalSecond({bucket_s:UInt32} + 1200))
             WHERE Start >= fromUnixTimestamp64Milli(from_ms - 1200000) AND Start < fromUnixTimestamp64Milli(to_ms + 1200000)
                 AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
                 AND ({account:String} = '' OR AccountId = {account:String})

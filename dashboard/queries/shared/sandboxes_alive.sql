@@ -1,4 +1,3 @@
-WITH
     toInt64({bucket_s:UInt32}) * 1000 AS width_ms,
     intDiv(toUnixTimestamp64Milli({from:DateTime64(3, 'UTC')}), width_ms) * width_ms AS from_ms,
     intDiv(toUnixTimestamp64Milli({to:DateTime64(3, 'UTC')}) + width_ms - 1, width_ms) * width_ms AS to_ms

@@ -3,7 +3,7 @@
         SELECT mapFromArrays(groupArray(concat(AccountId, '/', Region, '/', FunctionName)), groupArray(limit_s))
         FROM
         (
-            SELECT AccountId, Region, FunctionName, toInt64(argMax(TimeoutS, PolledAt)) AS limit_s
+            SELECT AccountId, Region, FunctionName, toInt64(ifNull(argMax(TimeoutS, PolledAt), 0)) AS limit_s
             FROM lambda_functions
             GROUP BY AccountId, Region, FunctionName
         )
