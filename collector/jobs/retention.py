@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from collector.jobs.size_cap import Partition, drop, partitions
+from collector.jobs.partitions import Partition, drop, partitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

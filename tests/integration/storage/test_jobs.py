@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from collector.jobs import retention, size_cap
 from collector.jobs.lease import Lease
+from collector.jobs.partitions import Partition
 from collector.jobs.retention import KeepDays
 from collector.jobs.rollups import Rollups
 from collector.store.migrate import migrate
@@ -130,9 +131,9 @@ def test_what_was_there_before_the_setting_leaves_the_disk(
 TODAY = date(2026, 11, 21)
 
 
-def part(table: str, days_ago: int, size: int) -> size_cap.Partition:
+def part(table: str, days_ago: int, size: int) -> Partition:
     day = TODAY - timedelta(days=days_ago)
-    return size_cap.Partition(table, str(day), day, size)
+    return Partition(table, str(day), day, size)
 
 
 @pytest.mark.parametrize(
