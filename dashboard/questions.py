@@ -25,6 +25,8 @@ class Question:
     """Its LIMIT. With so many rows, or where it adds up the smaller ones, one that is not among them may have some."""
     days_at_a_time: int = MOST_DAYS_AT_A_TIME
     """Of so many days it stays well within the memory that a query is given, with hundreds of functions."""
+    of_causes: bool = False
+    """It reads causes: while the collector's jobs still make those of a time (causes_waiting), nothing is kept."""
     newest: timedelta | None = None
     """Of a longer window it is asked about the parts that reach into its newest so long."""
 
@@ -51,6 +53,8 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "cost_functions": Question(of_each=True, limit=1000),
     "fleet_functions": Question(of_each=True),
     "function_limits": Question(of_each=True, limit=200),
+    "incidents_of_streams": Question(of_causes=True),
+    "incidents_of_throttles": Question(of_causes=True),
     "ingest_coverage": Question(of_each=True, limit=500),
     "ingest_functions": Question(of_each=True),
     "ingest_over_time": Question(of_each=True),
@@ -62,7 +66,10 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "runtime_versions": Question(of_each=True, limit=2000),
     "scaling_ramp": Question(of_each=True, limit=20),
     "stream_age_over_time": Question(of_each=True),
+    "stream_consumers": Question(of_causes=True),
     "stream_shards": Question(of_each=True, limit=200),
+    "throttle_episodes": Question(of_causes=True),
+    "throttle_holders": Question(of_causes=True),
     "throttles_over_time": Question(of_each=True),
 }
 """By the name of a panel; the others are asked just as they are. Each minute of each function is looked at for

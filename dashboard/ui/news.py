@@ -52,6 +52,7 @@ def incidents(run: Run) -> None:
     released = run.made(cold_starts.releases, run.query("init_by_version"), run.window)
     parts = [part for name in INCIDENTS for part in run.parts(name)]
     found = run.made(fleet.incidents, parts, run.window.begin, released)
+    run.causes_waiting()
     if found.empty:
         return
     shown = found.assign(

@@ -163,8 +163,16 @@ class Run:
 
     def _of_part(self, name: str, part: Window) -> pd.DataFrame:
         params = filter_params(replace(self.filters, functions=()), part)
+        if part.over and question(name).of_causes and _waiting(params):
+            return self._own(data.query(name, params))
         answer = data.kept(name, params) if part.over else data.query(name, params, data.keep_s(self.window))
         return self._own(answer)
+
+    def causes_waiting(self) -> None:
+        """Say so where causes of this time are still being made, beside the newest, which come a little later."""
+        waiting = _waiting(filter_params(self.filters, self.window))
+        if waiting > MOST_AT_ONCE:
+            st.caption(f"Causes are still being found, of {waiting} more hours or days: this list may be incomplete.")
 
     def seen(self, what: str) -> bool:
         """Whether this viewer was shown this of the same choices before: then it stays while it is found anew."""
@@ -301,6 +309,15 @@ def _wait(name: str) -> None:
         st.rerun()
     st.error(f"{failure} This page looks again every {RETRY_S} s.", icon=":material/cloud_off:")
     sentinel(name, panels=0, errors=1)
+
+
+MOST_AT_ONCE: Final = 4
+"""Of causes, hours and days that are being made at any moment: those of now and the ones before, for what just came."""
+
+
+def _waiting(params: Mapping[str, Value]) -> int:
+    """How many hours and days of causes the collector's jobs have yet to make."""
+    return int(data.query("causes_waiting", params).value["Waiting"].sum())
 
 
 def _say_when(run: Run, refresh_s: int | None, *, over_time: bool) -> None:

@@ -30,6 +30,7 @@ def _body(run: Run) -> None:
     if consumers.empty:
         nothing(NO_STREAMS)
         return
+    run.causes_waiting()
     _figures(consumers)
     panels.findings(run, _findings(consumers, chosen=bool(run.filters.functions)))
     with run.panel(

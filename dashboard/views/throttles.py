@@ -26,6 +26,7 @@ def _body(run: Run) -> None:
     if covered is None:
         nothing(NO_METRICS)
         return
+    run.causes_waiting()
     if episodes.empty:
         nothing("No request was throttled in this time.")
         return

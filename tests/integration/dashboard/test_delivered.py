@@ -268,6 +268,19 @@ def test_where_a_function_met_its_own_limit_nobody_else_is_blamed(ask):
     assert ask("throttle_holders").empty
 
 
+def test_causes_that_are_not_made_yet_are_counted(ask, source):
+    assert list(ask("causes_waiting")["Waiting"]) == [0]
+    point = ["AWS/Lambda", "Throttles", {"FunctionName": "late"}, "FunctionName", BEGIN - timedelta(hours=10), 60, 0.0]
+    source.client.insert(
+        "lambda_metrics",
+        [point],
+        column_names=["Namespace", "MetricName", "Dimensions", "DimensionSet", "Time", "PeriodS", "Sum"],
+    )
+    assert next(iter(ask("causes_waiting")["Waiting"])) > 0
+    Causes(source.client).run(settled=True)
+    assert list(ask("causes_waiting")["Waiting"]) == [0]
+
+
 # What stopped, what was lost -----------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dashboard.questions import MOST_DAYS_AT_A_TIME, QUESTIONS, question
-from dashboard.sql import LONG, statement
+from dashboard.sql import LONG, QUERIES, statement
 from dashboard.timeaxis import absolute_window
 
 END = datetime(2026, 11, 21, 8, 6, tzinfo=UTC)
@@ -43,3 +43,8 @@ def test_times_without_invocations_are_looked_for_in_the_newest_days():
     assert parts[-1].end == END
     assert timedelta(days=8) <= END - parts[0].begin < timedelta(days=9)
     assert question("incidents_of_streams").parts(window(30))[0].begin <= window(30).begin
+
+
+def test_what_reads_causes_is_known_to_do_so():
+    reads = {path.stem for path in QUERIES.glob("*.sql") if "_causes_between" in path.read_text(encoding="utf-8")}
+    assert {name for name, one in QUESTIONS.items() if one.of_causes} == reads
