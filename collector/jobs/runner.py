@@ -102,13 +102,13 @@ class Jobs:
         self._rollups.run(int(now_s))
         if self._alerts is not None:
             self._alerts.run(client, datetime.fromtimestamp(now_s, UTC))
-        self._causes.run()
         if now_s - self._tidied_s >= _RETENTION_EVERY_S:
             retention.apply(client, self._settings.keep)
             retention.drop_expired(client, self._settings.keep, datetime.fromtimestamp(now_s, UTC).date())
             self._tidied_s = now_s
         if self._settings.max_bytes:
             size_cap.apply(client, self._settings.max_bytes, datetime.fromtimestamp(now_s, UTC).date())
+        self._causes.run()  # the last: it is what may take long
         return True
 
     def _forget(self) -> None:

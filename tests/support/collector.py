@@ -206,7 +206,7 @@ def wait_for_rows(client: Client, query: str, rows: int, *, within_s: float = 90
         time.sleep(0.05)
 
 
-def wait_for_causes(client: Client, *, within_s: float = 300.0) -> None:
+def wait_for_causes(client: Client, *, within_s: float = 900.0) -> None:
     """Until the jobs have made the causes of all points that are stored."""
     waiting = (
         "SELECT 1 FROM (SELECT countIf(MadeOfArrivals != Arrivals) AS blocks FROM lambda_cause_blocks) WHERE blocks = 0"
