@@ -62,6 +62,17 @@ def test_every_file_may_be_run_again(client: Client) -> None:
     assert shape(client) == before
 
 
+def test_a_version_may_be_returned_to(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update that is undone, and made again: its files were all applied before."""
+    migrate(client)
+    known = migrations()
+    earlier = [*known[:-1], module.Migration(known[-1].name, known[-1].text + "-- as it was earlier\n")]
+    for version in (earlier, known, earlier, known):
+        monkeypatch.setattr(module, "migrations", lambda layout, version=version: version)
+        assert [migration.name for migration in migrate(client)] == [known[-1].name]
+        assert migrate(client) == []
+
+
 def test_several_at_once(tmp_path: Path) -> None:
     """Collectors that start at the same time: each ends with all tables, and none fails."""
     dsn = f"chdb://{tmp_path / 'store'}"
