@@ -1,1 +1,1 @@
-"""What the collector does beside receiving: rollups, causes, retention, the size cap. Of many collectors one does it, by a lease."""
+"""What the collector does beside receiving: rollups, causes, retention. Of many collectors one does it, by a lease."""
