@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NATIVE := collector/native/otlp.so
 LAYER_VENV := build/layer-venv
 LAYER_STAMP := $(LAYER_VENV)/.installed
 HOST_ARCH := $(shell uname -m | sed 's/aarch64/arm64/')
@@ -26,23 +27,23 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: demo
-demo: $(STAMP) dist/layer.zip chromium-if-needed ## run everything here and open the dashboard; FOR=60 checks every page and ends by itself
+demo: $(STAMP) $(NATIVE) dist/layer.zip chromium-if-needed ## run everything here and open the dashboard; FOR=60 checks every page and ends by itself
 	@$(BIN)/python -m deploy.local.demo $(if $(FOR),--for $(FOR))
 
 .PHONY: test
-test: $(STAMP) dist/layer.zip chromium nodejs foreign ## every test, fault and load tests at a small size
+test: $(STAMP) $(NATIVE) dist/layer.zip chromium nodejs foreign ## every test, fault and load tests at a small size
 	@$(BIN)/python -m tests.suite $(if $(ONLY),-k '$(ONLY)')
 
 .PHONY: soak
-soak: $(STAMP) dist/layer.zip chromium nodejs foreign foreign-extensions ## the same tests at full size; resumable; one JSON line each; ONLY=name selects
+soak: $(STAMP) $(NATIVE) dist/layer.zip chromium nodejs foreign foreign-extensions ## the same tests at full size; resumable; one JSON line each; ONLY=name selects
 	@$(BIN)/python -m tests.soak $(ONLY)
 
 .PHONY: smoke
-smoke: $(STAMP) dist/layer.zip ## the whole path once; the last line is one JSON object
+smoke: $(STAMP) $(NATIVE) dist/layer.zip ## the whole path once; the last line is one JSON object
 	@$(BIN)/python -m deploy.local.smoke
 
 .PHONY: bench
-bench: $(STAMP) dist/layer.zip nodejs chromium ## measurements as JSON lines; ONLY=layer selects a module, ONLY=collector.requests a piece
+bench: $(STAMP) $(NATIVE) dist/layer.zip nodejs chromium ## measurements as JSON lines; ONLY=layer selects a module, ONLY=collector.requests a piece
 	@$(BIN)/python -m benchmarks $(ONLY)
 
 .PHONY: cold-start-table
@@ -108,12 +109,17 @@ lock: ## pin versions anew (deploy/locks/*.txt), without download addresses
 
 .PHONY: clean
 clean: ## remove what was built and stored here
-	rm -rf build dist lambdascope-data .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist $(NATIVE) lambdascope-data .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Set-up --------------------------------------------------------------------------------------------------------------
 
 $(STAMP): deploy/locks/dev.txt deploy/setup/venv
 	@PYTHON='$(PYTHON)' deploy/setup/venv $(VENV) deploy/locks/dev.txt
+
+# What decodes OTLP in the collector.
+$(NATIVE): $(STAMP) $(wildcard collector/native/*.[ch]) collector/native/__main__.py
+	@echo "collector: building $@"
+	@$(BIN)/python -m collector.native
 
 # Another Python is another layer. Where none is named, the one that was used before is as good.
 ifneq ($(origin PYTHON),file)

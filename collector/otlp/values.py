@@ -76,4 +76,4 @@ def attributes(pairs: Iterable[KeyValue]) -> Attributes:
 
     Of a key that comes twice, which OTLP forbids, the last one stays.
     """
-    return dict(sorted((pair.key, text(pair.value)) for pair in pairs))
+    return dict(sorted({pair.key: text(pair.value) for pair in pairs}.items()))

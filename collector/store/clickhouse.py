@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
     from collector.config import StoreUrl
+    from collector.native.library import Block
     from collector.otlp.batch import Rows
     from collector.otlp.signals import Signal
 
@@ -94,6 +95,22 @@ class ClickHouseStore:
                 settings={**self._insert_settings, "insert_deduplication_token": token},
             )
         except Exception as error:  # clickhouse-connect and urllib3 raise many kinds; all are told apart
+            raise self._failure(as_store_error(error)) from error
+
+    def insert_block(self, block: Block, token: str, tenant: str = "") -> None:
+        """See :class:`~collector.store.inserter.Store`."""
+        if not block.rows:
+            return
+        client = self._opened(tenant)
+        try:
+            client.raw_insert(
+                block.layout.table,
+                column_names=block.layout.names,
+                insert_block=block.pieces(),
+                settings={**self._insert_settings, "insert_deduplication_token": token},
+                fmt="Native",
+            )
+        except Exception as error:  # as above
             raise self._failure(as_store_error(error)) from error
 
     def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str, tenant: str = "") -> None:

@@ -20,7 +20,7 @@ from collector.errors import StoreRefusedError, StoreUnavailableError, Undecoded
 from collector.otlp.decode import decode
 from collector.spool.plan import batches
 from collector.store.arrivals import rows_by_tenant
-from collector.store.encoded import ENTRIES
+from collector.store.ways import is_encoded
 from collector.telemetry import StoreState
 from collector.worker import Worker
 
@@ -28,21 +28,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from collector.native.library import Block
     from collector.otlp.batch import Rows
     from collector.otlp.signals import Signal
     from collector.spool.plan import Batch
     from collector.spool.repeats import Journal, Repeats
     from collector.spool.segment import Segment
     from collector.spool.spool import Spool
+    from collector.store.ways import Way, Ways
     from collector.telemetry import Counters
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-MIN_ENCODED_ITEMS: Final = 1_500
-"""Items from which on ClickHouse decodes a batch. To set up the views takes it some 40 ms of processor time for each
-insert, in which Python decodes as many. A change moves batches to the other way; one in doubt is then stored twice."""
 
 CLOSE_WITHIN_S: Final = 10.0
 """How long an insert at work may take at the end."""
@@ -63,6 +61,9 @@ class Store(Protocol):
     def insert(self, rows: Rows, token: str, tenant: str = "") -> None:
         """Store rows; the same token again changes nothing. Raises StoreError."""
 
+    def insert_block(self, block: Block, token: str, tenant: str = "") -> None:
+        """Store rows that the library has made; to the token they are those that Python makes. Raises StoreError."""
+
     def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str, tenant: str = "") -> None:
         """Store requests that ClickHouse decodes; the same token again changes nothing.
 
@@ -82,10 +83,18 @@ class Inserter:
     """Takes segments from the spool and stores them."""
 
     def __init__(
-        self, spool: Spool, store: Store, repeats: Repeats, journal: Journal, counters: Counters, refused: Path
+        self,
+        spool: Spool,
+        store: Store,
+        ways: Ways,
+        repeats: Repeats,
+        journal: Journal,
+        counters: Counters,
+        refused: Path,
     ) -> None:
         self._spool = spool
         self._store = store
+        self._ways = ways
         self._repeats = repeats
         self._journal = journal
         self._counters = counters
@@ -152,41 +161,41 @@ class Inserter:
         if result.bad_bytes and not result.torn:
             self._counters.damaged_bytes += result.bad_bytes
             log.error("spool: %s is damaged; %d bytes of it are lost", segment.name, result.bad_bytes)
+        way = await self._until_written(lambda: self.call(lambda: self._ways.of(segment)))
         for batch in batches(segment.name, result.records):
-            rejected = await self._until_stored(batch)
+            rejected = await self._until_stored(batch, way)
             self._counters.settle(batch.signal, stored=batch.items - rejected, rejected=rejected)
+        await self.call(self._ways.rest)
         await self._until_written(lambda: self.call(lambda: self._journal.append(result.records, self._repeats)))
         await self._until_written(lambda: self._spool.remove(segment))
 
-    async def _until_written(self, write: Callable[[], Awaitable[None]]) -> None:
+    async def _until_written(self, write: Callable[[], Awaitable[T]]) -> T:
         """Change the data folder, whose disk may be full or read-only for a while."""
         wait_s = _FIRST_WAIT_S
         while True:
             try:
-                await write()
+                return await write()
             except OSError as error:
                 self._failed(f"the data folder cannot be written: {error.strerror or error}")
                 await asyncio.sleep(wait_s)
                 wait_s = min(_LONGEST_WAIT_S, wait_s * 2)
-            else:
-                return
 
-    async def _until_stored(self, batch: Batch) -> int:
+    async def _until_stored(self, batch: Batch, way: Way) -> int:
         """Store a batch, however long it takes; returns how many of its items ClickHouse refused."""
         names: dict[str, str | int] = {"signal": batch.signal.label, "items": batch.items, "token": batch.token}
         with self.tracer.start_as_current_span("insert", attributes=names) as span:
-            rejected, failures = await self._try_until_stored(batch)
+            rejected, failures = await self._try_until_stored(batch, way)
             span.set_attribute("failures", failures)
             span.set_attribute("rejected", rejected)
             return rejected
 
-    async def _try_until_stored(self, batch: Batch) -> tuple[int, int]:
+    async def _try_until_stored(self, batch: Batch, way: Way) -> tuple[int, int]:
         """Returns how many of its items ClickHouse refused, and how often it could not be asked."""
         wait_s = _FIRST_WAIT_S
         for failures in itertools.count():
             began_s = time.monotonic()
             try:
-                rejected = await self.call(lambda: self._insert(batch))
+                rejected = await self.call(lambda: self._insert(batch, way))
             except StoreUnavailableError as error:
                 self._failed(str(error))
                 await asyncio.sleep(wait_s)
@@ -209,21 +218,24 @@ class Inserter:
             log.warning("store: up again")
         self.up, self.trouble = True, ""
 
-    def _insert(self, batch: Batch) -> int:
+    def _insert(self, batch: Batch, way: Way) -> int:
         """In the store's thread. Returns the number of refused items.
 
-        Which of the two ways stores a batch follows from the batch alone: their tokens are not the same to ClickHouse,
-        so a batch in doubt must be tried again the same way. It is: ClickHouse decodes it always or never, and stores
-        nothing of what it cannot decode.
+        Which of the two ways stores a batch follows from the batch and its segment alone: their tokens are not the same
+        to ClickHouse, so a batch in doubt must be tried again the same way. It is: ClickHouse decodes it always or
+        never, and stores nothing of what it cannot decode.
         """
-        if batch.signal in ENTRIES and batch.items >= MIN_ENCODED_ITEMS:
-            try:
+        try:
+            if is_encoded(batch, way):
                 self._store.insert_encoded(batch.signal, batch.bodies, batch.token, batch.tenant)
-            except UndecodedError as error:
-                log.debug("store: %s is decoded in Python: %s", batch.token, error)
-                self._counters.undecoded_batches += 1
-            else:
                 return 0
+            block = self._ways.block(batch.signal, batch.bodies)
+            if block and block.rows == batch.items:
+                self._store.insert_block(block, batch.token, batch.tenant)
+                return 0
+        except (UndecodedError, StoreRefusedError) as error:
+            log.debug("store: %s is decoded in Python: %s", batch.token, error)
+            self._counters.undecoded_batches += 1
         return self._insert_decoded(batch)
 
     def _insert_decoded(self, batch: Batch) -> int:

@@ -7,6 +7,7 @@ import random
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import clickhouse_connect
 import pytest
@@ -15,14 +16,17 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from collector.config import StoreUrl
 from collector.errors import StoreRefusedError, StoreUnavailableError, UnavailableError, UndecodedError
+from collector.native.library import Block, load
 from collector.otlp.batch import Rows
 from collector.otlp.signals import Signal
 from collector.spool.record import Record, scan
 from collector.spool.repeats import Journal, Repeats
 from collector.spool.spool import Spool, SpoolSettings
 from collector.store import inserter as inserter_module
+from collector.store import ways as ways_module
 from collector.store.clickhouse import ClickHouseStore
-from collector.store.inserter import Inserter
+from collector.store.inserter import Inserter, Store
+from collector.store.ways import Ways
 from collector.telemetry import Counters, StoreState
 from tests.support.collector import lambda_span, trace_request
 
@@ -45,6 +49,16 @@ class Unreliable:
         if "poison" in names:
             raise StoreRefusedError("cannot parse")
         self._store.insert(rows, token, tenant)
+        if fate < 0.5:
+            raise StoreUnavailableError("timed out after it was stored")
+
+    def insert_block(self, block: Block, token: str, tenant: str = "") -> None:
+        fate = self._rng.random()
+        if fate < 0.25:
+            raise StoreUnavailableError("connection refused")
+        if any(b"poison" in piece for piece in block.pieces()):
+            raise StoreRefusedError("cannot parse")
+        self._store.insert_block(block, token, tenant)
         if fate < 0.5:
             raise StoreUnavailableError("timed out after it was stored")
 
@@ -98,38 +112,41 @@ def metric_record(number: int) -> Record:
     return Record(Signal.METRICS, 2, number, None, request.SerializeToString())
 
 
-async def store_all(folder: Path, store: Unreliable, records: list[Record]) -> Counters:
+async def store_all(folder: Path, store: Store, records: list[Record], *, by_library: bool = False) -> Counters:
     """Append the records from several tasks and run the inserter until the spool is empty."""
     counters, repeats = Counters(), Repeats()
     found = Spool.recover(folder / "spool", lambda _: None)
     spool = Spool(folder / "spool", SETTINGS, found, counters)
-    inserter = Inserter(spool, store, repeats, Journal(folder / "journal"), counters, folder / "quarantine")
+    ways = Ways(folder / "way", load() if by_library else {}, found.next_ordinal)
+    inserter = Inserter(spool, store, ways, repeats, Journal(folder / "journal"), counters, folder / "quarantine")
     running = asyncio.create_task(inserter.run())
     await asyncio.gather(*(spool.append(record) for record in records))
-    while not spool.empty:
-        assert not running.done(), running.exception()
+    while not spool.empty and not running.done():  # noqa: ASYNC110  # nothing tells of an empty spool
         await asyncio.sleep(0.01)
     running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    (ended,) = await asyncio.gather(running, return_exceptions=True)
     await spool.finish()
     await spool.close()
     await inserter.close()
+    if isinstance(ended, Exception):
+        raise ended
     return counters
 
 
-@pytest.mark.parametrize("min_encoded_items", [1, 1 << 30], ids=["by ClickHouse", "by Python"])
+@pytest.mark.parametrize("way", ["library", "clickhouse", "python"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_failures_before_and_after_storing_lose_and_double_nothing(
-    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, min_encoded_items: int
+    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, way: str
 ) -> None:
     """In every table that a batch goes to, in every partition, and behind the materialised view."""
-    monkeypatch.setattr(inserter_module, "MIN_ENCODED_ITEMS", min_encoded_items)
+    monkeypatch.setattr(ways_module, "MIN_ENCODED_ITEMS", 1 if way == "clickhouse" else 1 << 30)
     monkeypatch.setattr(inserter_module, "_FIRST_WAIT_S", 0.001)
     monkeypatch.setattr(inserter_module, "_LONGEST_WAIT_S", 0.002)
     spans = [span_record(f"span-{number:04}", number) for number in range(300)]
     points = [metric_record(number) for number in range(100)]
     rng = random.Random(seed)
-    counters = asyncio.run(store_all(tmp_path, Unreliable(ClickHouseStore(url), rng), spans + points))
+    store = Unreliable(ClickHouseStore(url), rng)
+    counters = asyncio.run(store_all(tmp_path, store, spans + points, by_library=way == "library"))
     names = [row[0] for row in client.query("SELECT SpanName FROM otel_traces ORDER BY ALL").result_rows]
     assert names == [f"span-{number:04}" for number in range(300)]
     for table in ("otel_metrics_sum", "otel_metrics_gauge"):
@@ -140,21 +157,62 @@ def test_failures_before_and_after_storing_lose_and_double_nothing(
     assert not any(counters.queued.values())
 
 
+@pytest.mark.parametrize("by_library", [True, False])
 def test_poison_is_isolated_down_to_the_record(
-    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_library: bool
 ) -> None:
     """Its neighbours are stored; it is kept, whole, in the quarantine."""
-    monkeypatch.setattr(inserter_module, "MIN_ENCODED_ITEMS", 1)
+    monkeypatch.setattr(ways_module, "MIN_ENCODED_ITEMS", 1)
     monkeypatch.setattr(inserter_module, "_FIRST_WAIT_S", 0.001)
     monkeypatch.setattr(inserter_module, "_LONGEST_WAIT_S", 0.002)
     records = [span_record(f"span-{number}", number, "poison" if number == 5 else "fine") for number in range(10)]
-    counters = asyncio.run(store_all(tmp_path, Unreliable(ClickHouseStore(url), random.Random(4)), records))
+    store = Unreliable(ClickHouseStore(url), random.Random(4))
+    counters = asyncio.run(store_all(tmp_path, store, records, by_library=by_library))
     names = {row[0] for row in client.query("SELECT SpanName FROM otel_traces").result_rows}
     assert names == {f"span-{number}" for number in range(10)} - {"span-5"}
     assert client.command("SELECT count() FROM otel_traces") == 9
     (kept,) = (tmp_path / "quarantine").iterdir()
     assert scan(kept.read_bytes()).records == (records[5],)
     assert (counters.stored[Signal.TRACES], counters.rejected[Signal.TRACES]) == (9, 1)
+
+
+class Dying:
+    """A store that stores, and whose collector is gone before it hears of it."""
+
+    def __init__(self, store: ClickHouseStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+        if not name.startswith("insert"):
+            return method
+
+        def insert(*arguments: Any) -> None:
+            method(*arguments)
+            raise KilledError
+
+        return insert
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("by_library", [(False, True), (True, False), (False, True, False), (True, False, True)])
+def test_a_batch_in_doubt_goes_the_way_it_went_before(
+    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_library: tuple[bool, ...]
+) -> None:
+    """The library comes and goes from start to start, each of which ends between the insert and the spool."""
+    monkeypatch.setattr(ways_module, "MIN_ENCODED_ITEMS", 1)
+    expected = []
+    for run, library in enumerate(by_library):
+        records = [span_record(f"run-{run}-{number}", number) for number in range(20)]
+        expected += [record.body for record in records]
+        with pytest.raises(KilledError):
+            asyncio.run(store_all(tmp_path, Dying(ClickHouseStore(url)), records, by_library=library))
+    asyncio.run(store_all(tmp_path, ClickHouseStore(url), [], by_library=by_library[0]))
+    assert client.command("SELECT count() FROM otel_traces") == len(expected)
+    assert client.command("SELECT uniqExact(SpanName) FROM otel_traces") == len(expected)
 
 
 def test_a_disk_that_cannot_be_written_refuses_and_recovers(tmp_path: Path) -> None:

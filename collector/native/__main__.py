@@ -1,0 +1,71 @@
+"""``python -m collector.native``: builds the library beside its sources, for this machine's kind of processor.
+
+With the compiler of the package ``ziglang`` where that is installed, else with ``CC`` or ``cc``.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from collector.native.library import PATH, load
+
+_FLAGS: Final = (
+    "-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden",
+    "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Wshadow", "-Werror",
+)  # fmt: skip
+
+
+def compile_library(target: Path, *flags: str) -> None:
+    """Compile the sources beside this file.
+
+    Args:
+        target: written whole or not at all.
+        flags: for the compiler, behind its usual ones.
+
+    Raises:
+        subprocess.CalledProcessError: the compiler failed, and said why on stderr.
+        FileNotFoundError: there is none.
+    """
+    sources = sorted(str(path) for path in Path(__file__).parent.glob("*.c"))
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".native-") as folder:
+        built = Path(folder, target.name)
+        subprocess.run([*_compiler(), *_FLAGS, *flags, "-o", str(built), *sources], env=_environ(folder), check=True)
+        built.replace(target)
+
+
+def _compiler() -> list[str]:
+    if find_spec("ziglang"):
+        # Any processor of the kind, as other compilers do by default; and no traps, which are for tests.
+        return [sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline", "-fno-sanitize=all"]
+    return shlex.split(os.environ.get("CC", "cc"))
+
+
+def _environ(cache: str) -> dict[str, str]:
+    return {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+
+
+def main() -> int:
+    """Build and load it. Returns the exit code."""
+    command = _compiler()
+    if not shutil.which(command[0]):
+        sys.stderr.write(f"{command[0]}: no such compiler; install the package ziglang, or name one in CC\n")
+        return 2
+    try:
+        compile_library(PATH)
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(f"{shlex.join(command)} failed with {error.returncode}\n")
+        return 1
+    load()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+/* What decoding spans and log records share: requests, resources, scopes, times. */
+#ifndef LAMBDASCOPE_DECODER_H
+#define LAMBDASCOPE_DECODER_H
+
+#include "column.h"
+#include "wire.h"
+
+/* Fields 1 and 3 of a ResourceSpans, ScopeSpans, ResourceLogs or ScopeLogs: what stands beside its list. */
+struct head {
+    struct bytes first; /* the resource or scope */
+    struct bytes schema_url;
+};
+
+/* The resource that spans or records are of, while they are read. */
+struct resource {
+    struct bytes schema_url;
+    struct row row;
+    size_t service_at; /* where its row of ServiceName is, once it has one */
+    bool has_service;
+};
+
+struct scope {
+    struct bytes name, version, schema_url;
+    struct row row; /* of its attributes */
+};
+
+struct decoder;
+/* Reads a ResourceSpans or ResourceLogs. False for what is left to Python. */
+typedef bool read_group(struct bytes group, struct decoder *decoder);
+
+struct table {
+    read_group *read;
+    size_t columns;
+    const struct form *forms;
+};
+
+struct decoder {
+    struct block block;
+    const struct table *table;
+    struct column *columns;
+    struct lists lists[LISTS];
+    struct resource resource;
+    struct scope scope;
+    struct pairs resource_pairs, scope_pairs, own_pairs; /* of what is read at the moment */
+    struct buffer scratch;
+    size_t max_bytes, bytes_left;
+};
+
+struct decoder *decoder_new(const struct table *table, size_t max_bytes);
+
+/* False for what is left to Python: a resource or scope that comes in two parts. */
+bool read_head(struct bytes message, struct head *head);
+/* The sorted attributes of a message, from its field of this tag. */
+bool read_attributes(struct bytes message, uint32_t tag, struct pairs *pairs);
+/* Begins a resource with its attributes. */
+bool read_resource(const struct head *head, struct decoder *decoder);
+/* Begins a scope, without its attributes. */
+bool read_scope(const struct head *head, struct decoder *decoder);
+/* The columns ServiceName and ResourceAttributes of a row. */
+bool put_resource(struct column *service, struct column *attributes, struct decoder *decoder);
+/* Nanoseconds since the epoch as a DateTime64(9), which ends in the year 2262. */
+void put_time(struct buffer *to, uint64_t unix_nano);
+
+#endif

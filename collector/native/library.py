@@ -1,0 +1,145 @@
+"""The edge to the C code: bodies in, pieces of a block out. The interpreter is free for others meanwhile."""
+
+from __future__ import annotations
+
+import ctypes
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from collector.errors import SetupError
+from collector.otlp.logs import LOGS
+from collector.otlp.signals import Signal
+from collector.otlp.traces import TRACES
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from collector.otlp.batch import TableLayout
+
+PATH: Final = Path(__file__).with_name("otlp.so")
+"""The library, as ``python -m collector.native`` leaves it."""
+
+MAX_BYTES: Final = 512 << 20
+"""Memory that a decoder may take; a batch that needs more is left to Python. 50,000 spans take some 50 MiB."""
+
+LAYOUTS: Final = {Signal.TRACES: TRACES, Signal.LOGS: LOGS}
+"""What is decoded here, and the columns that come of it. Points of metrics are decoded in Python."""
+
+
+class _Piece(ctypes.Structure):
+    _fields_ = (("at", ctypes.c_void_p), ("length", ctypes.c_uint64), ("column", ctypes.c_uint64))
+
+
+class _Block(ctypes.Structure):
+    _fields_ = (("rows", ctypes.c_uint64), ("piece_count", ctypes.c_uint64), ("pieces", ctypes.POINTER(_Piece)))
+
+
+class _Batch(ctypes.Structure):
+    _fields_ = (
+        ("bodies", ctypes.POINTER(ctypes.c_char_p)),
+        ("lengths", ctypes.POINTER(ctypes.c_size_t)),
+        ("count", ctypes.c_size_t),
+        ("seed", ctypes.c_uint64),
+    )
+
+
+_SLICE_BYTES: Final = 1 << 20
+
+
+class Block:
+    """Rows of one table in ClickHouse's Native format (clickhouse.com/docs/interfaces/formats/Native).
+
+    Attributes:
+        rows: how many.
+        layout: their table and its columns.
+        size_bytes: of all columns, without their names.
+    """
+
+    def __init__(self, block: _Block, layout: TableLayout) -> None:
+        self.rows: int = block.rows
+        self.layout = layout
+        self._pieces = block.pieces[: block.piece_count]
+        self.size_bytes: int = sum(piece.length for piece in self._pieces)
+
+    def pieces(self) -> Generator[bytes, None, None]:
+        """The block, one part after the other."""
+        columns = iter(enumerate(self.layout.columns))
+        yield _varint(len(self.layout.columns)) + _varint(self.rows)
+        begun = -1
+        for piece in self._pieces:
+            while begun < piece.column:
+                begun, (name, kind) = next(columns)
+                yield _string(name) + _string(kind)
+            for at in range(0, piece.length, _SLICE_BYTES):
+                yield ctypes.string_at(piece.at + at, min(_SLICE_BYTES, piece.length - at))
+
+
+class Decoder:
+    """Decodes requests of one signal, again and again in the same memory. For one thread at a time."""
+
+    def __init__(self, library: ctypes.CDLL, signal: Signal) -> None:
+        self._library = library
+        self._signal = signal
+        self._new = {Signal.TRACES: library.lambdascope_traces, Signal.LOGS: library.lambdascope_logs}[signal]
+        self._decoder: int | None = None
+
+    def block(self, bodies: Sequence[bytes]) -> Block | None:
+        """The rows of the requests, in their order, until the next are asked for; None for what is left to Python."""
+        return self.block_at(bodies, [len(body) for body in bodies])
+
+    def block_at(self, bodies: Sequence[Any], lengths: Sequence[int]) -> Block | None:
+        """Likewise, of requests or, as numbers, of where they are in memory."""
+        count = len(bodies)
+        if self._decoder is None:
+            self._decoder = self._new(MAX_BYTES)
+        batch = _Batch(
+            (ctypes.c_char_p * count)(*bodies),
+            (ctypes.c_size_t * count)(*lengths),
+            count,
+            secrets.randbits(64),
+        )
+        block = self._library.lambdascope_read(self._decoder, ctypes.byref(batch)) if self._decoder else None
+        return Block(block.contents, LAYOUTS[self._signal]) if block else None
+
+    def shrink(self, kept_bytes: int = 0) -> None:
+        """Give the memory back where it is more than this; it is taken anew when it is needed."""
+        if self._decoder and self._library.lambdascope_bytes(self._decoder) > kept_bytes:
+            self._library.lambdascope_free(self._decoder)
+            self._decoder = None
+
+
+def load(path: Path = PATH) -> dict[Signal, Decoder]:
+    """A decoder for each signal of :data:`LAYOUTS`.
+
+    Raises:
+        SetupError: the library is not there, or not of this machine's kind.
+    """
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise SetupError(f"{path}: {error}; `python -m collector.native` builds it") from None
+    for new in (library.lambdascope_traces, library.lambdascope_logs):
+        new.argtypes = (ctypes.c_size_t,)
+        new.restype = ctypes.c_void_p
+    library.lambdascope_read.argtypes = (ctypes.c_void_p, ctypes.POINTER(_Batch))
+    library.lambdascope_read.restype = ctypes.POINTER(_Block)
+    library.lambdascope_bytes.argtypes = (ctypes.c_void_p,)
+    library.lambdascope_bytes.restype = ctypes.c_size_t
+    library.lambdascope_free.argtypes = (ctypes.c_void_p,)
+    library.lambdascope_free.restype = None
+    return {signal: Decoder(library, signal) for signal in LAYOUTS}
+
+
+def _varint(number: int) -> bytes:
+    digits = bytearray()
+    while number > 0x7F:
+        digits.append(number & 0x7F | 0x80)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)
+
+
+def _string(text: str) -> bytes:
+    encoded = text.encode()
+    return _varint(len(encoded)) + encoded
