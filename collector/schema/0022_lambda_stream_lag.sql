@@ -56,7 +56,7 @@ WITH
         UNION DISTINCT
         SELECT AccountId, Region, FunctionName FROM mappings
     ),
-    -- One row per consumer: its steps are from one minute with an age to the next, the last to the end of what there is.
+    -- One row per consumer.
     figures AS
     (
         SELECT
@@ -66,8 +66,7 @@ WITH
             max(refused > 0 AND refused >= ran AND ifNull(age, 60000) >= 60000) AS was_throttled,
             min(minute) AS first_minute,
             sumMap(map(intDiv(minute, 3600), ran)) AS ran_by_hour,
-            arraySort(groupArrayIf(minute, isNotNull(age))) AS told,
-            arrayZip(told, arrayPopFront(arrayPushBack(told, toUInt32(last_delivery + 60)))) AS steps
+            maxIf(minute, isNotNull(age)) AS last_minute
         FROM
         (
             SELECT
@@ -160,6 +159,7 @@ watched AS
             ifNull(if(durations > 1, (duration_ms - most_ms) / (durations - 1), duration_ms) >= 2.5 * usual_ms
                 AND least_ms >= 0.8 * usual_ms, 0) AS is_slow,
             sum(ran) OVER hour AS ran_hour,
+            sum(ran) OVER until_yesterday AS ran_until_yesterday,
             groupArrayIf((minute, ifNull(age_ms, 0.)), has_point) OVER quarter AS ages
         FROM minutes
         WINDOW
@@ -173,6 +173,8 @@ watched AS
                 RANGE BETWEEN 240 PRECEDING AND CURRENT ROW),
             hour AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
                 RANGE BETWEEN 3540 PRECEDING AND CURRENT ROW),
+            until_yesterday AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+                RANGE BETWEEN UNBOUNDED PRECEDING AND 86400 PRECEDING),
             quarter AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
                 RANGE BETWEEN 900 PRECEDING AND CURRENT ROW)
     ),
@@ -183,6 +185,7 @@ watched AS
         SELECT
             *,
             argMaxIf(ran_hour, minute, has_point) OVER earlier AS ran_hour_before,
+            max(ran_until_yesterday) OVER of_consumer - argMaxIf(ran_until_yesterday, minute, has_point) OVER earlier AS ran_yesterday,
             if(point_after > 0, point_after, last_delivered + 60) - point_before - 60 AS gap_s,
             length(ages) > 1 AS has_slope,
             -- Seconds of age per second, by least squares over a quarter of an hour.
@@ -193,18 +196,24 @@ watched AS
             NOT has_point AND point_before > 0 AND ran = 0 AND refused = 0 AND ifNull(concurrency, 0.) = 0
                 AND (refused_near = 0 OR gap_s > 600) AS is_idle
         FROM around
-        WINDOW earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        WINDOW
+            of_consumer AS (PARTITION BY AccountId, Region, FunctionName),
+            earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     ),
     measured AS
     (
         SELECT
             *,
-            -- Where it was idle, the first age after it tells whether records waited all the while.
-            is_idle AND gap_s >= 120 AND age_after_ms >= 60000 AND age_after_ms BETWEEN 600 * gap_s
+            -- Where it was idle, the first age after it tells whether records waited all the while: by more than they always
+            -- wait for their batch to fill.
+            is_idle AND gap_s >= 120 AND age_after_ms >= 60000 AND age_after_ms BETWEEN 600 * gap_s + ifNull(usual_age_ms, 0)
                 AND 1000 * (gap_s + 120) + age_before_ms AND age_before_ms < 500 * gap_s AS waited,
-            -- Invocations that the hour before the silence makes one expect in it.
-            ran_hour_before * gap_s / least(3600, greatest(1800, point_before + 60 - first_minute)) AS expected,
+            -- Invocations that the hour before the silence makes one expect in it, and what they say against chance: of n that
+            -- come by chance in a time T, none comes in the time g after it with a probability of (1 + g / T) ^ -n.
+            least(3600, greatest(1800, point_before + 60 - first_minute)) AS hour_before_s,
+            ran_hour_before * gap_s / hour_before_s AS expected,
+            ran_hour_before * log(1 + gap_s / hour_before_s) AS unlikely,
             has_point AND age_ms >= 60000 AND (age_ms >= 3 * usual_age_ms OR usual_age_ms >= 60000) AS lags,
             if(has_slope, arraySum(one -> (one.1 - mean_minute) * (one.2 - mean_age_ms), ages)
                 / nullIf(arraySum(one -> pow(one.1 - mean_minute, 2), ages), 0) / 1000, NULL) AS slope
@@ -214,7 +223,11 @@ watched AS
     (
         SELECT
             *,
-            is_idle AND NOT waited AND gap_s >= 300 AND expected >= 20 AND ran_hour_before >= 10
+            -- A silence that is over tells by the age after it, above. One that goes on is told of where it comes by chance
+            -- less than once in a thousand million times; and at the same time of the day before, when traffic was as far
+            -- in its daily rise and fall, it did not. Where that day is not known, the hour must say twice as much.
+            is_idle AND NOT waited AND point_after = 0 AND gap_s >= 300 AND unlikely >= 21
+                AND if(point_before >= first_minute + 86400, ran_yesterday >= 20, unlikely >= 42)
                 AND age_before_ms < 500 * gap_s AS is_silent
         FROM measured
     ),
@@ -490,12 +503,11 @@ ${lag_sources},
     (
         SELECT groupArray((AccountId, Region, FunctionName, first_minute, last_delivery))
         FROM figures
-        -- The least of what `judged` asks of each cause. The hour before a gap lies within two hours of the clock: no fewer
-        -- ran in those, so that no fewer are `expected`.
-        WHERE oldest_ms >= 10000 OR was_throttled OR arrayExists(
-            step -> step.2 - step.1 >= 360
-                AND (ran_by_hour[intDiv(step.1, 3600)] + ran_by_hour[intDiv(step.1, 3600) - 1]) * (step.2 - step.1 - 60)
-                    >= 20 * least(3600, greatest(1800, step.1 + 60 - first_minute)), steps)
+        -- The least of what `judged` asks of each cause. The hour before a silence that goes on lies within two hours of the
+        -- clock: no fewer ran in those, so that it is no less `unlikely`.
+        WHERE oldest_ms >= 10000 OR was_throttled OR last_delivery - last_minute >= 300
+            AND (ran_by_hour[intDiv(last_minute, 3600)] + ran_by_hour[intDiv(last_minute, 3600) - 1])
+                * log(1 + (last_delivery - last_minute) / least(3600, greatest(1800, last_minute + 60 - first_minute))) >= 21
             OR (AccountId, Region, FunctionName) IN (
                 SELECT AccountId, Region, FunctionName
                 FROM mappings

@@ -1,14 +1,17 @@
 -- Functions that nobody invoked for a while although they were before and after: a mapping that was switched off, callers that
 -- were gone. One row for each time that began in the window.
 --
--- Told of are ten minutes and more in which, by the three hours on either side, whichever had less, twenty invocations or more
--- were due, in nine different minutes, and that are three times as long as any other pause of these hours: what runs in
--- batches has few such minutes, and pauses that are alike.
+-- Told of are ten minutes and more in which forty invocations or more were due. Traffic falls to its least at night and rises
+-- again, so that the hours around a quiet time would promise too much: what was due follows from as much time right before
+-- and right after it as a quarter of it, whichever had less, without the busiest minute of either; and no more than by the
+-- share of minutes that had any in the three hours on either side, whatever comes in heaps. A pause is three times as long
+-- as any other in these hours: what runs in batches has pauses that are alike. Where calls come by chance, however they
+-- swing with the hours, that is met once in hundreds of weeks of 300 functions.
 --
--- Every minute of every function is looked at: of more than two days, those of the newest two. Of a longer time it is asked
--- about each day by itself.
+-- Every invocation is held as a number meanwhile: of more than two days, those of the newest two are looked at. Of a longer
+-- time, ask about each day by itself, as the pages do.
 WITH
-    180 AS beside, 10 AS least, 20 AS enough, 9 AS enough_minutes,
+    180 AS beside, 10 AS least, 40 AS enough,
     greatest({from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')} - toIntervalDay(2)) AS begin
 SELECT
     'function' AS Page, AccountId, Region, FunctionName, 'stopped' AS Cause, 'likely' AS Sure,
@@ -27,21 +30,19 @@ FROM
             arrayPushBack(arrayPopFront(minutes), 0)) AS ends,
         arrayCompact(minutes) AS at,
         arrayMap((end, before) -> end - before, ends, arrayPushFront(arrayPopBack(ends), 0)) AS counts,
-        -- So many due in it take twice as many in the hours beside it.
-        arrayMap(i -> (at[i] + 1, at[i + 1]), arrayFilter(
-            i -> at[i + 1] - at[i] > least AND (at[i + 1] - at[i]) * arraySum(counts) >= 2 * enough * beside,
-            range(1, length(at)))) AS long,
-        arrayFilter(p -> p.3 >= enough AND p.4 * 3 <= p.2 - p.1 AND p.5 >= enough_minutes,
+        -- From its first silent minute to the next one that is not, and how much time beside it tells what was due.
+        arrayMap(i -> (at[i] + 1, at[i + 1], greatest(5, least(beside, intDiv(at[i + 1] - at[i] - 1, 4))) AS near), arrayFilter(
+            i -> at[i + 1] - at[i] > least AND length(minutes) >= enough / 2, range(1, length(at)))) AS long,
+        arrayFilter(p -> p.3 >= enough AND p.4 * 3 <= p.2 - p.1,
             arrayMap(p -> (p.1, p.2,
-                (p.2 - p.1) / beside * least(
-                    arraySum(arrayFilter((n, t) -> t < p.1 AND t >= p.1 - beside, counts, at)),
-                    arraySum(arrayFilter((n, t) -> t >= p.2 AND t < p.2 + beside, counts, at))),
+                (p.2 - p.1) * least(
+                    arraySum(arrayFilter((n, t) -> t < p.1 AND t >= p.1 - p.3, counts, at) AS ahead) / p.3 - arrayMax(ahead) / p.3,
+                    arraySum(arrayFilter((n, t) -> t >= p.2 AND t < p.2 + p.3, counts, at) AS behind) / p.3 - arrayMax(behind) / p.3,
+                    -log(1 - arrayCount(t -> t < p.1 AND t >= p.1 - beside, at) / (beside + 1)),
+                    -log(1 - arrayCount(t -> t >= p.2 AND t < p.2 + beside, at) / (beside + 1))),
                 arrayMax(arrayMap(i -> if(at[i] + 1 = p.1 OR at[i + 1] < p.1 - beside OR at[i] > p.2 + beside, 0, at[i + 1] - at[i] - 1),
-                    range(1, length(at)))),
-                (p.2 - p.1) / beside * least(
-                    arrayCount(t -> t < p.1 AND t >= p.1 - beside, at),
-                    arrayCount(t -> t >= p.2 AND t < p.2 + beside, at))), long)) AS pauses
-    FROM lambda_invocations_between(from = greatest({from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')} - toIntervalDay(2)) - toIntervalHour(3), to = {to:DateTime64(3, 'UTC')} + toIntervalHour(3))
+                    range(1, length(at))))), long)) AS pauses
+    FROM lambda_invocations_between(from = greatest({from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')} - toIntervalDay(2)) - toIntervalHour(3), to = {to:DateTime64(3, 'UTC')} + toIntervalHour(9))
     WHERE (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
         AND ({account:String} = '' OR AccountId = {account:String})
         AND ({region:String} = '' OR Region = {region:String})
