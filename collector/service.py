@@ -17,6 +17,7 @@ from collector.cloudwatch.counters import FirehoseCounters
 from collector.errors import SetupError, StoreUnavailableError
 from collector.jobs.runner import Jobs, job_settings
 from collector.jobs.runner import run as run_jobs
+from collector.jobs.runner import stop as stop_jobs
 from collector.native.library import load
 from collector.own_telemetry import OwnTelemetry
 from collector.ports import Addresses, Ports, gate
@@ -157,7 +158,7 @@ class Service:
                 await task
             with contextlib.suppress(TimeoutError, StoreUnavailableError):
                 async with asyncio.timeout(config.drain_s):
-                    await worker.call(jobs.close)
+                    await stop_jobs(jobs, worker)
             worker.close()
 
         running = run_jobs(jobs, worker, config.jobs_every_s, lambda: self._inserter.up)

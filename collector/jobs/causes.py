@@ -179,12 +179,16 @@ class _Seen:
 
 
 class Causes:
-    """Makes the blocks that are missing or do not hold. Blocking, and used from one thread."""
+    """Makes the blocks that are missing or do not hold. Blocking; but for :meth:`interrupt`, from one thread."""
 
     def __init__(self, client: Client, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock`: seconds that only grow."""
         self._client = client
         self._clock = clock
+        self._tag = f"lambdascope-causes-{secrets.token_hex(8)}"
+        self._interrupted = False
+        self.making = False
+        """Whether a block is being made, which may take half a minute."""
         self._seen: dict[_Key, _Seen] = {}
         self._rests_until: dict[_Key, float] = {}
         self._rules: dict[str, int] = {}
@@ -213,9 +217,20 @@ class Causes:
             self._seen[block.key] = _Seen(block.arrivals, seen.since_s if seen else began_s)
         done = sum(self._make_nothing(name, ready, version) for name in _KINDS if ready)
         for key in sorted(ready, key=lambda key: -key[1]):
-            if settled or self._clock() - began_s < PASS_S:
+            if not self._interrupted and (settled or self._clock() - began_s < PASS_S):
                 done += self._make(key, ready[key], version)
         return Progress(done, len(stale) - done)
+
+    def interrupt(self, client: Client) -> None:
+        """Make no more blocks, and leave the one that is being made; from any thread.
+
+        ClickHouse looks for the query once: one that begins just then is met by the next call.
+
+        Args:
+            client: a connection other than the one that is in use.
+        """
+        self._interrupted = True
+        client.command(f"KILL QUERY WHERE Settings['log_comment'] = '{self._tag}' ASYNC")
 
     def _blocks(self) -> tuple[int, list[_Block]]:
         """A version for what is made of what has come until now; and all blocks with anything to judge."""
@@ -273,17 +288,24 @@ class Causes:
         rows = self._client.query(f"DESCRIBE TABLE {kind.table}").result_rows
         insert = _INSERT.format(table=kind.table, view=kind.view, columns=", ".join(str(row[0]) for row in rows))
         made = {"version": version, "arrivals": arrivals, "rules": self._rules[name]}
+        self.making = True
         try:
             self._client.command(
-                insert, parameters={**made, "begin": begin_s, "end": begin_s + kind.width_s}, settings=_SETTINGS
+                insert,
+                parameters={**made, "begin": begin_s, "end": begin_s + kind.width_s},
+                settings={**_SETTINGS, "log_comment": self._tag},
             )
         except DatabaseError as error:
+            if self._interrupted and "QUERY_WAS_CANCELLED" in str(error):
+                return 0
             if "MEMORY_LIMIT_EXCEEDED" not in str(error):
                 raise
             log.warning("causes of %s: too much for %d bytes of memory in the time from %s; tried again later",
                 name, MAX_MEMORY_BYTES, datetime.fromtimestamp(begin_s, UTC).isoformat())  # fmt: skip
             self._rests_until[key] = self._clock() + TRIED_AGAIN_S
             return 0
+        finally:
+            self.making = False
         self._forget([key])
         now_s = self._clock()
         self._rests_until[key] = now_s + REST * (now_s - began_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from collector.jobs.causes import Causes
 from collector.jobs.lease import Lease
 from collector.jobs.rollups import Rollups
 from collector.store.client import as_store_error
+from collector.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,11 +25,11 @@ if TYPE_CHECKING:
 
     from collector.alerts.job import Alerts
     from collector.config import CollectorConfig
-    from collector.worker import Worker
 
 log = logging.getLogger(__name__)
 
 _RETENTION_EVERY_S: Final = 600
+_INTERRUPT_EVERY_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Jobs:
         self._settings = settings
         self._clock = clock
         self._client: Client | None = None
+        self._causes: Causes | None = None
         self._tidied_s = 0.0
 
     def run(self) -> bool:
@@ -108,8 +111,26 @@ class Jobs:
             self._tidied_s = now_s
         if self._settings.max_bytes:
             size_cap.apply(client, self._settings.max_bytes, datetime.fromtimestamp(now_s, UTC).date())
-        self._causes.run()  # the last: it is what may take long
+        if self._causes is not None:
+            self._causes.run()  # the last: it is what may take long
         return True
+
+    def interrupt(self) -> None:
+        """Leave what takes long undone, so that the pass ends soon; from any thread. The next start does it.
+
+        Raises:
+            StoreError: there is no other connection to ClickHouse, or it may not be told to.
+        """
+        causes = self._causes
+        if causes is None or not causes.making:
+            return
+        try:
+            with contextlib.closing(self._connect()) as client:
+                causes.interrupt(client)
+        except StoreError:
+            raise
+        except Exception as error:  # as above
+            raise as_store_error(error) from error
 
     def _forget(self) -> None:
         client, self._client = self._client, None
@@ -121,6 +142,24 @@ class Jobs:
         if self._client is not None:
             self._lease.release()
         self._forget()
+
+
+async def stop(jobs: Jobs, worker: Worker) -> None:
+    """Close the jobs once the pass that is under way has ended, and see that it ends soon.
+
+    Raises:
+        StoreError: they could not be left to another.
+    """
+    closing = asyncio.ensure_future(worker.call(jobs.close))
+    interrupter = Worker("interrupt")
+    try:
+        while not (await asyncio.wait([closing], timeout=_INTERRUPT_EVERY_S))[0]:
+            with contextlib.suppress(StoreError):  # it ends by itself, later
+                await interrupter.call(jobs.interrupt)
+        closing.result()
+    finally:
+        closing.cancel()
+        interrupter.close()
 
 
 async def run(jobs: Jobs, worker: Worker, every_s: float, ready: Callable[[], bool]) -> None:

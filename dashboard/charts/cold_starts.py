@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -46,7 +47,12 @@ SLOWER: Final = 1.5
 SLOWER_BY_MS: Final = 50
 """if it is also so many milliseconds longer,"""
 ENOUGH: Final = 3
-"""and both have so many cold starts."""
+"""both have so many cold starts,"""
+ERRORS: Final = 4.5
+"""and it is so many standard errors of the medians longer: of the hundreds of releases of a week some have few cold
+starts, which differ by half by chance."""
+SPREAD: Final = 0.25
+"""How much the inits of one version differ: the standard deviation of their logarithm."""
 
 
 def releases(rows: pd.DataFrame, window: Window) -> pd.DataFrame:
@@ -63,11 +69,15 @@ def releases(rows: pd.DataFrame, window: Window) -> pd.DataFrame:
         return rows.assign(What=[], ChangePercent=[], Slower=[], Why=[])
     new = rows[(rows["FirstSeen"] >= pd.Timestamp(window.begin)) & (rows["BeforeColdStarts"] > 0)]
     now, before = new["P50Ms"].astype(float), new["BeforeP50Ms"].astype(float)
-    enough = (new["ColdStarts"] >= ENOUGH) & (new["BeforeColdStarts"] >= ENOUGH)
+    counts, counts_before = new["ColdStarts"].astype(float), new["BeforeColdStarts"].astype(float)
+    enough = (counts >= ENOUGH) & (counts_before >= ENOUGH)
+    # The standard error of a median is that of a mean times the root of half pi.
+    error = SPREAD * (math.pi / 2 * (1 / counts + 1 / counts_before)) ** 0.5
+    times = (ERRORS * error).map(math.exp).clip(lower=SLOWER)
     out = new.assign(
         What=[_what(row) for row in new.to_dict("records")],
         ChangePercent=100 * (now / before - 1),
-        Slower=enough & (now >= SLOWER * before) & (now - before >= SLOWER_BY_MS),
+        Slower=enough & (now >= times * before) & (now - before >= SLOWER_BY_MS),
         Why=[
             f"median init {milliseconds(after)} over {cold} cold starts, {milliseconds(earlier)} before"
             for after, earlier, cold in zip(now, before, new["ColdStarts"], strict=True)

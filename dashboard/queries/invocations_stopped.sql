@@ -1,7 +1,7 @@
 -- Functions that nobody invoked for a while although they were before and after: a mapping that was switched off, callers that
 -- were gone. One row for each time that began in the window.
 --
--- Told of are ten minutes and more in which forty invocations or more were due. Traffic falls to its least at night and rises
+-- Told of are ten minutes and more in which thirty invocations or more were due. Traffic falls to its least at night and rises
 -- again, so that the hours around a quiet time would promise too much: what was due follows from as much time right before
 -- and right after it as a quarter of it, whichever had less, without the busiest minute of either; and no more than by the
 -- share of minutes that had any in the three hours on either side, whatever comes in heaps. A pause is three times as long
@@ -11,7 +11,7 @@
 -- Every invocation is held as a number meanwhile: of more than two days, those of the newest two are looked at. Of a longer
 -- time, ask about each day by itself, as the pages do.
 WITH
-    180 AS beside, 10 AS least, 40 AS enough,
+    180 AS beside, 10 AS least, 30 AS enough,
     greatest({from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')} - toIntervalDay(2)) AS begin
 SELECT
     'function' AS Page, AccountId, Region, FunctionName, 'stopped' AS Cause, 'likely' AS Sure,
@@ -35,9 +35,9 @@ FROM
             i -> at[i + 1] - at[i] > least AND length(minutes) >= enough / 2, range(1, length(at)))) AS long,
         arrayFilter(p -> p.3 >= enough AND p.4 * 3 <= p.2 - p.1,
             arrayMap(p -> (p.1, p.2,
-                (p.2 - p.1) * least(
-                    arraySum(arrayFilter((n, t) -> t < p.1 AND t >= p.1 - p.3, counts, at) AS ahead) / p.3 - arrayMax(ahead) / p.3,
-                    arraySum(arrayFilter((n, t) -> t >= p.2 AND t < p.2 + p.3, counts, at) AS behind) / p.3 - arrayMax(behind) / p.3,
+                (p.2 - p.1) * least(least(
+                    arraySum(arrayFilter((n, t) -> t < p.1 AND t >= p.1 - p.3, counts, at) AS ahead) - arrayMax(ahead),
+                    arraySum(arrayFilter((n, t) -> t >= p.2 AND t < p.2 + p.3, counts, at) AS behind) - arrayMax(behind)) / (p.3 - 1),
                     -log(1 - arrayCount(t -> t < p.1 AND t >= p.1 - beside, at) / (beside + 1)),
                     -log(1 - arrayCount(t -> t >= p.2 AND t < p.2 + beside, at) / (beside + 1))),
                 arrayMax(arrayMap(i -> if(at[i] + 1 = p.1 OR at[i + 1] < p.1 - beside OR at[i] > p.2 + beside, 0, at[i + 1] - at[i] - 1),
