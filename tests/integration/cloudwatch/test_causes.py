@@ -20,7 +20,7 @@ from collector.jobs.causes import Causes
 from collector.store.clickhouse import ClickHouseStore
 from emulator.fleet.config import Fleet
 from tests.support.cloudwatch import FleetRun, insert_points, run_fleet, store_at
-from tests.support.fleet import START_US, fleet_of
+from tests.support.fleet import START_US, fleet_of, one_function
 
 pytestmark = pytest.mark.soak
 
@@ -337,10 +337,19 @@ def test_a_consumer_that_only_met_throttles_and_single_failures_is_not_held_up(s
 
 
 def test_the_causes_that_are_kept_are_those_of_each_day(stored: Stored) -> None:
-    """Of all the fleets that were stored for the tests before this one; alone, of none."""
+    """Of all the fleets that were stored for the tests before this one, and of two small ones."""
+    reader = {"trigger": "kinesis", "requests_per_s": 1, "shards": 2}
+    limited = {"requests_per_s": 1, "duration_ms": 300}
+    for number, fleet in enumerate((
+        one_function({"kind": "poisoned_shard", "start_h": 0.3, "for_min": 20, "shard": 0}, **reader),
+        one_function({"kind": "reserved_limit", "start_h": 0.3, "for_min": 5, "reserved": 1}, **limited),
+    )):  # fmt: skip
+        account_id = f"{30_000 + number:012d}"
+        insert_points(stored.store, run_fleet(fleet, START_US).points, account_id, account_id=account_id)
     Causes(stored.client).run(settled=True)
     for kind in ("throttle", "stream"):
         kept = stored.client.query(f"SELECT * FROM lambda_{kind}_causes_between({RANGE}) ORDER BY ALL").result_rows
         day = "from = '2026-06-01 00:00:00', to = '2026-06-02 00:00:00'"
         judged = stored.client.query(f"SELECT * FROM lambda_inferred_{kind}_causes({day}) ORDER BY ALL").result_rows
         assert kept == judged
+        assert kept

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,10 @@ from collector.cloudwatch.spooled import encode, rows
 from collector.config import StoreUrl
 from collector.jobs import causes, retention
 from collector.jobs.causes import AT_MOST_S, REST, Causes, Progress
+from collector.jobs.runner import Jobs, JobSettings, stop
 from collector.store.clickhouse import ClickHouseStore
+from collector.store.client import connect
+from collector.worker import Worker
 from tests.support.cloudwatch import store_at
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -239,6 +243,52 @@ def test_what_takes_too_much_memory_is_left_out_and_said(
     assert kept.throttles() == []
     assert kept.make() == Progress(blocks=1, waiting=0)
     assert len(kept.throttles()) == 5
+
+
+LAGGING = 60
+"""Consumers of which a day takes seconds to judge."""
+
+
+def lag_all_day(kept: Kept) -> None:
+    for metric, value in {"IteratorAge": "120000 + sipHash64(number) % 600000", "Invocations": "5"}.items():
+        kept.client.command(
+            "INSERT INTO lambda_metrics (AccountId, Region, Namespace, MetricName, DimensionSet, Dimensions, Time, "
+            f"PeriodS, Sum, SampleCount, Min, Max) SELECT '{ACCOUNT}', '{REGION}', 'AWS/Lambda', '{metric}', "
+            f"'FunctionName', map('FunctionName', concat('c', toString(number % {LAGGING}))), "
+            f"toDateTime('2026-06-01 00:00:00', 'UTC') + 60 * intDiv(number, {LAGGING}), 60, {value} AS value, 5, "
+            f"value / 5, value FROM numbers({LAGGING} * 2880)",
+            settings={"async_insert": 0, "max_partitions_per_insert_block": 0},
+        )
+
+
+async def stopped_while_making(jobs: Jobs, making: Callable[[], bool]) -> None:
+    worker = Worker("jobs")
+    try:
+        await worker.call(jobs.run)  # sees what has come
+        run = asyncio.ensure_future(worker.call(jobs.run))
+        async with asyncio.timeout(120):
+            while not making():
+                assert not run.done()
+                await asyncio.sleep(0.01)
+        async with asyncio.timeout(120):
+            await stop(jobs, worker)
+        assert await run
+    finally:
+        worker.close()
+
+
+def test_a_stop_does_not_wait_for_a_block_that_is_being_made(kept: Kept) -> None:
+    lag_all_day(kept)
+    store = StoreUrl(f"chdb://{kept.folder / 'store'}")
+    settings = JobSettings(1.0, retention.KeepDays(*[0] * 6), 0)
+    running = "SELECT 1 FROM system.processes WHERE Settings['log_comment'] LIKE 'lambdascope-causes-%'"
+    jobs = Jobs(lambda: connect(store), settings, time.time)
+    with contextlib.closing(clickhouse_connect.get_client(dsn=store.dsn)) as other:
+        asyncio.run(stopped_while_making(jobs, lambda: bool(other.query(running).result_rows)))
+        assert not other.query(running).result_rows
+    assert kept.streams() == []
+    assert kept.make().waiting == 0
+    assert len(kept.streams("DISTINCT FunctionName")) == LAGGING
 
 
 def test_two_jobs_at_once_and_who_reads_meanwhile_see_whole_days(kept: Kept) -> None:

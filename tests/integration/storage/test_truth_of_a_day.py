@@ -23,6 +23,8 @@ from collector.jobs.rollups import Rollups
 from collector.store.migrate import migrate
 
 FULL: Final = os.environ.get("LAMBDASCOPE_SOAK") == "1"
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800 if FULL else 180)]
+
 COUNT: Final = 5_000_000 if FULL else 12_000
 FUNCTIONS: Final = 200 if FULL else 12
 HOURS: Final = 24 if FULL else 2
@@ -207,18 +209,15 @@ def busy(function: np.ndarray[Any, Any], truth: Truth, bucket_ms: int) -> Iterat
         yield int(one), float(busy_ms[place]), float(peaks[place])
 
 
-@pytest.mark.soak
 def test_truth_of_a_day_from_the_invocations(client: Client, truth: Truth) -> None:
     assert said(client, 3600) == true(truth, 3600)
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("bucket_s", [60, 3600, 86_400])
 def test_truth_of_a_day_from_rollups(rolled: Client, truth: Truth, bucket_s: int) -> None:
     assert said(rolled, bucket_s) == true(truth, bucket_s)
 
 
-@pytest.mark.soak
 def test_truth_of_a_day_in_single_rows(client: Client, truth: Truth) -> None:
     """Exact quantiles, and the number of attempts, of what came twice and in any order."""
     row = client.query(
