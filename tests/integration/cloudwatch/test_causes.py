@@ -338,8 +338,8 @@ def test_a_consumer_that_only_met_throttles_and_single_failures_is_not_held_up(s
 
 def test_the_causes_that_are_kept_are_those_of_each_day(stored: Stored) -> None:
     """Of all the fleets that were stored for the tests before this one, and of two small ones."""
-    reader = {"trigger": "kinesis", "requests_per_s": 1, "shards": 2}
-    limited = {"requests_per_s": 1, "duration_ms": 300}
+    reader: dict[str, Any] = {"trigger": "kinesis", "requests_per_s": 1, "shards": 2}
+    limited: dict[str, Any] = {"requests_per_s": 1, "duration_ms": 300}
     for number, fleet in enumerate((
         one_function({"kind": "poisoned_shard", "start_h": 0.3, "for_min": 20, "shard": 0}, **reader),
         one_function({"kind": "reserved_limit", "start_h": 0.3, "for_min": 5, "reserved": 1}, **limited),
