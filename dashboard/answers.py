@@ -9,9 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+GUESSES: Final = 0.5
+"""The part of the room that guesses may take which nobody has asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Answer(Generic[T]):
 class _Kept(Generic[T]):
     number: int
     until: float
+    guessed: bool
+    """Nobody has asked for it in earnest yet."""
     answer: Future[T] = field(default_factory=Future)
     nbytes: int = 0
 
@@ -59,22 +64,36 @@ class Answers(Generic[T]):
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, _Kept[T]] = OrderedDict()
         self._numbers = itertools.count()
+        self.guesses = 0
+        """How many were asked ahead."""
+        self.guessed_right = 0
+        """How many of them were then asked for in earnest."""
+        self.asked = 0
+        """How many were not there when they were asked for in earnest."""
 
-    def get(self, key: Hashable, keep_s: float, ask: Callable[[], T]) -> Answer[T]:
+    def get(self, key: Hashable, keep_s: float, ask: Callable[[], T], *, guess: bool = False) -> Answer[T]:
         """The answer of this key that is kept, or else a new one.
 
         Args:
             key: tells one question from another.
             keep_s: seconds for which a new one is kept.
             ask: finds it. What it raises goes to all who wait, and nothing is kept.
+            guess: nobody waits for it yet. Guesses that nobody has asked for take a part of the room at most
+                (:data:`GUESSES`), and are dropped before what somebody looked at.
         """
         with self._lock:
             found = self._kept.get(key)
             mine = found is None or found.until <= self._clock()
             if found is None or mine:
-                found = self._kept[key] = _Kept(next(self._numbers), self._clock() + keep_s)
+                found = self._kept[key] = _Kept(next(self._numbers), self._clock() + keep_s, guess)
+                self.asked += not guess
+                self.guesses += guess
                 self._drop()
-            self._kept.move_to_end(key)
+            elif found.guessed and not guess:
+                found.guessed = False
+                self.guessed_right += 1
+            if mine or not guess:
+                self._kept.move_to_end(key)
         if mine:
             self._find(key, found, ask)
         return Answer(found.answer.result(), found.number)
@@ -92,8 +111,18 @@ class Answers(Generic[T]):
         now = self._clock()
         for key in [key for key, one in self._kept.items() if one.until <= now]:
             del self._kept[key]
-        while len(self._kept) > self._most or (len(self._kept) > 1 and self._nbytes() > self._most_bytes):
+        guesses = [key for key, one in self._kept.items() if one.guessed]
+        guessed_bytes = sum(self._kept[key].nbytes for key in guesses)
+        for at, key in enumerate(guesses):
+            guessed_most = len(guesses) - at > self._most * GUESSES or guessed_bytes > self._most_bytes * GUESSES
+            if not guessed_most and not self._too_many():
+                break
+            guessed_bytes -= self._kept.pop(key).nbytes
+        while self._too_many():
             self._kept.popitem(last=False)
+
+    def _too_many(self) -> bool:
+        return len(self._kept) > self._most or (len(self._kept) > 1 and self._nbytes() > self._most_bytes)
 
     def _find(self, key: Hashable, mine: _Kept[T], ask: Callable[[], T]) -> None:
         try:

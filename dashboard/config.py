@@ -32,6 +32,11 @@ SQL_URL: Final = Setting(
 SQL_TIMEOUT_S: Final = Setting(
     "LAMBDASCOPE_SQL_TIMEOUT_S", "20", "Seconds after which a query is given up. A number above 0."
 )
+AHEAD_PERCENT: Final = Setting(
+    "LAMBDASCOPE_SQL_AHEAD_PERCENT",
+    "20",
+    "Per cent of the time in which it may ask what viewers are likely to look at next, from 0 (never) to 100.",
+)
 AUTH: Final = Setting(
     "LAMBDASCOPE_AUTH",
     "loopback",
@@ -66,7 +71,7 @@ OIDC_REDIRECT_URI: Final = Setting(
     "The dashboard's own address and /oauth2callback, as registered at the provider.",
 )
 OIDC: Final = (OIDC_METADATA_URL, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_COOKIE_SECRET, OIDC_REDIRECT_URI)
-SETTINGS: Final = (SQL_URL, SQL_TIMEOUT_S, AUTH, ALLOW, PROXY_HEADER, PROXY_ADDRESSES, *OIDC)
+SETTINGS: Final = (SQL_URL, SQL_TIMEOUT_S, AHEAD_PERCENT, AUTH, ALLOW, PROXY_HEADER, PROXY_ADDRESSES, *OIDC)
 
 COOKIE_SECRET_CHARACTERS: Final = 32
 
@@ -99,6 +104,8 @@ class Config:
 
     sql: SqlEndpoint
     sql_timeout_s: float
+    ahead_share: float
+    """Of the time, in which it may ask what nobody waits for yet."""
     access: Access
 
 
@@ -111,6 +118,7 @@ def from_environ(environ: Mapping[str, str]) -> Config:
     return Config(
         sql=_endpoint(environ.get(SQL_URL.env) or SQL_URL.default),
         sql_timeout_s=_positive(SQL_TIMEOUT_S, environ.get(SQL_TIMEOUT_S.env) or SQL_TIMEOUT_S.default),
+        ahead_share=_percent(AHEAD_PERCENT, environ.get(AHEAD_PERCENT.env) or AHEAD_PERCENT.default) / 100,
         access=_access(environ),
     )
 
@@ -199,4 +207,14 @@ def _positive(setting: Setting, text: str) -> float:
         number = 0.0
     if not 0 < number < float("inf"):
         raise ConfigError(f"{setting.env}={text!r} is not a number above 0. {setting.help}")
+    return number
+
+
+def _percent(setting: Setting, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100:
+        raise ConfigError(f"{setting.env}={text!r} is not a number from 0 to 100. {setting.help}")
     return number

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from typing import Any, Final, TypeVar, cast
 
@@ -18,6 +19,7 @@ from dashboard import sql
 from dashboard.answers import Answer, Answers, nbytes
 from dashboard.config import Config, from_environ
 from dashboard.errors import QueryError, UnreachableError
+from dashboard.lookahead import Budget, Lookahead, Traffic
 from dashboard.sql import Params, QueryRows, SqlSource, Value
 from dashboard.timeaxis import STEPS_S, Window, step_for
 
@@ -36,6 +38,9 @@ AT_ONCE: Final = 3
 """Queries of all viewers that run ahead at the same time: more of them on two processors only wait for one another, and
 each has so long.
 """
+
+GUESSING: Final = {"max_threads": "1"}
+"""Settings of what nobody waits for: it leaves a processor to others."""
 
 
 def config() -> Config:
@@ -64,21 +69,25 @@ def keep_s(window: Window) -> int:
     return max(SETTLED_S, step_for(window.span_s)) if window.settled else step_for(window.span_s)
 
 
-def query(name: str, params: Params, keep: int = STEPS_S[0]) -> Answer[pd.DataFrame]:
+def query(name: str, params: Params, keep: int | None = STEPS_S[0], *, guess: bool = False) -> Answer[pd.DataFrame]:
     """The rows of one panel.
 
     Args:
         name: a file of queries/, without its suffix.
         params: every parameter that the file names; further ones are left out.
-        keep: how old they may be, in seconds.
+        keep: how old they may be, in seconds; None where their time is over for good, and they may be as old as
+            :data:`KEPT`.
+        guess: nobody waits for them yet.
 
     Raises:
         QueryError: there is no result.
     """
     text, bound = _bound(name, params)
     # A time that goes on is asked about anew in its next slot, in which all viewers share the answer again.
-    key = (config().sql.shown, text, bound, int(time.monotonic() // keep))
-    return _answers().get(key, keep, lambda: _frame(text, bound))
+    slot = () if keep is None else (int(time.monotonic() // keep),)
+    key = (config().sql.shown, text, bound, *slot)
+    keep_s = KEPT.total_seconds() if keep is None else keep
+    return answers().get(key, keep_s, lambda: _frame(text, bound, guess=guess), guess=guess)
 
 
 def ahead(ask: Callable[[], pd.DataFrame]) -> None:
@@ -94,18 +103,33 @@ def ahead(ask: Callable[[], pd.DataFrame]) -> None:
 
 
 @st.cache_resource(show_spinner=False)
+def traffic() -> Traffic:
+    """Whether any viewer waits for something."""
+    return Traffic()
+
+
+def lookahead() -> Lookahead | None:
+    """Who asks what viewers are likely to look at next; None where that is switched off."""
+    share = config().ahead_share
+    return _lookahead(share) if share else None
+
+
+@st.cache_resource(show_spinner=False)
+def _lookahead(share: float) -> Lookahead:
+    one = Lookahead(traffic(), Budget(share))
+    threading.Thread(target=one.work, name="lookahead", daemon=True).start()
+    return one
+
+
+@st.cache_resource(show_spinner=False)
+def answers() -> Answers[pd.DataFrame]:
+    """What was asked, for all viewers."""
+    return Answers(MOST_KEPT, MOST_BYTES, nbytes)
+
+
+@st.cache_resource(show_spinner=False)
 def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="query")
-
-
-def kept(name: str, params: Params) -> Answer[pd.DataFrame]:
-    """The rows of a panel about a time that is over for good, at most :data:`KEPT` old. Otherwise like :func:`query`.
-
-    Raises:
-        QueryError: there is no result.
-    """
-    text, bound = _bound(name, params)
-    return _answers().get((config().sql.shown, text, bound), KEPT.total_seconds(), lambda: _frame(text, bound))
 
 
 def made(key: Hashable, keep: int, make: Callable[[], T]) -> Answer[T]:
@@ -127,11 +151,6 @@ def own(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @st.cache_resource(show_spinner=False)
-def _answers() -> Answers[pd.DataFrame]:
-    return Answers(MOST_KEPT, MOST_BYTES, nbytes)
-
-
-@st.cache_resource(show_spinner=False)
 def _made() -> Answers[Any]:
     return Answers(MOST_KEPT, MOST_BYTES, nbytes)
 
@@ -142,9 +161,10 @@ def _bound(name: str, params: Params) -> tuple[str, tuple[tuple[str, Value], ...
     return text, tuple(sorted((key, value) for key, value in params.items() if f"{{{key}:" in text))
 
 
-def _frame(text: str, params: tuple[tuple[str, Value], ...]) -> pd.DataFrame:
+def _frame(text: str, params: tuple[tuple[str, Value], ...], *, guess: bool) -> pd.DataFrame:
     try:
-        return source().frame(text, dict(params))
+        with nullcontext() if guess else traffic().waiting():
+            return source().frame(text, dict(params), GUESSING if guess else None)
     except UnreachableError:
         _connected.clear()
         raise

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import causes
 from dashboard.charts import changes, cold_starts, fleet
+from dashboard.plans import INCIDENTS
 from dashboard.text import plural, seconds
 from dashboard.ui import tables
 from dashboard.ui.page import Run
 from dashboard.ui.panels import Finding, findings, function_at
-
-INCIDENTS: Final = ("incidents_of_throttles", "incidents_of_streams", "invocations_stopped", "events_lost")
-"""The statements that find what went wrong, side by side."""
 
 
 def consequences(run: Run, page: str, statement: str) -> None:
@@ -70,6 +67,7 @@ def incidents(run: Run) -> None:
         "What went wrong in this time and its likely cause. Click one to see what it rests on.",
     ):
         tables.linked(
+            run,
             shown,
             "fleet-incidents",
             target,
@@ -107,6 +105,7 @@ def changed(run: Run, rows: pd.DataFrame) -> None:
         "Click one to see more.",
     ):
         tables.linked(
+            run,
             found,
             "fleet-changes",
             lambda clicked: (str(clicked["Page"]), replace(run.filters, functions=(clicked["FunctionName"],)).query()),

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from html import escape
-from typing import Any, Final, TypeVar, cast
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.answers import Answer
-from dashboard.charts.frames import ACCOUNT, Coverage, coverage
 from dashboard.charts.spec import Chart
 from dashboard.errors import ConfigError, DashboardError, QueryError
-from dashboard.filters import Choices, Filters
+from dashboard.filters import Filters
+from dashboard.guesses import Lead
 from dashboard.pages import page
-from dashboard.questions import question
-from dashboard.sql import Value, filter_params, statement_name
-from dashboard.timeaxis import Window, between, both_zones, zone
-from dashboard.ui import bar, choices, data
-
-T = TypeVar("T")
+from dashboard.plans import PLANS
+from dashboard.sql import filter_params
+from dashboard.timeaxis import between, both_zones, zone
+from dashboard.ui import bar, choices, data, foresight
+from dashboard.ui.asking import Asking, waiting
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -38,151 +35,34 @@ NO_DATA: Final = (
 
 
 @dataclass(slots=True)
-class Run:
+class Run(Asking):
     """One drawing of a page: what it is about, and what became of its panels."""
 
     name: str
-    choices: Choices
-    window: Window
     viewer: ZoneInfo
     panels: int = 0
     errors: int = 0
-    named: dict[int, tuple[Hashable, pd.DataFrame]] = field(default_factory=dict)
-    """By its identity each frame that was asked for, with what tells it from others."""
     head: DeltaGenerator | None = None
     """The title line of the panel that is being drawn."""
+    leads: list[Lead] = field(default_factory=list)
+    """Where clicks on the first rows of each table lead."""
 
-    @property
-    def filters(self) -> Filters:
-        """The choices that hold on every page."""
-        return self.choices.filters
-
-    def query(self, name: str, **more: Value) -> pd.DataFrame:
-        """The rows of a panel for the chosen window and filters, of a long one from the rollups where they know them.
-
-        Raises:
-            QueryError: there is no result. :meth:`panel` shows it.
-        """
-        return self._answer(name, statement_name(name, self.window, more), more)
-
-    def one_by_one(self, name: str, **more: Value) -> pd.DataFrame:
-        """The rows of just this statement. Of a long window it reads the newest invocations alone: see :meth:`since`.
-
-        Raises:
-            QueryError: there is no result. :meth:`panel` shows it.
-        """
-        return self._answer(name, name, more)
-
-    def together(self, name: str, **more: Value) -> pd.DataFrame:
-        """The rows of a panel about the chosen functions, where figures of several together are among them.
-
-        Raises:
-            QueryError: there is no result. :meth:`panel` shows it.
-        """
-        return self._asked(statement_name(name, self.window, more), self.filters, more)
-
-    def _answer(self, name: str, statement: str, more: Mapping[str, Value]) -> pd.DataFrame:
-        """What is said of each function by itself is asked about all, and the rows of the chosen ones are taken."""
-        chosen, known = self.filters.functions, question(name)
-        if not chosen or not known.of_each:
-            return self._asked(statement, self.filters, more)
-        every = self._asked(statement, replace(self.filters, functions=()), more)
-        if every.empty:
-            return every
-        rows = every[every["FunctionName"].isin([*chosen, ACCOUNT])]
-        if known.leaves_out(every) and not set(chosen) <= set(rows["FunctionName"]):
-            return self._asked(statement, self.filters, more)
-        return self._know(rows.reset_index(drop=True), (self._name(every), chosen))
-
-    def _asked(self, name: str, filters: Filters, more: Mapping[str, Value]) -> pd.DataFrame:
-        params = {**filter_params(filters, self.window), **more}
-        return self._own(data.query(name, params, data.keep_s(self.window)))
-
-    def ahead(self, *names: str, **more: Value) -> None:
-        """Start queries that the page will come to, so that they run side by side. Failures show when asked for."""
-        for name in names:
-            data.ahead(partial(self.query, name, **more))
-
-    def parts_ahead(self, *names: str) -> None:
-        """Start what :meth:`parts` asks for."""
-        for name in names:
-            for part in question(name).parts(self.window):
-                data.ahead(partial(self._of_part, name, part))
-
-    def parts(self, name: str) -> list[pd.DataFrame]:
-        """The rows of a panel for each part of the window, in order: of what takes long to find, about the chosen
-        functions. It is found for all of them, so that to choose others takes no time.
-
-        Raises:
-            QueryError: there is no result. :meth:`panel` shows it.
-        """
-        found = [self._of_part(name, part) for part in question(name).parts(self.window)]
-        chosen = self.filters.functions
-        if not chosen:
-            return found
-        return [
-            rows if rows.empty else self._know(rows[rows["FunctionName"].isin(chosen)], (self._name(rows), chosen))
-            for rows in found
-        ]
-
-    def made(self, make: Callable[..., T], *of: Any) -> T:
-        """What this function makes of these, or made of them before: to shape what a page draws takes the processor as
-        long as all else that is done for it, and is the same for all who look at the same.
-
-        Args:
-            make: a pure function that is named in a module.
-            of: its arguments: frames of this drawing's, lists of them, the window, and what can be hashed.
-        """
-        names = [self._name(one) for one in of]
-        if None in names:
-            return make(*of)
-        key = (make.__module__, make.__qualname__, *names)
-        answer = data.made(key, data.keep_s(self.window), lambda: make(*of))
-        value: Any = answer.value
-        if isinstance(value, tuple):
-            return cast("T", tuple(data.own(one) if isinstance(one, pd.DataFrame) else one for one in value))
-        if isinstance(value, pd.DataFrame):
-            return cast("T", self._know(data.own(value), ("made", answer.number)))
-        return answer.value
-
-    def _own(self, answer: Answer[pd.DataFrame]) -> pd.DataFrame:
-        return self._know(data.own(answer.value), ("asked", answer.number))
-
-    def _know(self, frame: pd.DataFrame, name: Hashable) -> pd.DataFrame:
-        self.named[id(frame)] = (name, frame)
-        return frame
-
-    def _name(self, one: Any) -> Hashable | None:
-        """What tells one argument of :meth:`made` from all others; None where nothing does."""
-        if isinstance(one, pd.DataFrame):
-            return self.named.get(id(one), (None, one))[0]
-        if isinstance(one, list):
-            names = tuple(self._name(part) for part in one)
-            return None if None in names else names
-        return ("window", one.look) if isinstance(one, Window) else (one,)
-
-    def _of_part(self, name: str, part: Window) -> pd.DataFrame:
-        params = filter_params(replace(self.filters, functions=()), part)
-        if part.over and question(name).of_causes and _waiting(params):
-            return self._own(data.query(name, params))
-        answer = data.kept(name, params) if part.over else data.query(name, params, data.keep_s(self.window))
-        return self._own(answer)
+    def begin(self) -> None:
+        """Ask all that the page will come to side by side, but what it asks first itself. Failures show there."""
+        for ask in self.questions(PLANS[self.name].asks(self.choices, self.window)[1:]):
+            data.ahead(ask)
 
     def causes_waiting(self) -> None:
         """Say so where causes of this time are still being made, beside the newest, which come a little later."""
-        waiting = _waiting(filter_params(self.filters, self.window))
-        if waiting > MOST_AT_ONCE:
-            st.caption(f"Causes are still being found, of {waiting} more hours or days: this list may be incomplete.")
+        blocks = waiting(filter_params(self.filters, self.window))
+        if blocks > MOST_AT_ONCE:
+            st.caption(f"Causes are still being found, of {blocks} more hours or days: this list may be incomplete.")
 
     def seen(self, what: str) -> bool:
         """Whether this viewer was shown this of the same choices before: then it stays while it is found anew."""
         key, now = f"_seen-{self.name}-{what}", dict(self.choices.query)
         before, st.session_state[key] = st.session_state.get(key), now
         return bool(before == now)
-
-    def coverage(self) -> Coverage | None:
-        """From when until when there is data in the window, of any function."""
-        return coverage(self.query("coverage"))
 
     def since(self, rows: pd.DataFrame) -> None:
         """Say from when on the invocations are that rows are of, where the window has more than can be read."""
@@ -251,7 +131,6 @@ def show(
     *,
     use_time: bool = True,
     use_functions: bool = True,
-    min_bucket_s: int = 1,
     over_time: bool = True,
 ) -> None:
     """Draw a page: title, filters, and the body, which refreshes by itself while the range is a live one.
@@ -261,7 +140,6 @@ def show(
         body: draws the panels.
         use_time: whether the page is about a range of time.
         use_functions: whether the page can be about some functions only.
-        min_bucket_s: the narrowest point that the page's data can fill: CloudWatch has one per minute.
         over_time: whether a chart of the page has points in time, whose width is said.
     """
     viewer = zone(st.context.timezone)
@@ -278,13 +156,15 @@ def show(
     def refreshed() -> None:
         choices.follow()
         current = choices.read()  # a widget of the page itself reruns only this part, and writes there
-        window = current.filters.window(datetime.now(UTC)).at_least(min_bucket_s)
-        run = Run(name, current, window, viewer)
-        if use_time:
-            _say_when(run, refresh_s, over_time=over_time)
-        with run.contained():
-            body(run)
-        sentinel(name, panels=run.panels, errors=run.errors)
+        plan = PLANS[name]
+        run = Run(current, plan.window(current.filters, datetime.now(UTC)), name, viewer)
+        with foresight.drawing(run):
+            if use_time:
+                _say_when(run, refresh_s, over_time=over_time)
+            run.begin()
+            with run.contained():
+                body(run)
+            sentinel(name, panels=run.panels, errors=run.errors)
 
     refreshed()
 
@@ -313,11 +193,6 @@ def _wait(name: str) -> None:
 
 MOST_AT_ONCE: Final = 4
 """Of causes, hours and days that are being made at any moment: those of now and the ones before, for what just came."""
-
-
-def _waiting(params: Mapping[str, Value]) -> int:
-    """How many hours and days of causes the collector's jobs have yet to make."""
-    return int(data.query("causes_waiting", params).value["Waiting"].sum())
 
 
 def _say_when(run: Run, refresh_s: int | None, *, over_time: bool) -> None:

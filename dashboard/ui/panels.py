@@ -220,6 +220,7 @@ def peaks_table(run: Run, peaks: pd.DataFrame, *, named: bool = True) -> None:
         return "invocations", {**busy, **InvocationFilters(at=at).query()}
 
     tables.linked(
+        run,
         shown,
         f"peaks-{run.name}",
         target,
@@ -239,6 +240,7 @@ def invocations_table(run: Run, rows: pd.DataFrame, key: str) -> None:
     """Invocations, a click on which leads to the waterfall."""
     shown = rows.assign(Outcome=[outcome(row) for row in rows.to_dict("records")])
     tables.linked(
+        run,
         shown,
         key,
         lambda row: ("invocation", {**run.filters.query(), **invocation_query(row)}),

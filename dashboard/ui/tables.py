@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import streamlit as st
 
+from dashboard.guesses import FIRST_ROWS, Lead
 from dashboard.ui import choices
+from dashboard.ui.page import Run
 
 ROW_PX: Final = 33
 """2.1875 rem, Streamlit's own, at the theme's 15 pixels."""
@@ -31,6 +33,7 @@ def height(rows: int, most: int) -> int:
 
 
 def linked(
+    run: Run,
     frame: pd.DataFrame,
     key: str,
     target: Target,
@@ -42,6 +45,7 @@ def linked(
     """A table in which a click on any cell of a row goes to another page.
 
     Args:
+        run: the drawing.
         frame: the rows. Columns that ``columns`` does not name stay hidden, and are there for ``target``.
         key: of the widget.
         target: says where a row leads.
@@ -56,6 +60,8 @@ def linked(
             name, query = target(frame.iloc[min(rows)])
             choices.plan(name, dict(query))
 
+    for row in range(min(FIRST_ROWS, len(frame))):
+        run.leads.append(Lead(row, *target(frame.iloc[row])))
     st.dataframe(
         frame,
         key=key,

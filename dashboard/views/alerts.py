@@ -16,7 +16,6 @@ COLOURS = {"critical": "#d1450b", "warning": "#e08a00", "info": "#3fa0dc"}
 
 
 def _body(run: Run) -> None:
-    run.ahead("alerts_history")
     firing = run.query("alerts_firing")
     history = run.query("alerts_history")
     _figures(firing, history)
@@ -68,6 +67,7 @@ def _firing(run: Run, firing: pd.DataFrame) -> None:
     text = st.column_config.TextColumn
 
     tables.linked(
+        run,
         firing.assign(Mark=_marks(firing["LastSeverity"])),
         "alerts-firing",
         lambda clicked: _target(run, clicked, "Since", "Changed"),
@@ -88,6 +88,7 @@ def _history(run: Run, history: pd.DataFrame) -> None:
     text = st.column_config.TextColumn
 
     tables.linked(
+        run,
         history.assign(Mark=_marks(history["Severity"])),
         "alerts-history",
         lambda clicked: _target(run, clicked, "At", "At"),

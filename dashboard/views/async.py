@@ -17,7 +17,6 @@ LOST = ["Dropped", "DeadLetterErrors", "DestinationFailures", "RecursiveDropped"
 
 
 def _body(run: Run) -> None:
-    run.ahead("async_over_time", "mapping_funnel", "metrics_coverage")
     functions = run.query("async_functions")
     if functions.empty:
         nothing(NO_ASYNC)
@@ -60,6 +59,7 @@ def _asynchronous(run: Run, functions: pd.DataFrame) -> None:
 def _functions(run: Run, functions: pd.DataFrame) -> None:
     number = st.column_config.NumberColumn
     tables.linked(
+        run,
         functions.assign(Oldest=[milliseconds(one) for one in functions["MaxAgeMs"].astype(float)]),
         "async-functions",
         lambda clicked: ("function", {**run.filters.query(), "function": [str(clicked["FunctionName"])]}),
@@ -117,4 +117,4 @@ def _funnel(run: Run) -> None:
     run.download(rows, "mappings")
 
 
-show("async", _body, min_bucket_s=60)
+show("async", _body)

@@ -6,17 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import cold_starts as shaping
+from dashboard.plans import LATEST_COLD
 from dashboard.text import count, seconds, share
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
-LATEST = 50
-
 
 def _body(run: Run) -> None:
-    run.ahead("cold_start_functions", "cold_start_phases", "init_by_version", "coverage")
-    run.ahead("cold_starts_latest", limit=LATEST)
     over_time = run.query("invocations_over_time")
     functions = run.query("cold_start_functions")
     if over_time.empty:
@@ -43,7 +40,7 @@ def _body(run: Run) -> None:
     with run.panel("By function", "Init duration as the platform reports it. Click a row to see the function alone."):
         _by_function(run, functions)
     with run.panel("Latest cold starts", "Click a row to see its phases on one time axis."):
-        panels.invocations_table(run, run.query("cold_starts_latest", limit=LATEST), "cold-latest")
+        panels.invocations_table(run, run.query("cold_starts_latest", limit=LATEST_COLD), "cold-latest")
 
 
 def _figures(over_time: pd.DataFrame, functions: pd.DataFrame) -> None:
@@ -77,6 +74,7 @@ def _findings(versions: pd.DataFrame) -> Iterator[panels.Finding]:
 def _releases(run: Run, versions: pd.DataFrame) -> None:
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     tables.linked(
+        run,
         versions.assign(Mark=["slower" if slower else "" for slower in versions["Slower"]]),
         "cold-releases",
         lambda clicked: panels.function_at(run, clicked, "FirstSeen", "LastSeen"),
@@ -99,6 +97,7 @@ def _releases(run: Run, versions: pd.DataFrame) -> None:
 def _by_function(run: Run, functions: pd.DataFrame) -> None:
     shown = functions.assign(Share=100 * functions["ColdStarts"] / functions["Invocations"])
     tables.linked(
+        run,
         shown,
         "cold-functions",
         lambda clicked: ("function", {**run.filters.query(), "function": [str(clicked["FunctionName"])]}),

@@ -26,10 +26,6 @@ SANDBOXES_PER_10_S = 1000
 
 
 def _body(run: Run) -> None:
-    run.ahead(
-        "account_concurrency", "concurrency_over_time", "coverage", "account_concurrency_over_time", "function_limits",
-        "sandboxes_over_time", "scaling_ramp",
-    )  # fmt: skip
     peaks = run.query("concurrency_peaks")
     accounts = run.query("account_concurrency")
     if peaks.empty and accounts.empty:
@@ -148,6 +144,7 @@ def _limits(run: Run) -> None:
         ProvisionedPercent=100 * rows["ProvisionedUse"].astype(float),
     )  # fmt: skip
     tables.linked(
+        run,
         shown,
         "function-limits",
         lambda clicked: ("function", {**run.filters.query(), "function": [str(clicked["FunctionName"])]}),
@@ -188,6 +185,7 @@ def _ramp(run: Run) -> None:
         return
     number = st.column_config.NumberColumn
     tables.linked(
+        run,
         rows.assign(OfLimit=100 * rows["MostIn10s"] / SANDBOXES_PER_10_S),
         "scaling-ramp",
         lambda clicked: panels.function_at(run, clicked, "At", "At"),

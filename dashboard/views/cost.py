@@ -61,6 +61,7 @@ def _figures(shown: pd.DataFrame, run: Run) -> None:
 def _functions(run: Run, shown: pd.DataFrame) -> None:
     number = st.column_config.NumberColumn
     tables.linked(
+        run,
         shown,
         "cost-functions",
         lambda clicked: ("function", {**run.filters.query(), "function": [str(clicked["FunctionName"])]}),
@@ -91,6 +92,7 @@ def _memory(run: Run, shown: pd.DataFrame) -> None:
         return
     number = st.column_config.NumberColumn
     tables.linked(
+        run,
         spare,
         "cost-memory",
         lambda clicked: ("function", {**run.filters.query(), "function": [str(clicked["FunctionName"])]}),

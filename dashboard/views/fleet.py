@@ -35,8 +35,6 @@ def _columns(run: Run) -> dict[str, Any]:
 
 def _body(run: Run) -> None:
     span_s = int(run.window.span_s)
-    run.ahead("concurrency_peaks", "init_by_version", "invocations_over_time", "coverage", "configuration_changes")
-    run.parts_ahead(*news.INCIDENTS)
     rows = run.query("fleet_functions", span_s=span_s)
     if len(rows) > 1 and run.filters.functions:
         rows = run.together("fleet_functions", span_s=span_s)
@@ -57,6 +55,7 @@ def _body(run: Run) -> None:
         "Click a function to see it alone. The columns sort by a click on their heads.",
     ):
         tables.linked(
+            run,
             frame,
             "fleet-table",
             lambda clicked: ("function", {**run.filters.query(), "function": [str(clicked["FunctionName"])]}),

@@ -5,13 +5,12 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard.filters import InvocationFilters
+from dashboard.plans import LATEST_OF_FUNCTION
 from dashboard.sql import invocation_params, names
 from dashboard.text import count, milliseconds, share
 from dashboard.ui import bar, choices, news, panels
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
-
-LATEST = 20
 
 
 def _body(run: Run) -> None:
@@ -20,16 +19,6 @@ def _body(run: Run) -> None:
         return
     name = run.filters.functions[0]
     st.markdown(f"## {name}")
-    run.parts_ahead(*news.INCIDENTS)
-    run.ahead(
-        "init_by_version",
-        "concurrency_peaks",
-        "concurrency_over_time",
-        "invocations_over_time",
-        "coverage",
-        "cold_start_phases",
-    )
-    run.ahead("invocations_percentiles", **invocation_params(InvocationFilters()))
     summary = run.query("invocations_summary", **invocation_params(InvocationFilters()))
     if summary.empty or not summary["Invocations"].iloc[0]:
         nothing(f"No invocations of {name} in this time. Choose a longer range above.")
@@ -69,7 +58,7 @@ def _body(run: Run) -> None:
 
 
 def _latest(run: Run, chosen: InvocationFilters, key: str, otherwise: str) -> None:
-    rows = run.query("invocations_latest", limit=LATEST, **invocation_params(chosen))
+    rows = run.query("invocations_latest", limit=LATEST_OF_FUNCTION, **invocation_params(chosen))
     if rows.empty:
         nothing(otherwise)
         return

@@ -5,13 +5,12 @@ import streamlit as st
 
 from dashboard.charts import frames
 from dashboard.text import count, seconds, share
-from dashboard.ui import panels, tables
+from dashboard.ui import foresight, panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
 
 def _body(run: Run) -> None:
-    run.ahead("ingest_tables", "ingest_over_time", "ingest_coverage", "ingest_missing")
     functions = run.query("ingest_functions")
     _figures(run, functions)
     with run.panel("Sources", "Rows in the chosen time, and how old the newest is."):
@@ -48,6 +47,7 @@ def _body(run: Run) -> None:
     if not functions.empty:
         with run.panel("Functions, the one heard from last on top"):
             _by_function(run, functions)
+    st.caption(foresight.said())
 
 
 def _figures(run: Run, functions: pd.DataFrame) -> None:
@@ -107,6 +107,7 @@ def _coverage(run: Run) -> None:
         return
     number = st.column_config.NumberColumn
     tables.linked(
+        run,
         rows.assign(SharePercent=100 * rows["Share"].astype(float)),
         "ingest-coverage",
         lambda clicked: ("function", {**run.filters.query(), "function": [str(clicked["FunctionName"])]}),

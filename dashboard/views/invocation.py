@@ -8,14 +8,12 @@ import streamlit as st
 
 from dashboard.charts.waterfall import bars, waterfall
 from dashboard.filters import InvocationFilters, parse_invocation_key
-from dashboard.sql import instant, key_params
+from dashboard.plans import Ask, of_invocation
+from dashboard.sql import key_params
 from dashboard.text import UNKNOWN, known, megabytes, milliseconds
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
-
-AROUND = timedelta(seconds=900)
-"""Spans of a trace may lie this far from the invocation: callers before it, an init that it waited for."""
 
 
 def _body(run: Run) -> None:
@@ -33,11 +31,11 @@ def _body(run: Run) -> None:
     only = found.iloc[0]
     _head(run, only)
     _figures(only)
-    near = {"from": instant(only["Start"] - AROUND), "to": instant(only["End"] + AROUND)}
+    spans, logs = of_invocation(found, run.window)
     with run.panel("Where the time went", "Every span of the trace, the layer's and the function's own."):
-        _spans(run, only, near)
+        _spans(run, only, spans)
     with run.panel("Logs", "Lines with this request id or trace id."):
-        _logs(run, only, near)
+        _logs(run, logs)
     with run.panel("Everything that is stored about it"):
         _everything(run, only)
 
@@ -93,8 +91,8 @@ def _gigabyte_seconds(only: pd.Series) -> str:
     return f"{billed * size / 1_024_000:.4f}"
 
 
-def _spans(run: Run, only: pd.Series, near: dict[str, str]) -> None:
-    rows = run.query("invocation_spans", trace=str(only["TraceId"]), **near)
+def _spans(run: Run, only: pd.Series, ask: Ask) -> None:
+    rows = run.answer(ask)
     drawn = bars(rows, instance_id=str(only["InstanceId"]), attempt=int(only["Attempt"])) if not rows.empty else []
     if not drawn:
         nothing("No span of this invocation is stored: otel_traces may keep less than lambda_invocations.")
@@ -105,8 +103,8 @@ def _spans(run: Run, only: pd.Series, near: dict[str, str]) -> None:
     run.chart(waterfall(drawn), text, rows, "spans")
 
 
-def _logs(run: Run, only: pd.Series, near: dict[str, str]) -> None:
-    rows = run.query("invocation_logs", request=str(only["RequestId"]), trace=str(only["TraceId"]), **near)
+def _logs(run: Run, ask: Ask) -> None:
+    rows = run.answer(ask)
     if rows.empty:
         nothing(
             "No log lines of this invocation. The layer sends platform events; to have the function's logs here, send "

@@ -6,13 +6,13 @@ import streamlit as st
 
 from dashboard.charts import series
 from dashboard.filters import STATUSES, InvocationFilters, parse_invocation_filters
+from dashboard.plans import LATEST_INVOCATIONS
 from dashboard.sql import invocation_params
 from dashboard.text import count, milliseconds, share
 from dashboard.ui import choices, panels
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import NO_DATA, Run, nothing, show
 
-LIMIT = 200
 NAMES = ("status", "cold", "min_ms", "request_like", "at", "until")
 STATUS_TITLES = {"": "Any outcome", "success": "Succeeded", "failed": "Failed (any)", "error": "Error"} | {
     "failure": "Failure",
@@ -29,8 +29,6 @@ def _body(run: Run) -> None:
         st.info(f"Only what was busy at {run.shown(chosen.at)}{until}, init included.", icon=":material/my_location:")
         st.button("Show all of the time", on_click=_changed, args=("at",), type="tertiary", icon=":material/close:")
     params = invocation_params(chosen)
-    run.ahead("invocations_percentiles", "invocations_histogram", **params)
-    run.ahead("invocations_latest", limit=LIMIT, **params)
     summary = run.query("invocations_summary", **params)
     if summary.empty or not summary["Invocations"].iloc[0]:
         narrowed = bool(chosen.query() or run.filters.functions)
@@ -59,8 +57,8 @@ def _body(run: Run) -> None:
         run.chart(
             series.histogram(bins), f"Histogram of duration, p50 {milliseconds(only['P50Ms'])}.", bins, "histogram"
         )
-    rows = run.query("invocations_latest", limit=LIMIT, **params)
-    title = f"The latest {len(rows)}" if len(rows) == LIMIT else f"All {len(rows)}"
+    rows = run.query("invocations_latest", limit=LATEST_INVOCATIONS, **params)
+    title = f"The latest {len(rows)}" if len(rows) == LATEST_INVOCATIONS else f"All {len(rows)}"
     with run.panel(
         f"{title} of {count(only['Invocations'])}", "Click a row to see every phase of it on one time axis."
     ):

@@ -17,7 +17,6 @@ NO_INVENTORY = (
 
 
 def _body(run: Run) -> None:
-    run.ahead("runtime_versions")
     functions = run.query("runtime_functions")
     versions = run.query("runtime_versions")
     if not functions.empty:
@@ -60,6 +59,7 @@ def _figures(functions: pd.DataFrame) -> None:
 def _functions(run: Run, functions: pd.DataFrame) -> None:
     text, number, day = st.column_config.TextColumn, st.column_config.NumberColumn, st.column_config.DateColumn
     tables.linked(
+        run,
         functions,
         "runtime-functions",
         lambda clicked: ("function", {**run.filters.query(), "function": [str(clicked["FunctionName"])]}),
@@ -85,6 +85,7 @@ def _versions(run: Run, versions: pd.DataFrame) -> None:
     )
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     tables.linked(
+        run,
         ordered.assign(FailedPercent=100 * ordered["FailedShare"].astype(float)),
         "runtime-versions",
         lambda clicked: panels.function_at(run, clicked, "FirstSeen", "LastSeen"),

@@ -4,38 +4,37 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.charts import sandboxes as shaping
-from dashboard.sql import names
+from dashboard.plans import LATEST_SANDBOXES, activity_of, shown_sandboxes
 from dashboard.text import UNKNOWN, count, milliseconds, seconds
 from dashboard.ui import choices, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
-LIMIT = 40
-
 
 def _body(run: Run) -> None:
-    found = run.query("sandboxes", limit=LIMIT + 1)
+    found = run.query("sandboxes", limit=LATEST_SANDBOXES + 1)
     wanted = run.choices.query.get("instance", [""])[-1]
     if wanted:
-        found = _only(found, wanted)
-    if found.empty:
+        _only(wanted)
+    shown = shown_sandboxes(found, wanted)
+    if shown.empty:
         nothing()
         return
-    alive = shaping.lives(found.head(LIMIT), run.window)
-    quantum = shaping.quantum_ms(run.window)
-    rows = run.query("sandbox_activity", instances=tuple(names(alive, "InstanceId")), quantum_ms=quantum)
+    alive = shaping.lives(shown, run.window)
+    rows = run.answer(activity_of(shown, run.window))
     done = shaping.activity(rows, alive, run.window)
     _figures(alive, done)
-    title = f"The latest {LIMIT} sandboxes" if len(found) > LIMIT else f"All {len(found)} sandboxes"
+    title = f"The latest {len(shown)} sandboxes" if len(found) > len(shown) > 1 else f"All {len(shown)} sandboxes"
+    quantum = milliseconds(shaping.quantum_ms(run.window))
     with run.panel(
         f"{title}: init, invokes, idle",
-        f"Thin line: there and idle. Work within {milliseconds(quantum)} of each other is one block.",
+        f"Thin line: there and idle. Work within {quantum} of each other is one block.",
     ):
         text = f"Timeline of {len(alive)} sandboxes."
         run.chart(shaping.timeline(alive, done, run.window), text, done, "timeline")
     with run.panel("The same as a table"):
         st.dataframe(
-            found.head(LIMIT),
+            shown,
             hide_index=True,
             key="sandboxes-table",
             column_order=[
@@ -64,15 +63,14 @@ def _body(run: Run) -> None:
             placeholder="",
             alt=f"{len(alive)} sandboxes.",
         )
-        run.download(found.head(LIMIT), "sandboxes")
+        run.download(shown, "sandboxes")
 
 
-def _only(found: pd.DataFrame, wanted: str) -> pd.DataFrame:
+def _only(wanted: str) -> None:
     st.info(f"Only the sandbox {wanted}.", icon=":material/my_location:")
     st.button(
         "Show all", on_click=choices.write_own, args=(("instance",), {}), type="tertiary", icon=":material/close:"
     )
-    return found[found["InstanceId"] == wanted] if not found.empty else found
 
 
 def _figures(alive: pd.DataFrame, done: pd.DataFrame) -> None:

@@ -24,8 +24,6 @@ NO_SHARDS = (
 
 
 def _body(run: Run) -> None:
-    run.parts_ahead("stream_consumers", "stream_ingest_over_time")
-    run.ahead("stream_age_over_time", "stream_shards")
     consumers = parts.consumers(run.parts("stream_consumers"), run.window)
     if consumers.empty:
         nothing(NO_STREAMS)
@@ -114,6 +112,7 @@ def _consumers(run: Run, consumers: pd.DataFrame) -> None:
     )
     text = st.column_config.TextColumn
     tables.linked(
+        run,
         shown,
         "stream-consumers",
         lambda clicked: panels.function_at(run, clicked, "WorstSince", "LastMinute"),
@@ -183,4 +182,4 @@ def _shards(run: Run) -> None:
     run.download(rows, "shards")
 
 
-show("streams", _body, min_bucket_s=60)
+show("streams", _body)

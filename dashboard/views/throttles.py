@@ -19,8 +19,6 @@ NO_METRICS = (
 
 
 def _body(run: Run) -> None:
-    run.parts_ahead("throttle_episodes", "throttle_holders")
-    run.ahead("throttles_over_time", "metrics_coverage")
     episodes = parts.episodes(run.parts("throttle_episodes"), run.window.begin)
     covered = frames.coverage(run.query("metrics_coverage"))
     if covered is None:
@@ -99,6 +97,7 @@ def _episodes(run: Run, episodes: pd.DataFrame) -> None:
     )
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     tables.linked(
+        run,
         shown,
         "throttle-episodes",
         lambda clicked: panels.function_at(run, clicked, "FirstMinute", "LastMinute"),
@@ -122,6 +121,7 @@ def _episodes(run: Run, episodes: pd.DataFrame) -> None:
 def _holders(run: Run, holders: pd.DataFrame) -> None:
     number = st.column_config.NumberColumn
     tables.linked(
+        run,
         holders,
         "throttle-holders",
         lambda clicked: panels.function_at(run, clicked, "At", "At"),
@@ -137,4 +137,4 @@ def _holders(run: Run, holders: pd.DataFrame) -> None:
     run.download(holders, "throttle-holders")
 
 
-show("throttles", _body, min_bucket_s=60)
+show("throttles", _body)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.config import SQL_URL
+from dashboard.config import AHEAD_PERCENT, SQL_URL
 from dashboard.pages import PAGES
 from dashboard.text import count
 from tests.support.collector import running_collector
@@ -21,6 +21,7 @@ TIMEOUT_S = 60
 def app(seeded: Seeded, monkeypatch):
     """Draw a page with these choices; without any, the whole fleet."""
     monkeypatch.setenv(SQL_URL.env, seeded.sql_url)
+    monkeypatch.setenv(AHEAD_PERCENT.env, "0")  # what is asked ahead outlives a test
 
     def draw(file: str = "views/fleet.py", **query: str) -> AppTest:
         at = AppTest.from_file(str(MAIN), default_timeout=TIMEOUT_S)

@@ -26,7 +26,7 @@ def drawing(everything, window):
 
     def draw(*functions, later=timedelta()):
         chosen = Choices(replace(everything, functions=functions))
-        return Run("fleet", chosen, replace(window, now=window.now + later), ZoneInfo("UTC"))
+        return Run(chosen, replace(window, now=window.now + later), "fleet", ZoneInfo("UTC"))
 
     return draw
 

@@ -49,6 +49,46 @@ def test_an_answer_is_asked_for_once_and_kept_for_its_time():
     assert anew.number != first.number
 
 
+def test_guesses_make_room_for_what_somebody_looked_at():
+    asked: list[str] = []
+    answers = kept(most=4)
+    for key in ("a", "b"):
+        answers.get(key, 60, counted(asked, key))
+    for key in ("guess 1", "guess 2", "guess 3"):
+        answers.get(key, 60, counted(asked, key), guess=True)
+    answers.get("guess 3", 60, counted(asked, "found"))
+    for key in ("c", "a", "b", "guess 3"):
+        answers.get(key, 60, counted(asked, key))
+    assert asked == ["a", "b", "guess 1", "guess 2", "guess 3", "c"]
+    assert (answers.guesses, answers.guessed_right, answers.asked) == (3, 1, 3)
+
+
+def test_guesses_take_a_part_of_the_room_only():
+    answers = kept(most=10)
+    for key in range(20):
+        answers.get(key, 60, counted([]), guess=True)
+    asked: list[str] = []
+    for key in range(20):
+        answers.get(key, 60, counted(asked, str(key)), guess=True)
+    assert len(asked) == 20
+    one = nbytes(counted([])())
+    answers = kept(most_bytes=4 * one)
+    for key in range(4):
+        answers.get(key, 60, counted([]), guess=True)
+    assert answers.nbytes == 2 * one
+
+
+def test_to_guess_again_does_not_make_an_answer_one_that_was_used_last():
+    asked: list[str] = []
+    answers = kept(most=2)
+    answers.get("a", 60, counted(asked, "a"))
+    answers.get("b", 60, counted(asked, "b"))
+    answers.get("a", 60, counted(asked, "a"), guess=True)
+    answers.get("c", 60, counted(asked, "c"))
+    answers.get("b", 60, counted(asked, "b"))
+    assert asked == ["a", "b", "c"]
+
+
 def test_more_bytes_than_are_allowed_are_not_kept():
     asked: list[str] = []
     one = nbytes(counted([])())

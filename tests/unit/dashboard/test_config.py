@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.config import SETTINGS, SQL_URL, SqlEndpoint, from_environ
+from dashboard.config import AHEAD_PERCENT, SETTINGS, SQL_URL, SqlEndpoint, from_environ
 from dashboard.errors import ConfigError, DashboardError
 
 
@@ -58,6 +58,18 @@ def test_a_bad_url_is_told_without_its_password(url):
 def test_a_bad_timeout_names_variable_and_value(text):
     with pytest.raises(ConfigError, match=f"LAMBDASCOPE_SQL_TIMEOUT_S='{text}'"):
         from_environ({"LAMBDASCOPE_SQL_TIMEOUT_S": text})
+
+
+@pytest.mark.parametrize("text", ["-1", "101", "much", "nan"])
+def test_a_bad_share_of_the_time_names_variable_and_value(text):
+    with pytest.raises(ConfigError, match=f"{AHEAD_PERCENT.env}='{text}'"):
+        from_environ({AHEAD_PERCENT.env: text})
+
+
+def test_a_share_of_the_time_is_said_in_per_cent():
+    assert from_environ({AHEAD_PERCENT.env: "0"}).ahead_share == 0
+    assert from_environ({AHEAD_PERCENT.env: "2.5"}).ahead_share == 0.025
+    assert from_environ({}).ahead_share == float(AHEAD_PERCENT.default) / 100
 
 
 def test_what_is_shown_has_the_user_and_no_password():
