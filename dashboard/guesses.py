@@ -84,7 +84,7 @@ def guesses(page: str, choices: Choices, leads: Sequence[Lead]) -> list[Look]:
     ]
     menu = [look(name, choices.filters.query()) for name in NEXT_PAGES]
     everything = [
-        *ranges[:1], *narrowed[:1], *lead[:4], *chosen[:2], *narrowed[1:], *lead[4:], *chosen[2:], *ranges[1:], *menu
+        *ranges[:1], *narrowed[:1], *chosen[:1], *lead[:4], *narrowed[1:], *chosen[1:], *lead[4:], *ranges[1:], *menu
     ]  # fmt: skip
     return list(islice(_unlike(everything, here), MOST))
 
