@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -139,9 +140,14 @@ class Answers(Generic[T]):
 
 
 def nbytes(value: Any) -> int:
-    """About how many bytes a frame takes, or frames in a tuple, or in a record with fields."""
+    """About how many bytes something takes: frames, texts and numbers, and what consists of them."""
     if hasattr(value, "memory_usage"):
         return int(value.memory_usage(deep=True).sum())
-    if isinstance(value, tuple | list):
-        return sum(nbytes(one) for one in value)
-    return sum(nbytes(getattr(value, name)) for name in getattr(value, "__slots__", ()))
+    parts: Iterable[Any] = ()
+    if isinstance(value, Mapping):
+        parts = itertools.chain(value.keys(), value.values())
+    elif isinstance(value, tuple | list | set | frozenset):
+        parts = value
+    else:
+        parts = (getattr(value, name) for name in getattr(value, "__slots__", ()) if hasattr(value, name))
+    return sys.getsizeof(value) + sum(nbytes(part) for part in parts)
