@@ -102,11 +102,12 @@ class ClickHouseStore:
         if not block.rows:
             return
         client = self._opened(tenant)
+        pieces = block.pieces()
         try:
             client.raw_insert(
                 block.layout.table,
                 column_names=block.layout.names,
-                insert_block=block.pieces(),
+                insert_block=pieces if self._url.embedded else b"".join(pieces),
                 settings={**self._insert_settings, "insert_deduplication_token": token},
                 fmt="Native",
             )

@@ -45,12 +45,13 @@ class Way(enum.Enum):
 class Ways:
     """The way of each segment. What it reads and writes is small; for one thread."""
 
-    def __init__(self, note: Path, decoders: Mapping[Signal, Decoder], first_ordinal: int) -> None:
+    def __init__(self, note: Path, now: Way, decoders: Mapping[Signal, Decoder], first_ordinal: int) -> None:
         """Read which way the last run went.
 
         Args:
             note: the file that says it; missing after a run that knew one way alone, which was that of requests.
-            decoders: of the library; empty where it is not there, and where the store is a server.
+            now: the way of this run.
+            decoders: of the library; empty where it is not there.
             first_ordinal: of the first segment that this run makes.
 
         Raises:
@@ -59,7 +60,7 @@ class Ways:
         self._note = note
         self._decoders = decoders
         self._first_ordinal = first_ordinal
-        self._now = Way.ROWS if decoders else Way.REQUESTS
+        self._now = now
         self._noted = Way(note.read_text(encoding="ascii").strip()) if note.exists() else Way.REQUESTS
 
     def of(self, segment: Segment) -> Way:

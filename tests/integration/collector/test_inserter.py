@@ -26,7 +26,7 @@ from collector.store import inserter as inserter_module
 from collector.store import ways as ways_module
 from collector.store.clickhouse import ClickHouseStore
 from collector.store.inserter import Inserter, Store
-from collector.store.ways import Ways
+from collector.store.ways import Way, Ways
 from collector.telemetry import Counters, StoreState
 from tests.support.collector import lambda_span, trace_request
 
@@ -117,7 +117,8 @@ async def store_all(folder: Path, store: Store, records: list[Record], *, by_lib
     counters, repeats = Counters(), Repeats()
     found = Spool.recover(folder / "spool", lambda _: None)
     spool = Spool(folder / "spool", SETTINGS, found, counters)
-    ways = Ways(folder / "way", load() if by_library else {}, found.next_ordinal)
+    way, decoders = (Way.ROWS, load()) if by_library else (Way.REQUESTS, {})
+    ways = Ways(folder / "way", way, decoders, found.next_ordinal)
     inserter = Inserter(spool, store, ways, repeats, Journal(folder / "journal"), counters, folder / "quarantine")
     running = asyncio.create_task(inserter.run())
     await asyncio.gather(*(spool.append(record) for record in records))

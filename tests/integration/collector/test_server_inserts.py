@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from collector.config import StoreUrl
+from collector.native.library import load
 from collector.otlp.decode import decode
 from collector.otlp.signals import Signal
 from collector.store.clickhouse import ClickHouseStore
@@ -14,7 +15,7 @@ from tests.support.clickhouse_server import ClickHouseServer, free_port
 from tests.support.collector import lambda_span, trace_request
 
 
-@pytest.mark.parametrize("decoded_by", ["python", "clickhouse"])
+@pytest.mark.parametrize("decoded_by", ["library", "python", "clickhouse"])
 def test_an_insert_through_a_distributed_table_waits_for_the_shards(tmp_path: Path, decoded_by: str) -> None:
     """Else ClickHouse acknowledges what is a file on one server's disk, and the collector forgets it."""
     server = ClickHouseServer(tmp_path, free_port())
@@ -26,7 +27,11 @@ def test_an_insert_through_a_distributed_table_waits_for_the_shards(tmp_path: Pa
             "ALTER TABLE otel_traces ADD COLUMN Waits UInt8 DEFAULT getSetting('distributed_foreground_insert')"
         )
         body = trace_request([lambda_span("x", start_ns=10**18, duration_ns=1)]).SerializeToString()
-        if decoded_by == "python":
+        if decoded_by == "library":
+            block = load()[Signal.TRACES].block([body])
+            assert block is not None
+            store.insert_block(block, "token")
+        elif decoded_by == "python":
             for rows in decode(Signal.TRACES, [body]):
                 store.insert(rows, "token")
         else:
