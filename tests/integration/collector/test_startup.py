@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import socket
 import subprocess
 import sys
@@ -196,3 +197,29 @@ def test_what_a_full_disk_left_of_a_mutation(tmp_path: Path) -> None:
     assert process.stop() == 0
     assert not entry.exists()
     assert f"{entry} is empty" in process.stderr
+
+
+def test_the_library_that_decodes_may_come_and_go(tmp_path: Path) -> None:
+    """Without it the collector says so, once, and stores the same, be it many spans at once or few."""
+    bare = tmp_path / "bare"
+    for package in ("collector", "semconv"):
+        shutil.copytree(ROOT / package, bare / package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    started = [CollectorProcess(tmp_path / "data", environ={"PYTHONPATH": str(path)}) for path in (bare, ROOT, bare)]
+    sent: list[str] = []
+    for process in started:
+        process.start()
+        with grpc.insecure_channel(process.addresses.grpc) as channel:
+            for count in (2, 2_000):
+                names = [f"span-{len(sent) + number}" for number in range(count)]
+                TraceServiceStub(channel).Export(
+                    trace_request([lambda_span(name, start_ns=1, duration_ns=1) for name in names])
+                )
+                sent += names
+        client = process.sql()
+        wait_for_rows(client, "SELECT 1 FROM otel_traces", len(sent))
+        assert client.query("SELECT count(), uniqExact(SpanName) FROM otel_traces").first_row == (len(sent), len(sent))
+        client.close()
+        assert process.stop() == 0
+    told = ["decoding: " in process.stderr for process in started]
+    assert told == [True, False, True], [process.stderr for process in started]
+    assert "`python -m collector.native` builds it" in started[0].stderr
