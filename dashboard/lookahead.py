@@ -56,6 +56,11 @@ class Traffic:
                 self._waiting -= 1
                 self._since = self._clock()
 
+    def seen(self) -> None:
+        """Somebody has come, and will wait for something soon."""
+        with self._lock:
+            self._since = self._clock()
+
     def quiet_s(self) -> float:
         """For how many seconds nobody has waited for anything; 0 while somebody does."""
         with self._lock:

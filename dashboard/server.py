@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -91,6 +91,20 @@ class Gate:
         if not self._access.allow.allows(Identity(email)):
             return f"{email} is not on the list of people who may look (LAMBDASCOPE_AUTH_ALLOW)."
         return None
+
+
+class Arrivals:
+    """ASGI middleware that tells of whoever comes: while their browser still loads the page, it has work enough."""
+
+    def __init__(self, app: ASGIApp, seen: Callable[[], None]) -> None:
+        self._app = app
+        self._seen = seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell of a request, unless it is a load balancer's, and pass it on."""
+        if scope["type"] in {"http", "websocket"} and not scope["path"].endswith(HEALTH_PATHS):
+            self._seen()
+        await self._app(scope, receive, send)
 
 
 class TellBase:

@@ -69,6 +69,18 @@ def test_it_waits_until_nobody_has_waited_for_a_moment(lookahead, traffic, clock
     assert asked == ["a"]
 
 
+def test_it_waits_while_somebody_comes(lookahead, traffic, clock, guess, asked):
+    lookahead.expect("me", [guess("a")])
+    clock.now += 0.9
+    traffic.seen()
+    clock.now += 0.9
+    steps(lookahead)
+    assert asked == []
+    clock.now += 0.1
+    steps(lookahead)
+    assert asked == ["a"]
+
+
 def test_it_stops_between_two_questions_when_somebody_asks_in_earnest(lookahead, traffic, clock, asked):
     busy = traffic.waiting()
 

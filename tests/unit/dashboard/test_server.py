@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.server import TellBase
+from dashboard.server import Arrivals, TellBase
 
 
 def respond(content_type: str, body: list[bytes], accept: str = "text/html,*/*"):
@@ -50,3 +50,29 @@ def test_a_page_is_asked_for_uncompressed():
 def test_nothing_else_is_touched(content_type, accept):
     headers, body, _ = respond(content_type, [b"<head>", b"x"], accept)
     assert (body, headers[b"content-length"]) == (b"<head>x", b"7")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "comes"),
+    [
+        ("http", "/", 1),
+        ("http", "/static/js/index.js", 1),
+        ("websocket", "/_stcore/stream", 1),
+        ("http", "/_stcore/health", 0),
+        ("http", "/behind/a/proxy/_stcore/health", 0),
+        ("lifespan", "", 0),
+    ],
+)
+def test_who_comes_is_told_of_and_a_load_balancer_is_not(kind, path, comes):
+    seen: list[int] = []
+    passed: list[str] = []
+
+    async def application(scope, receive, send):
+        passed.append(scope["type"])
+
+    async def unused(*_: Any) -> Any:
+        raise AssertionError("nothing is read or sent")
+
+    asyncio.run(Arrivals(application, lambda: seen.append(1))({"type": kind, "path": path}, unused, unused))
+    assert len(seen) == comes
+    assert passed == [kind]
