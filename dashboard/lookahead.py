@@ -99,6 +99,7 @@ class Budget:
 class _Viewer:
     guesses: deque[Guess]
     until: float
+    present: Callable[[], bool]
     begun: Iterator[Question] | None = field(default=None)
 
 
@@ -127,11 +128,17 @@ class Lookahead:
         self._viewers: OrderedDict[Hashable, _Viewer] = OrderedDict()
         self._changed = threading.Condition()
 
-    def expect(self, viewer: Hashable, guesses: Iterable[Guess]) -> None:
-        """Replace what this viewer is expected to look at next, the most likely first."""
+    def expect(self, viewer: Hashable, guesses: Iterable[Guess], present: Callable[[], bool] = lambda: True) -> None:
+        """Replace what this viewer is expected to look at next.
+
+        Args:
+            viewer: tells one from another.
+            guesses: the most likely first.
+            present: whether the viewer is still there: for others nothing is asked.
+        """
         with self._changed:
             self._forget(viewer)
-            self._viewers[viewer] = _Viewer(deque(guesses), self._clock() + WORTH_S)
+            self._viewers[viewer] = _Viewer(deque(guesses), self._clock() + WORTH_S, present)
             self._viewers.move_to_end(viewer, last=False)
             while len(self._viewers) > MOST_VIEWERS:
                 self._forget(next(reversed(self._viewers)))
@@ -204,7 +211,7 @@ class Lookahead:
 
     def _age(self) -> None:
         now = self._clock()
-        for viewer in [viewer for viewer, one in self._viewers.items() if one.until <= now]:
+        for viewer in [viewer for viewer, one in self._viewers.items() if one.until <= now or not one.present()]:
             self._forget(viewer)
 
     def _forget(self, viewer: Hashable) -> None:

@@ -12,6 +12,8 @@ from uuid import uuid4
 
 import pandas as pd
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.config import AHEAD_PERCENT
 from dashboard.guesses import Look, guesses
@@ -48,7 +50,8 @@ def drawing(run: Run) -> Iterator[None]:
     if since_s > ATTENDED_S:
         return
     most = AGAIN if since_s else None
-    lookahead.expect(viewer, [partial(questions, look) for look in guesses(run.name, run.choices, run.leads)[:most]])
+    looks = guesses(run.name, run.choices, run.leads)[:most]
+    lookahead.expect(viewer, [partial(questions, look) for look in looks], partial(_connected, _session()))
 
 
 def _since_s(run: Run) -> float:
@@ -59,6 +62,16 @@ def _since_s(run: Run) -> float:
         since = now
     st.session_state[SHOWN] = (shown, since)
     return float(now - since)
+
+
+def _session() -> str:
+    context = get_script_run_ctx()
+    return "" if context is None else context.session_id
+
+
+def _connected(session: str) -> bool:
+    """Whether a browser still shows what this session draws."""
+    return runtime.exists() and runtime.get_instance().is_active_session(session)
 
 
 def questions(look: Look) -> Iterator[Callable[[], pd.DataFrame]]:

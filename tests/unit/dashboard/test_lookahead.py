@@ -134,6 +134,17 @@ def test_a_guess_is_forgotten_when_it_has_waited_for_long(lookahead, clock, gues
     assert asked == []
 
 
+def test_nothing_is_asked_for_who_has_left(lookahead, clock, guess, asked):
+    there = {"me", "you"}
+    lookahead.expect("you", [guess("yours")], lambda: "you" in there)
+    lookahead.expect("me", [guess("mine", "my other")], lambda: "me" in there)
+    clock.now += 1
+    lookahead.step()
+    there.remove("me")
+    steps(lookahead)
+    assert asked == ["mine", "yours"]
+
+
 def test_only_so_many_viewers_are_guessed_about(lookahead, clock, guess, asked):
     for number in range(MOST_VIEWERS + 5):
         lookahead.expect(number, [guess(number)])
