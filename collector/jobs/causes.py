@@ -37,8 +37,9 @@ AT_MOST_S: Final = 60.0
 REST: Final = 10
 """A block that took a second is not made again for ten: causes take no more than a tenth of the time from the rest."""
 
-MAX_MEMORY_BYTES: Final = 2_000_000_000
-"""What the inference may take. A block that needs more is left out, and tried again later."""
+MAX_MEMORY_BYTES: Final = 1_000_000_000
+"""What the inference may take: enough for 300 consumers of streams that lag all day. A block that needs more is left
+out, and tried again later."""
 
 TRIED_AGAIN_S: Final = 600.0
 
@@ -64,7 +65,7 @@ _SETTINGS: Final = {
     "distributed_foreground_insert": 1,
     "min_insert_block_size_rows": 1_000_000_000,
     "min_insert_block_size_bytes": 0,
-    # The rows around each minute are arrays within arrays: of 65,000 rows at once they take gigabytes.
+    # Of an account at its limit, the holders of each minute are arrays: of 65,000 rows at once they take gigabytes.
     "max_block_size": 1024,
     "max_memory_usage": MAX_MEMORY_BYTES,
 }

@@ -1,5 +1,5 @@
 -- Why requests were throttled: one row per function and minute with throttles that began in [from, to). This is the
--- inference, which takes a good part of a second however little there is to read; the jobs keep its rows, a day at a time
+-- inference, which takes a good part of a second however little there is to read; the jobs keep its rows, an hour at a time
 -- (0024_lambda_causes.sql).
 --
 -- Lambda tells the reason to the caller alone, and CloudWatch has it for Managed Instances only. So it is inferred, from

@@ -160,7 +160,10 @@ watched AS
                 AND least_ms >= 0.8 * usual_ms, 0) AS is_slow,
             sum(ran) OVER hour AS ran_hour,
             sum(ran) OVER until_yesterday AS ran_until_yesterday,
-            groupArrayIf((minute, ifNull(age_ms, 0.)), has_point) OVER quarter AS ages
+            -- Seconds of age per second, by least squares over a quarter of an hour. Time is counted from the first minute:
+            -- squares of seconds since 1970 leave no digits for their differences.
+            countIf(has_point) OVER quarter AS points_of_quarter,
+            simpleLinearRegressionIf(minute - first_minute, ifNull(age_ms, 0.) / 1000, has_point) OVER quarter AS fitted
         FROM minutes
         WINDOW
             earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
@@ -187,10 +190,7 @@ watched AS
             argMaxIf(ran_hour, minute, has_point) OVER earlier AS ran_hour_before,
             max(ran_until_yesterday) OVER of_consumer - argMaxIf(ran_until_yesterday, minute, has_point) OVER earlier AS ran_yesterday,
             if(point_after > 0, point_after, last_delivered + 60) - point_before - 60 AS gap_s,
-            length(ages) > 1 AS has_slope,
-            -- Seconds of age per second, by least squares over a quarter of an hour.
-            arrayAvg(one -> toFloat64(one.1), ages) AS mean_minute,
-            arrayAvg(one -> one.2, ages) AS mean_age_ms,
+            if(points_of_quarter > 1, fitted.1, NULL) AS slope,
             -- Nothing ran, and nothing was still running or turned away. What was turned away is tried again later and
             -- later: some minutes without an attempt beside throttles are no pause of the mapping.
             NOT has_point AND point_before > 0 AND ran = 0 AND refused = 0 AND ifNull(concurrency, 0.) = 0
@@ -214,9 +214,7 @@ watched AS
             least(3600, greatest(1800, point_before + 60 - first_minute)) AS hour_before_s,
             ran_hour_before * gap_s / hour_before_s AS expected,
             ran_hour_before * log(1 + gap_s / hour_before_s) AS unlikely,
-            has_point AND age_ms >= 60000 AND (age_ms >= 3 * usual_age_ms OR usual_age_ms >= 60000) AS lags,
-            if(has_slope, arraySum(one -> (one.1 - mean_minute) * (one.2 - mean_age_ms), ages)
-                / nullIf(arraySum(one -> pow(one.1 - mean_minute, 2), ages), 0) / 1000, NULL) AS slope
+            has_point AND age_ms >= 60000 AND (age_ms >= 3 * usual_age_ms OR usual_age_ms >= 60000) AS lags
         FROM gaps
     ),
     facts AS

@@ -1,17 +1,17 @@
 -- Functions that nobody invoked for a while although they were before and after: a mapping that was switched off, callers that
 -- were gone. One row for each time that began in the window.
 --
--- Told of are ten minutes and more in which thirty invocations or more were due. Traffic falls to its least at night and rises
--- again, so that the hours around a quiet time would promise too much: what was due follows from as much time right before
--- and right after it as a quarter of it, whichever had less, without the busiest minute of either; and no more than by the
--- share of minutes that had any in the three hours on either side, whatever comes in heaps. A pause is three times as long
--- as any other in these hours: what runs in batches has pauses that are alike. Where calls come by chance, however they
--- swing with the hours, that is met once in hundreds of weeks of 300 functions.
+-- Told of are ten minutes and more in which thirty invocations or more were due, sixty where it lasted forty minutes. Traffic
+-- falls to its least at night and rises again, so that the hours around a quiet time would promise too much: what was due
+-- follows from as much time right before and right after it as a quarter of it, whichever had less, without the busiest
+-- minute of either. Of traffic that falls to nothing, a fifth of that is true: twelve that were due and did not come. And it
+-- is no more than by the share of minutes that had any in the three hours on either side, whatever comes in heaps. A pause is
+-- three times as long as any other in these hours: what runs in batches has pauses that are alike.
 --
 -- Every invocation is held as a number meanwhile: of more than two days, those of the newest two are looked at. Of a longer
 -- time, ask about each day by itself, as the pages do.
 WITH
-    180 AS beside, 10 AS least, 30 AS enough,
+    180 AS beside, 10 AS least, 30 AS enough, 60 AS enough_of_long, 40 AS long_minutes,
     greatest({from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')} - toIntervalDay(2)) AS begin
 SELECT
     'function' AS Page, AccountId, Region, FunctionName, 'stopped' AS Cause, 'likely' AS Sure,
@@ -33,7 +33,7 @@ FROM
         -- From its first silent minute to the next one that is not, and how much time beside it tells what was due.
         arrayMap(i -> (at[i] + 1, at[i + 1], greatest(5, least(beside, intDiv(at[i + 1] - at[i] - 1, 4))) AS near), arrayFilter(
             i -> at[i + 1] - at[i] > least AND length(minutes) >= enough / 2, range(1, length(at)))) AS long,
-        arrayFilter(p -> p.3 >= enough AND p.4 * 3 <= p.2 - p.1,
+        arrayFilter(p -> p.3 >= greatest(enough, least(1, (p.2 - p.1) / long_minutes) * enough_of_long) AND p.4 * 3 <= p.2 - p.1,
             arrayMap(p -> (p.1, p.2,
                 (p.2 - p.1) * least(least(
                     arraySum(arrayFilter((n, t) -> t < p.1 AND t >= p.1 - p.3, counts, at) AS ahead) - arrayMax(ahead),
