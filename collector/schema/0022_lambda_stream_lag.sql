@@ -214,7 +214,8 @@ watched AS
             least(3600, greatest(1800, point_before + 60 - first_minute)) AS hour_before_s,
             ran_hour_before * gap_s / hour_before_s AS expected,
             ran_hour_before * log(1 + gap_s / hour_before_s) AS unlikely,
-            has_point AND age_ms >= 60000 AND (age_ms >= 3 * usual_age_ms OR usual_age_ms >= 60000) AS lags
+            -- A batching window makes records wait for up to five minutes, always: that is no lag.
+            has_point AND age_ms >= 60000 AND (age_ms >= 3 * usual_age_ms OR usual_age_ms >= 330000) AS lags
         FROM gaps
     ),
     facts AS

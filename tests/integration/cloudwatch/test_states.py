@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -104,6 +104,43 @@ def test_a_pause_that_the_inventory_knows_is_exact_and_retention_is_what_the_str
     (before, paused) = stored.rows(query)
     assert before[:6] == (4, "u-1", "value", 7200, 1, 0.5)
     assert paused == (7, "u-1", "no_invocations", 7200, 1, None, "paused_mapping", "exact", 0)
+
+
+def reads(minutes: Iterable[int], *, age_ms: float = 500, each: float = 1) -> list[Point]:
+    """A consumer that is invoked in these minutes."""
+    return [one for at in minutes for one in (point("Invocations", at, each), point("IteratorAge", at, age_ms))]
+
+
+DAY = range(-1500, 20)
+"""Minutes, of which those that lie a day before the silence are known too."""
+SILENT = range(20, 60)
+
+SILENCES = {
+    "as never before": (reads(DAY), ("paused_mapping", "possible")),
+    "as at that time of the day before": (
+        reads(at for at in DAY if not SILENT.start - 1440 <= at < SILENT.stop - 1440), None
+    ),
+    "after an hour that happened to have much": (reads(range(-1500, 20, 4)), None),
+    "after an hour alone": (reads(range(-40, 20)), None),
+    "after an hour alone that says enough": (reads(range(-40, 20), each=2), ("paused_mapping", "possible")),
+    "and then nothing had waited": ([*reads(DAY), *reads([59])], None),
+    "and then all had waited": ([*reads(DAY), *reads([59], age_ms=39 * 60_000)], ("paused_mapping", "likely")),
+    "and then it had waited as batches always do": (
+        [*reads(range(-1500, 54), age_ms=300_000), *reads([59], age_ms=300_000)], None
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("silence", SILENCES)
+def test_a_silence_is_a_pause_of_the_mapping_where_chance_and_the_hour_do_not_bring_it(
+    stored: Stored, silence: str
+) -> None:
+    points, cause = SILENCES[silence]
+    stored.put(silence, *points, *(point("Invocations", minute, 1, "other") for minute in range(-1500, 60)))
+    columns = f"DISTINCT Cause, Confidence FROM {{}}({RANGE}) WHERE FunctionName = 'f' AND Cause != 'catching_up'"
+    told = stored.rows(f"SELECT {columns.format('lambda_stream_lag_between')} AND Cause != ''")
+    assert told == ([] if cause is None else [cause])
+    assert stored.rows(f"SELECT {columns.format('lambda_inferred_stream_causes')}") == told
 
 
 def test_the_time_to_data_loss_follows_from_the_age_the_slope_and_the_retention(stored: Stored) -> None:
