@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from collector.native.library import PATH, load
+from collector.native.library import PATH, load, sources, sources_digest
 
 _FLAGS: Final = (
     "-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden",
@@ -34,10 +34,13 @@ def compile_library(target: Path, *flags: str) -> None:
         subprocess.CalledProcessError: the compiler failed, and said why on stderr.
         FileNotFoundError: there is none.
     """
-    sources = sorted(str(path) for path in Path(__file__).parent.glob("*.c"))
+    files = [str(path) for path in sources() if path.suffix == ".c"]
+    digest = f'-DLAMBDASCOPE_SOURCES="{sources_digest()}"'
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".native-") as folder:
         built = Path(folder, target.name)
-        subprocess.run([*_compiler(), *_FLAGS, *flags, "-o", str(built), *sources], env=_environ(folder), check=True)
+        subprocess.run(
+            [*_compiler(), *_FLAGS, *flags, digest, "-o", str(built), *files], env=_environ(folder), check=True
+        )
         built.replace(target)
 
 

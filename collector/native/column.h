@@ -29,7 +29,7 @@ struct column {
     uint64_t head[2], rows; /* of the words, as written */
 };
 
-enum { MOST_PIECES = 7 }; /* of a column */
+enum { MOST_PIECES = 8 }; /* of a column: of attributes in a list */
 
 /* Adds the pieces of a column, at most MOST_PIECES. No rows can be added any more. */
 void column_pieces(struct column *column, const struct lists *lists, uint64_t number, struct block *block);

@@ -2,6 +2,10 @@
 
 #include <stdlib.h>
 
+#ifndef LAMBDASCOPE_SOURCES
+#define LAMBDASCOPE_SOURCES ""
+#endif
+
 bool read_head(struct bytes message, struct head *head)
 {
     *head = (struct head){0};
@@ -74,11 +78,10 @@ static bool put_service(struct words *words, const struct pairs *pairs, struct b
 bool put_resource(struct column *service, struct column *attributes, struct decoder *decoder)
 {
     struct resource *resource = &decoder->resource;
-    if (resource->has_service) {
-        words_put_again(&service->words, resource->service_at, 1);
+    if (resource->service.put) {
+        words_put_again(&service->words, resource->service.row, 1);
     } else {
-        resource->has_service = true;
-        resource->service_at = words_rows(&service->words);
+        resource->service = (struct same){true, words_rows(&service->words)};
         if (!put_service(&service->words, &decoder->resource_pairs, &decoder->scratch))
             return false;
     }
@@ -149,6 +152,11 @@ const struct block *lambdascope_read(struct decoder *decoder, const struct batch
 size_t lambdascope_bytes(const struct decoder *decoder)
 {
     return decoder->max_bytes - decoder->bytes_left;
+}
+
+const char *lambdascope_sources(void)
+{
+    return LAMBDASCOPE_SOURCES;
 }
 
 void lambdascope_free(struct decoder *decoder)

@@ -15,13 +15,13 @@ struct head {
 struct resource {
     struct bytes schema_url;
     struct row row;
-    size_t service_at; /* where its row of ServiceName is, once it has one */
-    bool has_service;
+    struct same service, url;
 };
 
 struct scope {
     struct bytes name, version, schema_url;
     struct row row; /* of its attributes */
+    struct same url, versioned;
 };
 
 struct decoder;

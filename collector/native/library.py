@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,9 @@ PATH: Final = Path(__file__).with_name("otlp.so")
 
 MAX_BYTES: Final = 512 << 20
 """Memory that a decoder may take; a batch that needs more is left to Python. 50,000 spans take some 50 MiB."""
+
+KEPT_BYTES: Final = 64 << 20
+"""Memory that a decoder keeps from one batch to the next."""
 
 LAYOUTS: Final = {Signal.TRACES: TRACES, Signal.LOGS: LOGS}
 """What is decoded here, and the columns that come of it. Points of metrics are decoded in Python."""
@@ -100,25 +104,45 @@ class Decoder:
             secrets.randbits(64),
         )
         block = self._library.lambdascope_read(self._decoder, ctypes.byref(batch)) if self._decoder else None
-        return Block(block.contents, LAYOUTS[self._signal]) if block else None
+        if block:
+            return Block(block.contents, LAYOUTS[self._signal])
+        self.shrink()  # what the next batch may take must not depend on this one
+        return None
 
-    def shrink(self, kept_bytes: int = 0) -> None:
-        """Give the memory back where it is more than this; it is taken anew when it is needed."""
-        if self._decoder and self._library.lambdascope_bytes(self._decoder) > kept_bytes:
+    def shrink(self) -> None:
+        """Give the memory back where it is more than is kept; it is taken anew when it is needed."""
+        if self._decoder and self._library.lambdascope_bytes(self._decoder) > KEPT_BYTES:
             self._library.lambdascope_free(self._decoder)
             self._decoder = None
+
+
+def sources() -> list[Path]:
+    """What the library is built of."""
+    return sorted(PATH.parent.glob("*.[ch]"))
+
+
+def sources_digest() -> str:
+    """Tells whether a library is of these sources."""
+    digest = hashlib.sha256()
+    for path in sources():
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def load(path: Path = PATH) -> dict[Signal, Decoder]:
     """A decoder for each signal of :data:`LAYOUTS`.
 
     Raises:
-        SetupError: the library is not there, or not of this machine's kind.
+        SetupError: the library is not there, not of this machine's kind, or of another version.
     """
     try:
         library = ctypes.CDLL(str(path))
-    except OSError as error:
+        library.lambdascope_sources.restype = ctypes.c_char_p
+        built_of = library.lambdascope_sources().decode("ascii")
+    except (OSError, AttributeError) as error:
         raise SetupError(f"{path}: {error}; `python -m collector.native` builds it") from None
+    if built_of != sources_digest():
+        raise SetupError(f"{path}: it was built of other sources; `python -m collector.native` builds it")
     for new in (library.lambdascope_traces, library.lambdascope_logs):
         new.argtypes = (ctypes.c_size_t,)
         new.restype = ctypes.c_void_p

@@ -97,7 +97,7 @@ static uint8_t within_byte(int32_t number)
 static bool read_record(struct bytes message, struct decoder *decoder)
 {
     struct column *columns = decoder->columns;
-    const struct scope *scope = &decoder->scope;
+    struct scope *scope = &decoder->scope;
     struct record record = {0};
     if (!read_fields(message, &record) || !read_attributes(message, TAG(6, LENGTH), &decoder->own_pairs))
         return false;
@@ -108,10 +108,10 @@ static bool read_record(struct bytes message, struct decoder *decoder)
     put_byte(&columns[TRACE_FLAGS].values, (uint8_t)record.flags); /* the W3C flags; the other bits are reserved */
     words_put(&columns[SEVERITY_TEXT].words, record.severity_text);
     put_byte(&columns[SEVERITY_NUMBER].values, within_byte(record.severity_number));
-    words_put(&columns[RESOURCE_SCHEMA_URL].words, decoder->resource.schema_url);
-    words_put(&columns[SCOPE_SCHEMA_URL].words, scope->schema_url);
+    words_put_same(&columns[RESOURCE_SCHEMA_URL].words, decoder->resource.schema_url, &decoder->resource.url);
+    words_put_same(&columns[SCOPE_SCHEMA_URL].words, scope->schema_url, &scope->url);
     put_string(&columns[SCOPE_NAME].values, scope->name);
-    words_put(&columns[SCOPE_VERSION].words, scope->version);
+    words_put_same(&columns[SCOPE_VERSION].words, scope->version, &scope->versioned);
     put_string(&columns[EVENT_NAME].values, record.event_name);
     return put_value(&columns[BODY].values, &record.body, &decoder->scratch) &&
            put_resource(&columns[SERVICE_NAME], &columns[RESOURCE_ATTRIBUTES], decoder) &&

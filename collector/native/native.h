@@ -39,6 +39,8 @@ EXPORTED struct decoder *lambdascope_logs(size_t max_bytes);
 EXPORTED const struct block *lambdascope_read(struct decoder *decoder, const struct batch *batch);
 /* What the decoder holds. */
 EXPORTED size_t lambdascope_bytes(const struct decoder *decoder);
+/* What was built: a digest of the sources. */
+EXPORTED const char *lambdascope_sources(void);
 EXPORTED void lambdascope_free(struct decoder *decoder);
 
 #endif

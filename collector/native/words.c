@@ -50,11 +50,13 @@ static bool make_slots(struct words *words)
     if (words->slot_count != 0 && count < words->slot_count - words->slot_count / 3)
         return true;
     uint32_t slot_count = words->slot_count == 0 ? FIRST_SLOTS : 2 * words->slot_count;
-    uint32_t *slots = calloc(slot_count, sizeof *slots);
+    size_t size = slot_count * sizeof(uint32_t);
+    uint32_t *slots = size <= memory.left ? calloc(1, size) : NULL;
     if (slots == NULL) {
         memory.out = true;
         return false;
     }
+    memory.left -= size - words->slot_count * sizeof(uint32_t);
     free(words->slots);
     words->slots = slots;
     words->slot_count = slot_count;
@@ -110,8 +112,20 @@ void words_put(struct words *words, struct bytes word)
     put_uint32(&words->indexes, index);
 }
 
+void words_put_same(struct words *words, struct bytes word, struct same *same)
+{
+    if (same->put) {
+        words_put_again(words, same->row, 1);
+        return;
+    }
+    *same = (struct same){true, words_rows(words)};
+    words_put(words, word);
+}
+
 void words_put_again(struct words *words, size_t first, size_t count)
 {
+    if (memory.out)
+        return; /* the rows to be copied need not be there */
     uint8_t *place = buffer_take(&words->indexes, count * sizeof(uint32_t));
     if (place != NULL && count != 0)
         memcpy(place, words->indexes.at + first * sizeof(uint32_t), count * sizeof(uint32_t));

@@ -31,6 +31,12 @@ static inline size_t words_rows(const struct words *words)
 
 /* Adds a row. */
 void words_put(struct words *words, struct bytes word);
+/* A word that many rows share, as those of a resource its URL: to compare it each time could take very long. */
+struct same {
+    bool put;
+    size_t row; /* where it was put */
+};
+void words_put_same(struct words *words, struct bytes word, struct same *same);
 /* Adds `count` rows again that began at row `first`. */
 void words_put_again(struct words *words, size_t first, size_t count);
 /* Makes the indexes as narrow as their number allows: of 1, 2 or 4 bytes. Returns ClickHouse's number of that type

@@ -37,11 +37,12 @@ LOGS: Final = TableLayout(
 def append(rows: Rows, request: ExportLogsServiceRequest) -> None:
     """Add the request's records to the rows. A record without a time has the time at which it was observed."""
     for resource_logs in request.resource_logs:
-        resource = values.attributes(resource_logs.resource.attributes)
+        # Protobuf makes a new string each time that one is asked for; each record would have its own.
+        resource, resource_url = values.attributes(resource_logs.resource.attributes), resource_logs.schema_url
         service = resource.get(values.SERVICE_NAME, "")
         for scope_logs in resource_logs.scope_logs:
-            scope = scope_logs.scope
-            scope_attributes = values.attributes(scope.attributes)
+            scope_url, scope = scope_logs.schema_url, scope_logs.scope
+            name, version, scope_attributes = scope.name, scope.version, values.attributes(scope.attributes)
             for record in scope_logs.log_records:
                 rows.append(
                     values.time(record.time_unix_nano or record.observed_time_unix_nano),
@@ -52,11 +53,11 @@ def append(rows: Rows, request: ExportLogsServiceRequest) -> None:
                     min(max(record.severity_number, 0), 255),
                     service,
                     values.text(record.body),
-                    resource_logs.schema_url,
+                    resource_url,
                     resource,
-                    scope_logs.schema_url,
-                    scope.name,
-                    scope.version,
+                    scope_url,
+                    name,
+                    version,
                     scope_attributes,
                     values.attributes(record.attributes),
                     record.event_name,

@@ -57,9 +57,9 @@ def append(rows: Rows, request: ExportTraceServiceRequest) -> None:
         resource = values.attributes(resource_spans.resource.attributes)
         service = resource.get(values.SERVICE_NAME, "")
         for scope_spans in resource_spans.scope_spans:
-            scope = scope_spans.scope
+            scope = scope_spans.scope.name, scope_spans.scope.version  # once: each time it would be a new string
             for span in scope_spans.spans:
-                _append_span(rows, span, service, resource, (scope.name, scope.version))
+                _append_span(rows, span, service, resource, scope)
 
 
 def _append_span(rows: Rows, span: Span, service: str, resource: values.Attributes, scope: tuple[str, str]) -> None:

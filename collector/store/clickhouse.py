@@ -81,19 +81,22 @@ class ClickHouseStore:
             self._clients[tenant] = client
         return self._clients[tenant]
 
-    def insert(self, rows: Rows, token: str, tenant: str = "") -> None:
+    def insert(self, rows: Rows, token: str, tenant: str = "", *, in_pieces: bool = False) -> None:
         """See :class:`~collector.store.inserter.Store`."""
         client = self._opened(tenant)
         names, types = zip(*rows.layout.columns, strict=True)
         try:
-            client.insert(
+            context = client.create_insert_context(
                 rows.layout.table,
-                rows.columns,
                 column_names=names,
                 column_type_names=types,
+                data=rows.columns,
                 column_oriented=True,
                 settings={**self._insert_settings, "insert_deduplication_token": token},
             )
+            if not in_pieces:
+                context.block_row_count = context.row_count
+            client.insert(context=context)
         except Exception as error:  # clickhouse-connect and urllib3 raise many kinds; all are told apart
             raise self._failure(as_store_error(error)) from error
 

@@ -20,7 +20,7 @@ from collector.errors import StoreRefusedError, StoreUnavailableError, Undecoded
 from collector.otlp.decode import decode
 from collector.spool.plan import batches
 from collector.store.arrivals import rows_by_tenant
-from collector.store.ways import is_encoded
+from collector.store.ways import Way, is_encoded
 from collector.telemetry import StoreState
 from collector.worker import Worker
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collector.spool.repeats import Journal, Repeats
     from collector.spool.segment import Segment
     from collector.spool.spool import Spool
-    from collector.store.ways import Way, Ways
+    from collector.store.ways import Ways
     from collector.telemetry import Counters
 
 log = logging.getLogger(__name__)
@@ -58,8 +58,12 @@ _LONGEST_WAIT_S: Final = 15.0
 class Store(Protocol):
     """What the inserter needs of ClickHouse. Blocking."""
 
-    def insert(self, rows: Rows, token: str, tenant: str = "") -> None:
-        """Store rows; the same token again changes nothing. Raises StoreError."""
+    def insert(self, rows: Rows, token: str, tenant: str = "", *, in_pieces: bool = False) -> None:
+        """Store rows; the same token again changes nothing, of rows that came in one block or of such in pieces.
+
+        Raises:
+            StoreError: refused, or not available.
+        """
 
     def insert_block(self, block: Block, token: str, tenant: str = "") -> None:
         """Store rows that the library has made; to the token they are those that Python makes. Raises StoreError."""
@@ -229,25 +233,25 @@ class Inserter:
             if is_encoded(batch, way):
                 self._store.insert_encoded(batch.signal, batch.bodies, batch.token, batch.tenant)
                 return 0
-            block = self._ways.block(batch.signal, batch.bodies)
+            block = self._ways.block(batch, way)
             if block and block.rows == batch.items:
                 self._store.insert_block(block, batch.token, batch.tenant)
                 return 0
         except (UndecodedError, StoreRefusedError) as error:
             log.debug("store: %s is decoded in Python: %s", batch.token, error)
             self._counters.undecoded_batches += 1
-        return self._insert_decoded(batch)
+        return self._insert_decoded(batch, in_pieces=way is Way.UNNOTED)
 
-    def _insert_decoded(self, batch: Batch) -> int:
+    def _insert_decoded(self, batch: Batch, *, in_pieces: bool) -> int:
         rejected = 0
         for rows in decode(batch.signal, batch.bodies):
             try:
-                self._store.insert(rows, batch.token, batch.tenant)
+                self._store.insert(rows, batch.token, batch.tenant, in_pieces=in_pieces)
             except StoreRefusedError as error:
-                rejected += self._isolate(batch, rows.layout.table, error)
+                rejected += self._isolate(batch, rows.layout.table, error, in_pieces=in_pieces)
         return rejected
 
-    def _isolate(self, batch: Batch, table: str, error: StoreRefusedError) -> int:
+    def _isolate(self, batch: Batch, table: str, error: StoreRefusedError, *, in_pieces: bool) -> int:
         """Insert each record of a refused batch alone, so that only what is refused again goes to the quarantine."""
         log.error("store: %s refused %s: %s; its requests are tried one by one", table, batch.token, error)
         rejected = 0
@@ -257,7 +261,7 @@ class Inserter:
                     continue
                 token = f"{batch.token}-{index}"
                 try:
-                    self._store.insert(rows, token, batch.tenant)
+                    self._store.insert(rows, token, batch.tenant, in_pieces=in_pieces)
                 except StoreRefusedError as refusal:
                     log.error("store: %s refused %d rows: %s; kept as %s", table, len(rows), refusal, token)  # noqa: TRY400  # the reason is the message
                     quarantine.keep(self._quarantine, record, token, table)

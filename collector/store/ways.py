@@ -1,8 +1,9 @@
 """Which way a batch becomes rows, so that one in doubt goes the way it went before.
 
-ClickHouse knows an insert again by its token and its table. Rows that the library made and rows that Python made are
-one and the same to it; requests that it decodes itself go to another table. So what was tried one way before a stop
-must not be tried the other way after it, though the library has come or gone meanwhile.
+ClickHouse knows an insert again by its token, its table, and by whether it came in one block or in several. Rows that
+the library made and rows that Python made are one and the same to it, as both are inserted in one; requests that it
+decodes itself go to another table. So what was tried one way before a stop must not be tried another way after it,
+though the library has come or gone meanwhile, or the collector was updated.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collector.spool.segment import ordinal, sync_folder
 from collector.store.encoded import ENTRIES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from collector.native.library import Block, Decoder
@@ -29,9 +30,6 @@ MIN_ENCODED_ITEMS: Final = 1_500
 time for each insert, in which Python decodes as many. A change moves batches to the other way; one in doubt is then
 stored twice."""
 
-KEPT_BYTES: Final = 64 << 20
-"""Memory that a decoder keeps from one batch to the next."""
-
 
 class Way(enum.Enum):
     """How a segment is stored. The value is written to the data folder."""
@@ -39,7 +37,9 @@ class Way(enum.Enum):
     ROWS = "rows"
     """Decoded here, by the library or in Python."""
     REQUESTS = "requests"
-    """Decoded by ClickHouse where the batch is large enough, else in Python."""
+    """Decoded by ClickHouse where the batch is large enough, else here."""
+    UNNOTED = ""
+    """As before there was a note: by ClickHouse where the batch is large enough, else in Python, inserted in pieces."""
 
 
 class Ways:
@@ -49,7 +49,7 @@ class Ways:
         """Read which way the last run went.
 
         Args:
-            note: the file that says it; missing after a run that knew one way alone, which was that of requests.
+            note: the file that says it; missing after a run of before there was one.
             now: the way of this run.
             decoders: of the library; empty where it is not there.
             first_ordinal: of the first segment that this run makes.
@@ -61,7 +61,7 @@ class Ways:
         self._decoders = decoders
         self._first_ordinal = first_ordinal
         self._now = now
-        self._noted = Way(note.read_text(encoding="ascii").strip()) if note.exists() else Way.REQUESTS
+        self._noted = Way(note.read_text(encoding="ascii").strip()) if note.exists() else Way.UNNOTED
 
     def of(self, segment: Segment) -> Way:
         """The way of a segment. Those of an earlier run, which come first, go its way; then the note is changed.
@@ -84,16 +84,16 @@ class Ways:
         written.replace(self._note)
         sync_folder(self._note.parent)
 
-    def block(self, signal: Signal, bodies: Sequence[bytes]) -> Block | None:
-        """The rows of requests, until the next are asked for; None where the library makes none of such.
+    def block(self, batch: Batch, way: Way) -> Block | None:
+        """The rows of a batch, until the next are asked for; None where the library makes none of such.
 
         Raises:
             UndecodedError: the library does not make them of these.
         """
-        decoder = self._decoders.get(signal)
-        if decoder is None:
+        decoder = self._decoders.get(batch.signal)
+        if decoder is None or way is Way.UNNOTED:
             return None
-        block = decoder.block(bodies)
+        block = decoder.block(batch.bodies)
         if block is None:
             raise UndecodedError("an attribute is none that the library makes text of")
         return block
@@ -101,9 +101,9 @@ class Ways:
     def rest(self) -> None:
         """Give back what a large batch took."""
         for decoder in self._decoders.values():
-            decoder.shrink(KEPT_BYTES)
+            decoder.shrink()
 
 
 def is_encoded(batch: Batch, way: Way) -> bool:
     """Whether ClickHouse is to decode a batch."""
-    return way is Way.REQUESTS and batch.signal in ENTRIES and batch.items >= MIN_ENCODED_ITEMS
+    return way is not Way.ROWS and batch.signal in ENTRIES and batch.items >= MIN_ENCODED_ITEMS

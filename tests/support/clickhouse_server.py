@@ -33,7 +33,19 @@ _NO_SETTINGS = re.compile(
     r"query|query_id|database|default_format|session_\w+|param_\w+|client_protocol_version|enable_http_compression"
     r"|compress|decompress|wait_end_of_query|send_progress_in_http_headers|user|password|http_\w+|cancel_http\w+"
 )
-_DECODERS = {"lz4": lz4.frame.decompress, "zstd": zstd.decompress, "gzip": gzip.decompress}
+
+
+def _lz4(data: bytes) -> bytes:
+    """All frames: clickhouse-connect makes one of each block, and the library's own function reads the first alone."""
+    found = []
+    while data:
+        decompressor = lz4.frame.LZ4FrameDecompressor()
+        found.append(decompressor.decompress(data))
+        data = decompressor.unused_data or b""
+    return b"".join(found)
+
+
+_DECODERS = {"lz4": _lz4, "zstd": zstd.decompress, "gzip": gzip.decompress}
 
 
 def _quoted(text: str) -> str:

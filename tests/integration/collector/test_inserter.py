@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import shutil
 from collections.abc import Iterator, Sequence
@@ -41,14 +42,14 @@ class Unreliable:
         self._store = store
         self._rng = rng
 
-    def insert(self, rows: Rows, token: str, tenant: str = "") -> None:
+    def insert(self, rows: Rows, token: str, tenant: str = "", *, in_pieces: bool = False) -> None:
         fate = self._rng.random()
         if fate < 0.25:
             raise StoreUnavailableError("connection refused")
         names = rows.columns[[name for name, _ in rows.layout.columns].index("ScopeName")]
         if "poison" in names:
             raise StoreRefusedError("cannot parse")
-        self._store.insert(rows, token, tenant)
+        self._store.insert(rows, token, tenant, in_pieces=in_pieces)
         if fate < 0.5:
             raise StoreUnavailableError("timed out after it was stored")
 
@@ -112,13 +113,14 @@ def metric_record(number: int) -> Record:
     return Record(Signal.METRICS, 2, number, None, request.SerializeToString())
 
 
-async def store_all(folder: Path, store: Store, records: list[Record], *, by_library: bool = False) -> Counters:
+async def store_all(
+    folder: Path, store: Store, records: list[Record], way: Way = Way.REQUESTS, settings: SpoolSettings = SETTINGS
+) -> Counters:
     """Append the records from several tasks and run the inserter until the spool is empty."""
     counters, repeats = Counters(), Repeats()
     found = Spool.recover(folder / "spool", lambda _: None)
-    spool = Spool(folder / "spool", SETTINGS, found, counters)
-    way, decoders = (Way.ROWS, load()) if by_library else (Way.REQUESTS, {})
-    ways = Ways(folder / "way", way, decoders, found.next_ordinal)
+    spool = Spool(folder / "spool", settings, found, counters)
+    ways = Ways(folder / "way", way, load() if way is Way.ROWS else {}, found.next_ordinal)
     inserter = Inserter(spool, store, ways, repeats, Journal(folder / "journal"), counters, folder / "quarantine")
     running = asyncio.create_task(inserter.run())
     await asyncio.gather(*(spool.append(record) for record in records))
@@ -147,7 +149,7 @@ def test_failures_before_and_after_storing_lose_and_double_nothing(
     points = [metric_record(number) for number in range(100)]
     rng = random.Random(seed)
     store = Unreliable(ClickHouseStore(url), rng)
-    counters = asyncio.run(store_all(tmp_path, store, spans + points, by_library=way == "library"))
+    counters = asyncio.run(store_all(tmp_path, store, spans + points, Way.ROWS if way == "library" else Way.REQUESTS))
     names = [row[0] for row in client.query("SELECT SpanName FROM otel_traces ORDER BY ALL").result_rows]
     assert names == [f"span-{number:04}" for number in range(300)]
     for table in ("otel_metrics_sum", "otel_metrics_gauge"):
@@ -158,9 +160,9 @@ def test_failures_before_and_after_storing_lose_and_double_nothing(
     assert not any(counters.queued.values())
 
 
-@pytest.mark.parametrize("by_library", [True, False])
+@pytest.mark.parametrize("way", [Way.ROWS, Way.REQUESTS])
 def test_poison_is_isolated_down_to_the_record(
-    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_library: bool
+    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
 ) -> None:
     """Its neighbours are stored; it is kept, whole, in the quarantine."""
     monkeypatch.setattr(ways_module, "MIN_ENCODED_ITEMS", 1)
@@ -168,7 +170,7 @@ def test_poison_is_isolated_down_to_the_record(
     monkeypatch.setattr(inserter_module, "_LONGEST_WAIT_S", 0.002)
     records = [span_record(f"span-{number}", number, "poison" if number == 5 else "fine") for number in range(10)]
     store = Unreliable(ClickHouseStore(url), random.Random(4))
-    counters = asyncio.run(store_all(tmp_path, store, records, by_library=by_library))
+    counters = asyncio.run(store_all(tmp_path, store, records, way))
     names = {row[0] for row in client.query("SELECT SpanName FROM otel_traces").result_rows}
     assert names == {f"span-{number}" for number in range(10)} - {"span-5"}
     assert client.command("SELECT count() FROM otel_traces") == 9
@@ -180,16 +182,18 @@ def test_poison_is_isolated_down_to_the_record(
 class Dying:
     """A store that stores, and whose collector is gone before it hears of it."""
 
-    def __init__(self, store: ClickHouseStore) -> None:
+    def __init__(self, store: ClickHouseStore, way: Way) -> None:
         self._store = store
+        # What collectors did before there was a note, whatever this one does in their place.
+        self._options = {"in_pieces": True} if way is Way.UNNOTED else {}
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
         if not name.startswith("insert"):
             return method
 
-        def insert(*arguments: Any) -> None:
-            method(*arguments)
+        def insert(*arguments: Any, **options: Any) -> None:
+            method(*arguments, **(options | self._options if "in_pieces" in options else options))
             raise KilledError
 
         return insert
@@ -199,21 +203,38 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("by_library", [(False, True), (True, False), (False, True, False), (True, False, True)])
+@pytest.mark.parametrize("min_encoded_items", [1, 1 << 30], ids=["encoded", "decoded here"])
+@pytest.mark.parametrize(
+    "ways",
+    [
+        (Way.UNNOTED, Way.ROWS),
+        (Way.UNNOTED, Way.REQUESTS),
+        (Way.REQUESTS, Way.ROWS, Way.REQUESTS),
+        (Way.ROWS, Way.REQUESTS, Way.ROWS),
+    ],
+)
 def test_a_batch_in_doubt_goes_the_way_it_went_before(
-    client: Client, url: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_library: tuple[bool, ...]
+    client: Client,
+    url: StoreUrl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ways: tuple[Way, ...],
+    min_encoded_items: int,
 ) -> None:
-    """The library comes and goes from start to start, each of which ends between the insert and the spool."""
-    monkeypatch.setattr(ways_module, "MIN_ENCODED_ITEMS", 1)
-    expected = []
-    for run, library in enumerate(by_library):
-        records = [span_record(f"run-{run}-{number}", number) for number in range(20)]
-        expected += [record.body for record in records]
+    """The library comes and goes, and the collector is updated; each run ends between the insert and the spool.
+
+    The batches are as large as clickhouse-connect inserts in several blocks, unless it is told not to.
+    """
+    monkeypatch.setattr(ways_module, "MIN_ENCODED_ITEMS", min_encoded_items)
+    settings = dataclasses.replace(SETTINGS, segment_bytes=1 << 30)
+    expected = 0
+    for run, way in enumerate(ways):
+        records = [span_record(f"run-{run}-{number}", number, "x" * 200_000) for number in range(20)]
+        expected += len(records)
         with pytest.raises(KilledError):
-            asyncio.run(store_all(tmp_path, Dying(ClickHouseStore(url)), records, by_library=library))
-    asyncio.run(store_all(tmp_path, ClickHouseStore(url), [], by_library=by_library[0]))
-    assert client.command("SELECT count() FROM otel_traces") == len(expected)
-    assert client.command("SELECT uniqExact(SpanName) FROM otel_traces") == len(expected)
+            asyncio.run(store_all(tmp_path, Dying(ClickHouseStore(url), way), records, way, settings))
+    asyncio.run(store_all(tmp_path, ClickHouseStore(url), [], ways[0], settings))
+    assert client.query("SELECT count(), uniqExact(SpanName) FROM otel_traces").first_row == (expected, expected)
 
 
 def test_a_disk_that_cannot_be_written_refuses_and_recovers(tmp_path: Path) -> None:

@@ -270,6 +270,22 @@ def test_requests_are_stored_once_however_often_they_are_sent(ways: Ways, first:
     assert len(ways.take(Signal.TRACES)) == 1 + 20
 
 
+@pytest.mark.parametrize("first", ["library", "python"])
+@pytest.mark.parametrize(("requests", "each", "size"), [(20, 1, 300_000), (300, 100, 50), (1, 70_000, 0)])
+def test_large_batches_are_stored_once_whoever_makes_the_rows(
+    ways: Ways, first: str, requests: int, each: int, size: int
+) -> None:
+    """ClickHouse tells a block from several; clickhouse-connect makes several of two megabytes or 65,536 rows."""
+    spans = [Span(start_time_unix_nano=DAY_NS, trace_state="x" * size)] * each
+    request = ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])])
+    bodies, token = [request.SerializeToString()] * requests, ways.token()
+    makers = [ways.by_library, ways.by_python]
+    for make in makers if first == "library" else reversed(makers):
+        make(Signal.TRACES, bodies, token)
+    assert ways.client.command("SELECT count() FROM otel_traces") == requests * each
+    ways.take(Signal.TRACES)
+
+
 def test_a_block_of_many_words_is_stored_as_python_stores_it(ways: Ways) -> None:
     """So many names that their numbers take two bytes, and four; in one request and in many."""
     for count in (255, 256, 257, 65_535, 65_537):

@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from collector.errors import SetupError
 from collector.native.__main__ import compile_library
-from collector.native.library import MAX_BYTES, load
+from collector.native.library import MAX_BYTES, PATH, load, sources_digest
 from collector.otlp.signals import Signal
 from collector.otlp.traces import TRACES
 from tests.support.collector import ROOT, lambda_span, trace_request
@@ -53,12 +55,41 @@ def test_a_block_that_would_take_too_much_memory_is_left_alone() -> None:
     for _ in range(MAX_BYTES >> 20):
         large.resource_spans[0].scope_spans[0].spans.add()
     assert decoder.block([large.SerializeToString()]) is None
-    decoder.shrink()
     block = decoder.block([small.SerializeToString()])
     assert block is not None
     assert (block.rows, block.layout) == (1, TRACES)
 
 
+def test_a_long_text_that_many_records_share_is_looked_at_once() -> None:
+    """Compared for each record, megabytes of it would keep the store waiting for hours."""
+    logs = ExportLogsServiceRequest()
+    group = logs.resource_logs.add(schema_url="r" * (4 << 20))
+    group.resource.attributes.add(key="service.name").value.string_value = "s" * (4 << 20)
+    scope = group.scope_logs.add(schema_url="u" * (4 << 20))
+    scope.scope.version = "v" * (4 << 20)
+    body = logs.SerializeToString()
+    with_records = ExportLogsServiceRequest.FromString(body)
+    with_records.resource_logs[0].resource.Clear()
+    with_records.resource_logs[0].scope_logs[0].log_records.extend([LogRecord()] * 500_000)
+    block = load()[Signal.LOGS].block([body, with_records.SerializeToString()])
+    assert block is not None
+    assert block.rows == 500_000
+
+
+def test_a_library_of_other_sources_is_not_loaded(tmp_path: Path) -> None:
+    path, digest = tmp_path / "otlp.so", sources_digest().encode("ascii")
+    built = PATH.read_bytes()
+    assert digest in built
+    path.write_bytes(built.replace(digest, b"0" * len(digest)))
+    with pytest.raises(SetupError, match="built of other sources"):
+        load(path)
+
+
 def test_a_library_that_is_not_there_says_what_builds_it(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"python -m collector\.native"):
         load(tmp_path / "otlp.so")
+
+
+def test_another_library_is_not_taken_for_ours() -> None:
+    with pytest.raises(SetupError, match=r"python -m collector\.native"):
+        load(Path("libc.so.6"))
