@@ -17,6 +17,7 @@ ATTEMPTS = 3
 def draw(seeded, monkeypatch):
     monkeypatch.setenv(SQL_URL.env, seeded.sql_url)
     monkeypatch.setenv(AHEAD_PERCENT.env, "0")
+    data.answers.clear()  # other tests of this process may have looked at the same pages of the same fleet
 
     def drawn(one: Look) -> AppTest:
         at = AppTest.from_file(str(MAIN), default_timeout=TIMEOUT_S)
@@ -52,10 +53,9 @@ def asked_in_earnest(one, draw):
 @pytest.mark.parametrize("name", [one.name for one in PAGES if one.name != "sql"])
 def test_nobody_waits_for_what_was_asked_ahead(seeded, draw, name):
     one = look(name, choices(seeded, name))
-    before = data.answers().guessed_right
     assert asked_in_earnest(one, draw) == 0
     assert data.answers().guesses > 0
-    assert data.answers().guessed_right >= before
+    assert data.answers().guessed_right > 0
 
 
 def test_the_first_guesses_of_the_fleet_are_answered_before_somebody_looks(seeded, draw):
