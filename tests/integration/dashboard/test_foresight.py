@@ -1,8 +1,11 @@
 """What is asked ahead is what the page asks then; no page asks anything that its plan does not name."""
 
+from types import SimpleNamespace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.answers import Answers, nbytes
 from dashboard.config import AHEAD_PERCENT, SQL_URL
 from dashboard.guesses import Look, guesses, look
 from dashboard.pages import PAGES, page
@@ -10,14 +13,17 @@ from dashboard.ui import data, foresight
 from tests.integration.dashboard.test_app import MAIN, TIMEOUT_S, sentinel
 
 ATTEMPTS = 3
-"""Kept answers are of slots of a minute and more; an attempt that spans the end of one finds them gone."""
+"""A time that has just become one of which no late data is likely is asked about in another way."""
 
 
 @pytest.fixture
 def draw(seeded, monkeypatch):
     monkeypatch.setenv(SQL_URL.env, seeded.sql_url)
     monkeypatch.setenv(AHEAD_PERCENT.env, "0")
-    data.answers.clear()  # other tests of this process may have looked at the same pages of the same fleet
+    # Nothing is kept yet, whatever this process has looked at before; and no time passes: answers are kept for seconds.
+    kept = Answers(data.MOST_KEPT, data.MOST_BYTES, nbytes, clock=lambda: 0.0)
+    monkeypatch.setattr(data, "answers", lambda: kept)
+    monkeypatch.setattr(data, "time", SimpleNamespace(monotonic=lambda: 0.0))
 
     def drawn(one: Look) -> AppTest:
         at = AppTest.from_file(str(MAIN), default_timeout=TIMEOUT_S)
