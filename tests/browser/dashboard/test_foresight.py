@@ -8,9 +8,9 @@ import pytest
 from dashboard.pages import page
 from deploy.local.browser import READY, browser, open_page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-WITHIN_S = 90
+WITHIN_S = 300
 SAID = re.compile(r"has asked ([\d,]+) questions? in .*; ([\d,]+) of the answers")
 
 
