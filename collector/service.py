@@ -18,7 +18,6 @@ from collector.errors import SetupError, StoreUnavailableError
 from collector.jobs.runner import Jobs, job_settings
 from collector.jobs.runner import run as run_jobs
 from collector.jobs.runner import stop as stop_jobs
-from collector.native.library import load
 from collector.own_telemetry import OwnTelemetry
 from collector.ports import Addresses, Ports, gate
 from collector.receiver import http
@@ -30,7 +29,7 @@ from collector.spool.spool import Spool, SpoolSettings
 from collector.store.clickhouse import ClickHouseStore
 from collector.store.client import connect
 from collector.store.inserter import Inserter
-from collector.store.ways import Way, Ways
+from collector.store.ways import Ways, open_ways
 from collector.telemetry import Counters, Gauges, prometheus_text
 from collector.worker import Worker
 
@@ -38,9 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from collector.config import CollectorConfig, StoreUrl
-    from collector.native.library import Decoder
-    from collector.otlp.signals import Signal
+    from collector.config import CollectorConfig
     from collector.spool.record import Record
 
 log = logging.getLogger(__name__)
@@ -48,20 +45,6 @@ log = logging.getLogger(__name__)
 _LONG_REPLAY_ITEMS: Final = 100_000
 _REPORT_EVERY_S: Final = 5.0
 _REOPEN_S: Final = (0.5, 1.0, 2.0, 5.0)
-
-
-def _decoders() -> dict[Signal, Decoder]:
-    """The library's; none where it is not there."""
-    try:
-        return load()
-    except SetupError as error:
-        log.warning("decoding: %s; until then ClickHouse and Python decode, at twice the processor time", error)
-        return {}
-
-
-def _way(store: StoreUrl, decoders: Mapping[Signal, Decoder]) -> Way:
-    """A server is sent large batches as the requests that came, which have a third of the size of their rows."""
-    return Way.ROWS if store.embedded and decoders else Way.REQUESTS
 
 
 def _rules(path: Path | None) -> Rules | None:
@@ -206,8 +189,7 @@ class Service:
             config.linger_ms / 1000,
         )
         try:
-            decoders = _decoders()
-            ways = Ways(config.data / "way", _way(config.store, decoders), decoders, found.next_ordinal)
+            ways = open_ways(config.data / "way", embedded=config.store.embedded, first_ordinal=found.next_ordinal)
         except (OSError, ValueError) as error:
             raise SetupError(f"data folder {config.data}: the file way: {error}") from None
         return Spool(config.spool, settings, found, self._counters), ways, repeats, journal

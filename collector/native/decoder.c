@@ -6,7 +6,14 @@
 #define LAMBDASCOPE_SOURCES ""
 #endif
 
-bool read_head(struct bytes message, struct head *head)
+/* Fields 1 and 3 of a ResourceSpans, ScopeSpans, ResourceLogs or ScopeLogs: what stands beside its list, field 2. */
+struct head {
+    struct bytes first; /* the resource or scope */
+    struct bytes schema_url;
+};
+
+/* False for what is left to Python: a resource or scope that comes in two parts. */
+static bool read_head(struct bytes message, struct head *head)
 {
     *head = (struct head){0};
     bool found = false;
@@ -34,27 +41,6 @@ bool read_attributes(struct bytes message, uint32_t tag, struct pairs *pairs)
         if (field.tag == tag && !pairs_add(pairs, field.bytes))
             return false;
     pairs_sort(pairs);
-    return !reader.bad;
-}
-
-bool read_resource(const struct head *head, struct decoder *decoder)
-{
-    decoder->resource = (struct resource){.schema_url = head->schema_url};
-    return read_attributes(head->first, TAG(1, LENGTH), &decoder->resource_pairs);
-}
-
-bool read_scope(const struct head *head, struct decoder *decoder)
-{
-    struct scope *scope = &decoder->scope;
-    *scope = (struct scope){.schema_url = head->schema_url};
-    struct reader reader = read_message(head->first);
-    struct field field;
-    while (next_field(&reader, &field)) {
-        if (field.tag == TAG(1, LENGTH))
-            scope->name = field.bytes;
-        else if (field.tag == TAG(2, LENGTH))
-            scope->version = field.bytes;
-    }
     return !reader.bad;
 }
 
@@ -122,13 +108,61 @@ static void clear(struct decoder *decoder, uint64_t seed)
     }
 }
 
+static bool begin_resource(const struct head *head, struct decoder *decoder)
+{
+    decoder->resource = (struct resource){.schema_url = head->schema_url};
+    return read_attributes(head->first, TAG(1, LENGTH), &decoder->resource_pairs);
+}
+
+static bool begin_scope(const struct head *head, struct decoder *decoder)
+{
+    struct scope *scope = &decoder->scope;
+    *scope = (struct scope){.schema_url = head->schema_url};
+    struct reader reader = read_message(head->first);
+    struct field field;
+    while (next_field(&reader, &field)) {
+        if (field.tag == TAG(1, LENGTH))
+            scope->name = field.bytes;
+        else if (field.tag == TAG(2, LENGTH))
+            scope->version = field.bytes;
+    }
+    return !reader.bad && (!decoder->table->has_scope_attributes ||
+                           read_attributes(head->first, TAG(3, LENGTH), &decoder->scope_pairs));
+}
+
+typedef bool begin(const struct head *head, struct decoder *decoder);
+
+/* What stands beside a list, and then the list. */
+static bool read_list(struct bytes message, struct decoder *decoder, begin *begin, read_item *read)
+{
+    struct head head;
+    if (!read_head(message, &head) || !begin(&head, decoder))
+        return false;
+    struct reader reader = read_message(message);
+    struct field field;
+    while (next_field(&reader, &field))
+        if (field.tag == TAG(2, LENGTH) && !read(field.bytes, decoder))
+            return false;
+    return true;
+}
+
+static bool read_scope(struct bytes message, struct decoder *decoder)
+{
+    return read_list(message, decoder, begin_scope, decoder->table->read);
+}
+
+static bool read_resource(struct bytes message, struct decoder *decoder)
+{
+    return read_list(message, decoder, begin_resource, read_scope);
+}
+
 static bool read_requests(struct decoder *decoder, const struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         struct reader reader = read_message((struct bytes){batch->bodies[i], batch->lengths[i]});
         struct field field;
         while (next_field(&reader, &field))
-            if (field.tag == TAG(1, LENGTH) && (!decoder->table->read(field.bytes, decoder) || memory.out))
+            if (field.tag == TAG(1, LENGTH) && (!read_resource(field.bytes, decoder) || memory.out))
                 return false;
         if (reader.bad)
             return false;

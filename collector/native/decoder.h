@@ -5,12 +5,6 @@
 #include "column.h"
 #include "wire.h"
 
-/* Fields 1 and 3 of a ResourceSpans, ScopeSpans, ResourceLogs or ScopeLogs: what stands beside its list. */
-struct head {
-    struct bytes first; /* the resource or scope */
-    struct bytes schema_url;
-};
-
 /* The resource that spans or records are of, while they are read. */
 struct resource {
     struct bytes schema_url;
@@ -25,11 +19,12 @@ struct scope {
 };
 
 struct decoder;
-/* Reads a ResourceSpans or ResourceLogs. False for what is left to Python. */
-typedef bool read_group(struct bytes group, struct decoder *decoder);
+/* Reads a Span or LogRecord. False for what is left to Python. */
+typedef bool read_item(struct bytes item, struct decoder *decoder);
 
 struct table {
-    read_group *read;
+    read_item *read;
+    bool has_scope_attributes;
     size_t columns;
     const struct form *forms;
 };
@@ -48,14 +43,8 @@ struct decoder {
 
 struct decoder *decoder_new(const struct table *table, size_t max_bytes);
 
-/* False for what is left to Python: a resource or scope that comes in two parts. */
-bool read_head(struct bytes message, struct head *head);
 /* The sorted attributes of a message, from its field of this tag. */
 bool read_attributes(struct bytes message, uint32_t tag, struct pairs *pairs);
-/* Begins a resource with its attributes. */
-bool read_resource(const struct head *head, struct decoder *decoder);
-/* Begins a scope, without its attributes. */
-bool read_scope(const struct head *head, struct decoder *decoder);
 /* The columns ServiceName and ResourceAttributes of a row. */
 bool put_resource(struct column *service, struct column *attributes, struct decoder *decoder);
 /* Nanoseconds since the epoch as a DateTime64(9), which ends in the year 2262. */

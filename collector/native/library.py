@@ -12,6 +12,7 @@ from collector.errors import SetupError
 from collector.otlp.logs import LOGS
 from collector.otlp.signals import Signal
 from collector.otlp.traces import TRACES
+from collector.varint import varint
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -57,19 +58,17 @@ class Block:
     Attributes:
         rows: how many.
         layout: their table and its columns.
-        size_bytes: of all columns, without their names.
     """
 
     def __init__(self, block: _Block, layout: TableLayout) -> None:
         self.rows: int = block.rows
         self.layout = layout
         self._pieces = block.pieces[: block.piece_count]
-        self.size_bytes: int = sum(piece.length for piece in self._pieces)
 
     def pieces(self) -> Generator[bytes, None, None]:
         """The block, one part after the other."""
         columns = iter(enumerate(self.layout.columns))
-        yield _varint(len(self.layout.columns)) + _varint(self.rows)
+        yield varint(len(self.layout.columns)) + varint(self.rows)
         begun = -1
         for piece in self._pieces:
             while begun < piece.column:
@@ -155,15 +154,6 @@ def load(path: Path = PATH) -> dict[Signal, Decoder]:
     return {signal: Decoder(library, signal) for signal in LAYOUTS}
 
 
-def _varint(number: int) -> bytes:
-    digits = bytearray()
-    while number > 0x7F:
-        digits.append(number & 0x7F | 0x80)
-        number >>= 7
-    digits.append(number)
-    return bytes(digits)
-
-
 def _string(text: str) -> bytes:
     encoded = text.encode()
-    return _varint(len(encoded)) + encoded
+    return varint(len(encoded)) + encoded

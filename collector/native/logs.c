@@ -120,34 +120,7 @@ static bool read_record(struct bytes message, struct decoder *decoder)
            attributes_put(&columns[LOG_ATTRIBUTES].attributes, &decoder->own_pairs, &decoder->scratch);
 }
 
-static bool read_scope_logs(struct bytes message, struct decoder *decoder)
-{
-    struct head head;
-    if (!read_head(message, &head) || !read_scope(&head, decoder) ||
-        !read_attributes(head.first, TAG(3, LENGTH), &decoder->scope_pairs))
-        return false;
-    struct reader reader = read_message(message);
-    struct field field;
-    while (next_field(&reader, &field))
-        if (field.tag == TAG(2, LENGTH) && !read_record(field.bytes, decoder))
-            return false;
-    return true;
-}
-
-static bool read_resource_logs(struct bytes message, struct decoder *decoder)
-{
-    struct head head;
-    if (!read_head(message, &head) || !read_resource(&head, decoder))
-        return false;
-    struct reader reader = read_message(message);
-    struct field field;
-    while (next_field(&reader, &field))
-        if (field.tag == TAG(2, LENGTH) && !read_scope_logs(field.bytes, decoder))
-            return false;
-    return true;
-}
-
-static const struct table TABLE = {read_resource_logs, COLUMNS, FORMS};
+static const struct table TABLE = {read_record, true, COLUMNS, FORMS};
 
 struct decoder *lambdascope_logs(size_t max_bytes)
 {

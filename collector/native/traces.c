@@ -231,33 +231,7 @@ static bool read_span(struct bytes message, struct decoder *decoder)
            put_status(span.status, columns);
 }
 
-static bool read_scope_spans(struct bytes message, struct decoder *decoder)
-{
-    struct head head;
-    if (!read_head(message, &head) || !read_scope(&head, decoder))
-        return false;
-    struct reader reader = read_message(message);
-    struct field field;
-    while (next_field(&reader, &field))
-        if (field.tag == TAG(2, LENGTH) && !read_span(field.bytes, decoder))
-            return false;
-    return true;
-}
-
-static bool read_resource_spans(struct bytes message, struct decoder *decoder)
-{
-    struct head head;
-    if (!read_head(message, &head) || !read_resource(&head, decoder))
-        return false;
-    struct reader reader = read_message(message);
-    struct field field;
-    while (next_field(&reader, &field))
-        if (field.tag == TAG(2, LENGTH) && !read_scope_spans(field.bytes, decoder))
-            return false;
-    return true;
-}
-
-static const struct table TABLE = {read_resource_spans, COLUMNS, FORMS};
+static const struct table TABLE = {read_span, false, COLUMNS, FORMS};
 
 struct decoder *lambdascope_traces(size_t max_bytes)
 {

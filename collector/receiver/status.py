@@ -5,18 +5,11 @@ from __future__ import annotations
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+from collector.varint import varint
 
 
 def _field(number: int, payload: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
+    return varint(number << 3 | 2) + varint(len(payload)) + payload
 
 
 def retry_info(retry_after_s: float) -> Any:
@@ -37,7 +30,7 @@ def status(code: int, message: str, retry_after_s: float | None = None) -> bytes
         message: what is wrong.
         retry_after_s: where set, a RetryInfo is attached.
     """
-    body = _varint(1 << 3) + _varint(code) + _field(2, message.encode())
+    body = varint(1 << 3) + varint(code) + _field(2, message.encode())
     if retry_after_s is not None:
         body += _field(3, retry_info(retry_after_s).SerializeToString())
     return body

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from collector.otlp.signals import Signal
+from collector.varint import varint
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -41,17 +42,8 @@ ENTRIES: Final = {
 def delimited(bodies: Sequence[bytes]) -> Generator[bytes, None, None]:
     """The requests one after the other, each behind its length as a varint."""
     for body in bodies:
-        yield _varint(len(body))
+        yield varint(len(body))
         yield body
-
-
-def _varint(number: int) -> bytes:
-    digits = bytearray()
-    while number > 0x7F:
-        digits.append(number & 0x7F | 0x80)
-        number >>= 7
-    digits.append(number)
-    return bytes(digits)
 
 
 def local_schema(entry: Entry) -> dict[str, str]:

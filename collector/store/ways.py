@@ -9,10 +9,12 @@ though the library has come or gone meanwhile, or the collector was updated.
 from __future__ import annotations
 
 import enum
+import logging
 import os
 from typing import TYPE_CHECKING, Final
 
-from collector.errors import UndecodedError
+from collector.errors import SetupError, UndecodedError
+from collector.native.library import load
 from collector.spool.segment import ordinal, sync_folder
 from collector.store.encoded import ENTRIES
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from collector.otlp.signals import Signal
     from collector.spool.plan import Batch
     from collector.spool.segment import Segment
+
+log = logging.getLogger(__name__)
 
 MIN_ENCODED_ITEMS: Final = 1_500
 """Items from which on ClickHouse decodes a batch, where it does. To set up the views takes it some 40 ms of processor
@@ -102,6 +106,24 @@ class Ways:
         """Give back what a large batch took."""
         for decoder in self._decoders.values():
             decoder.shrink()
+
+
+def open_ways(note: Path, *, embedded: bool, first_ordinal: int) -> Ways:
+    """The ways of this run, with the library where it is there.
+
+    A server is sent large batches as the requests that came, which have a third of the size of their rows.
+
+    Args:
+        note: see :class:`Ways`, as with what it raises.
+        embedded: whether the store is in this process.
+        first_ordinal: see :class:`Ways`.
+    """
+    try:
+        decoders = load()
+    except SetupError as error:
+        log.warning("decoding: %s; until then ClickHouse and Python decode, at twice the processor time", error)
+        decoders = {}
+    return Ways(note, Way.ROWS if embedded and decoders else Way.REQUESTS, decoders, first_ordinal)
 
 
 def is_encoded(batch: Batch, way: Way) -> bool:
