@@ -21,6 +21,8 @@ LOG: Final = logging.getLogger(__name__)
 
 QUIET_S: Final = 1.0
 """So long after the last drawing the browser is busy with it, mostly on the same processors where one tries this."""
+LOADS_S: Final = 5.0
+"""So long a browser may take from when it asks for a page until it asks what is on it, and is waited for."""
 WORTH_S: Final = 60.0
 """A guess that was not asked in so long is forgotten: whoever it was for looks elsewhere by now."""
 SAVED_S: Final = 120.0
@@ -57,14 +59,14 @@ class Traffic:
                 self._since = self._clock()
 
     def seen(self) -> None:
-        """Somebody has come, and will wait for something soon."""
+        """Somebody has come, whose browser is busy: until it waits for something, or for :data:`LOADS_S`."""
         with self._lock:
-            self._since = self._clock()
+            self._since = self._clock() + LOADS_S
 
     def quiet_s(self) -> float:
         """For how many seconds nobody has waited for anything; 0 while somebody does."""
         with self._lock:
-            return 0.0 if self._waiting else self._clock() - self._since
+            return 0.0 if self._waiting else max(self._clock() - self._since, 0.0)
 
 
 class Budget:

@@ -94,17 +94,23 @@ class Gate:
 
 
 class Arrivals:
-    """ASGI middleware that tells of whoever comes: while their browser still loads the page, it has work enough."""
+    """ASGI middleware that tells of whoever comes: while their browser still loads the page, it has work enough. They
+    ask for a page, or begin to talk to it; what else their browser fetches comes with that, or with no wait after it.
+    """
 
     def __init__(self, app: ASGIApp, seen: Callable[[], None]) -> None:
         self._app = app
         self._seen = seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell of a request, unless it is a load balancer's, and pass it on."""
-        if scope["type"] in {"http", "websocket"} and not scope["path"].endswith(HEALTH_PATHS):
+        """Tell of such a request, and pass it on."""
+        if scope["type"] == "websocket" or _is_for_page(scope):
             self._seen()
         await self._app(scope, receive, send)
+
+
+def _is_for_page(scope: Scope) -> bool:
+    return scope["type"] == "http" and "text/html" in Headers(scope=scope).get("accept", "")
 
 
 class TellBase:
@@ -116,7 +122,7 @@ class TellBase:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything through but answers in HTML."""
-        if scope["type"] != "http" or "text/html" not in Headers(scope=scope).get("accept", ""):
+        if not _is_for_page(scope):
             await self._app(scope, receive, send)
             return
         plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]

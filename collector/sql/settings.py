@@ -41,13 +41,17 @@ class SqlLimits:
         }
 
 
+_NICE: Final = "os_threads_nice_value_query"
+"""How far a query stands back for others. Never below 0, since only digits are a number here; ClickHouse leaves it at 0
+where the process lacks CAP_SYS_NICE, without which it could not take it back.
+"""
 LOWERABLE: Final = frozenset(
-    {"max_rows_to_read", "max_bytes_to_read", "max_threads", "max_block_size", "max_columns_to_read"}
+    {"max_rows_to_read", "max_bytes_to_read", "max_threads", "max_block_size", "max_columns_to_read", _NICE}
 )
 """Limits that the server's operator does not set."""
 _BLOCK_ROWS: Final = 65_409
-_MOST: Final = {"max_threads": float(os.cpu_count() or 1), "max_block_size": float(_BLOCK_ROWS)}
-"""The greatest of them that a client gets: more would cost threads and memory and bring nothing."""
+_MOST: Final = {"max_threads": float(os.cpu_count() or 1), "max_block_size": float(_BLOCK_ROWS), _NICE: 19.0}
+"""The greatest of them that a client gets: more would cost threads and memory and bring nothing, or is not known."""
 
 PASSED: Final = re.compile(
     r"output_format_(?:json|csv|tsv|pretty|arrow|native|parquet|xml|decimal|values|markdown|enable)_\w+"

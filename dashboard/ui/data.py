@@ -39,8 +39,8 @@ AT_ONCE: Final = 3
 each has so long.
 """
 
-GUESSING: Final = {"max_threads": "1"}
-"""Settings of what nobody waits for: it leaves a processor to others."""
+GUESSING: Final = {"max_threads": "1", "os_threads_nice_value_query": "19"}
+"""Settings of what nobody waits for: it leaves a processor to others, and stands back for them on the other one."""
 
 
 def config() -> Config:

@@ -205,3 +205,12 @@ def test_no_client_gets_threads_or_blocks_without_end(name: str) -> None:
     assert 1 <= asked < 1_000_000
     assert options({name: "1"}, LIMITS).settings[name] == "1"
     assert options({name: "0"}, LIMITS).settings.get(name) == options({}, LIMITS).settings.get(name)
+
+
+def test_a_query_can_stand_back_for_others_and_never_push_ahead() -> None:
+    nice = "os_threads_nice_value_query"
+    assert options({nice: "19"}, LIMITS).settings[nice] == "19"
+    assert options({nice: "40"}, LIMITS).settings[nice] == "19"
+    assert nice not in options({nice: "0"}, LIMITS).settings
+    with pytest.raises(QueryError, match="is not a number: '-5'"):
+        options({nice: "-5"}, LIMITS)

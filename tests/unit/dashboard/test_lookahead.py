@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from dashboard.errors import QueryRejectedError
-from dashboard.lookahead import MOST_VIEWERS, WORTH_S, Budget, Lookahead, Traffic
+from dashboard.lookahead import LOADS_S, MOST_VIEWERS, WORTH_S, Budget, Lookahead, Traffic
 
 
 class Clock:
@@ -73,6 +73,20 @@ def test_it_waits_while_somebody_comes(lookahead, traffic, clock, guess, asked):
     lookahead.expect("me", [guess("a")])
     clock.now += 0.9
     traffic.seen()
+    clock.now += LOADS_S + 0.9
+    steps(lookahead)
+    assert asked == []
+    clock.now += 0.1
+    steps(lookahead)
+    assert asked == ["a"]
+
+
+def test_who_comes_is_waited_for_until_they_have_what_they_came_for(lookahead, traffic, clock, guess, asked):
+    lookahead.expect("me", [guess("a")])
+    traffic.seen()
+    clock.now += LOADS_S / 2
+    with traffic.waiting():
+        steps(lookahead)
     clock.now += 0.9
     steps(lookahead)
     assert asked == []

@@ -52,18 +52,22 @@ def test_nothing_else_is_touched(content_type, accept):
     assert (body, headers[b"content-length"]) == (b"<head>x", b"7")
 
 
+PAGE_WANTED = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
 @pytest.mark.parametrize(
-    ("kind", "path", "comes"),
+    ("kind", "path", "accept", "comes"),
     [
-        ("http", "/", 1),
-        ("http", "/static/js/index.js", 1),
-        ("websocket", "/_stcore/stream", 1),
-        ("http", "/_stcore/health", 0),
-        ("http", "/behind/a/proxy/_stcore/health", 0),
-        ("lifespan", "", 0),
+        ("http", "/", PAGE_WANTED, 1),
+        ("http", "/behind/a/proxy/invocations", PAGE_WANTED, 1),
+        ("http", "/static/js/index.js", "*/*", 0),
+        ("websocket", "/_stcore/stream", "", 1),
+        ("http", "/_stcore/health", "*/*", 0),
+        ("http", "/behind/a/proxy/_stcore/health", "", 0),
+        ("lifespan", "", "", 0),
     ],
 )
-def test_who_comes_is_told_of_and_a_load_balancer_is_not(kind, path, comes):
+def test_who_comes_for_a_page_is_told_of_and_a_load_balancer_is_not(kind, path, accept, comes):
     seen: list[int] = []
     passed: list[str] = []
 
@@ -73,6 +77,7 @@ def test_who_comes_is_told_of_and_a_load_balancer_is_not(kind, path, comes):
     async def unused(*_: Any) -> Any:
         raise AssertionError("nothing is read or sent")
 
-    asyncio.run(Arrivals(application, lambda: seen.append(1))({"type": kind, "path": path}, unused, unused))
+    scope = {"type": kind, "path": path, "headers": [(b"accept", accept.encode())]}
+    asyncio.run(Arrivals(application, lambda: seen.append(1))(scope, unused, unused))
     assert len(seen) == comes
     assert passed == [kind]
