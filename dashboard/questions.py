@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -29,10 +29,17 @@ class Question:
     """It reads causes: while the collector's jobs still make those of a time (causes_waiting), nothing is kept."""
     newest: timedelta | None = None
     """Of a longer window it is asked about the parts that reach into its newest so long."""
+    reads: timedelta | None = None
+    """Of a longer window it reads no more than the newest so long: what is longer has the same answer."""
 
     def leaves_out(self, rows: pd.DataFrame) -> bool:
         """Whether of some functions its rows about all of them may not tell."""
         return (self.limit is not None and len(rows) >= self.limit) or bool((rows["FunctionName"] == OTHERS).any())
+
+    def read(self, window: Window) -> Window:
+        """What of a window it reads."""
+        begin = window.begin if self.reads is None else max(window.begin, window.end - self.reads)
+        return replace(window, begin=begin)
 
     def parts(self, window: Window) -> list[Window]:
         """What it is asked about, one after the other: the longest parts of a window that it can be asked about."""
@@ -46,7 +53,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "async_functions": Question(of_each=True, limit=500),
     "async_over_time": Question(of_each=True),
     "cold_start_functions": Question(of_each=True),
-    "cold_start_phases": Question(of_each=True),
+    "cold_start_phases": Question(of_each=True, reads=timedelta(days=1)),
     "concurrency_over_time": Question(of_each=True),
     "concurrency_peaks": Question(of_each=True),
     "configuration_changes": Question(of_each=True, limit=500),

@@ -116,8 +116,10 @@ def mean_parts(phase_rows: pd.DataFrame) -> pd.DataFrame:
     out: list[dict[str, object]] = []
     if phase_rows.empty:
         return pd.DataFrame(columns=["FunctionName", "Phase", "MeanMs", "P50Ms", "P95Ms", "Count", "Order", "Title"])
-    for function, rows in phase_rows.groupby("FunctionName"):
-        by_phase = {str(row["Phase"]): row for _, row in rows.iterrows()}
+    by_function: dict[str, dict[str, dict[Any, Any]]] = {}
+    for row in phase_rows.to_dict("records"):
+        by_function.setdefault(str(row["FunctionName"]), {})[str(row["Phase"])] = row
+    for function, by_phase in sorted(by_function.items()):
         whole = by_phase.get(phases.INIT)
         starts = int(whole["Count"]) if whole is not None else max(int(row["Count"]) for row in by_phase.values())
         parts = {name: row for name, row in by_phase.items() if name in PARTS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -66,19 +66,30 @@ def consumers(parts: Sequence[pd.DataFrame], window: Window) -> pd.DataFrame:
     """Rows of stream_consumers.sql: the highest of each figure, the latest state, the worst cause."""
     rows = joined(parts)
     out: list[dict[str, Any]] = []
-    for _, own in rows.groupby([*WHO, "EventSourceArn"], sort=False) if not rows.empty else ():
-        records = [{str(name): value for name, value in one.items()} for one in own.to_dict("records")]
+    for records in _by_consumer(rows):
         worst = max(records, key=lambda one: (one["WorstCause"] not in QUIET, one["MaxAgeMs"] or 0))
         out.append(
             max(records, key=lambda one: one["LastMinute"])
             | {name: worst[name] for name in ("WorstCause", "WorstConfidence", "WorstSince", "WorstEvidence")}
-            | {"MaxAgeMs": own["MaxAgeMs"].max(), "WorstShare": own["WorstShare"].max()}
+            | {name: _highest(one[name] for one in records) for name in ("MaxAgeMs", "WorstShare")}
             | {"Ages": sparkline(records, window)}
         )
     if not out:
         return rows
     ranked = sorted(out, key=lambda one: (one["WorstCause"] in QUIET, -(one["WorstShare"] or 0)))
     return pd.DataFrame(ranked)
+
+
+def _by_consumer(rows: pd.DataFrame) -> Iterable[list[dict[str, Any]]]:
+    found: dict[Hashable, list[dict[str, Any]]] = {}
+    for one in rows.to_dict("records"):
+        record = {str(name): value for name, value in one.items()}
+        found.setdefault(tuple(record[name] for name in (*WHO, "EventSourceArn")), []).append(record)
+    return found.values()
+
+
+def _highest(values: Iterable[Any]) -> float:
+    return max((value for value in values if pd.notna(value)), default=float("nan"))
 
 
 def sparkline(records: Sequence[Mapping[str, Any]], window: Window) -> list[float]:

@@ -75,7 +75,7 @@ class Asking:
         return self._know(rows.reset_index(drop=True), (self._name(every), chosen))
 
     def _asked(self, name: str, filters: Filters, more: Mapping[str, Value]) -> pd.DataFrame:
-        params = {**filter_params(filters, self.window), **more}
+        params = {**filter_params(filters, question(name).read(self.window)), **more}
         return self._own(data.query(name, params, data.keep_s(self.window), guess=self.guess))
 
     def parts(self, name: str) -> list[pd.DataFrame]:

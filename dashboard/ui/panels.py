@@ -11,11 +11,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import cold_starts, colours, frames, series
-from dashboard.charts.spec import Chart
+from dashboard.charts import cold_starts, frames, over_time, series
 from dashboard.filters import InvocationFilters, InvocationKey
 from dashboard.text import milliseconds, plural
-from dashboard.timeaxis import DAY_S, Window
+from dashboard.timeaxis import DAY_S
 from dashboard.ui import choices, tables
 from dashboard.ui.page import Run, nothing
 
@@ -34,9 +33,6 @@ class Finding:
 
 
 MILLISECONDS = "YYYY-MM-DD HH:mm:ss.SSS"
-
-SHOWN_SERIES = 9
-"""More colours cannot be told apart; the rest is added up as one."""
 
 
 def invocation_columns(run: Run) -> dict[str, Any]:
@@ -100,31 +96,16 @@ def invocations_over_time(run: Run) -> None:
 
 def stacked(run: Run, rows: pd.DataFrame, covered: frames.Coverage | None, value: str, unit: str) -> None:
     """Counts per bucket and function."""
-    filled, chart = run.made(_stack, rows, run.window, covered, value, unit)
+    filled, chart = run.made(over_time.counts, rows, run.window, covered, value, unit)
     total = int(rows[value].sum())
     run.chart(chart, f"{unit.capitalize()} over time by function, {total:,} in all.", filled, value.lower())
-
-
-def _stack(
-    rows: pd.DataFrame, window: Window, covered: frames.Coverage | None, value: str, unit: str
-) -> tuple[pd.DataFrame, Chart]:
-    shown = frames.merge_small(rows[rows[value] > 0], [value], SHOWN_SERIES)
-    filled = frames.fill(shown, window, covered, [value])
-    return filled, series.stacked_counts(filled, window, value, unit, palette(filled))
 
 
 def among(rows: pd.DataFrame) -> None:
     """Say of how many functions those with a colour are the largest, where there are others."""
     if (rows["FunctionName"] == frames.OTHERS).any():
         functions = int(rows["Functions"].max())
-        st.caption(f"The {SHOWN_SERIES} largest of {functions:,} functions have a colour of their own.")
-
-
-def palette(frame: pd.DataFrame) -> dict[str, str]:
-    """Colours of the functions in a frame, the sum of the small ones in grey."""
-    present = [str(name) for name in frame["FunctionName"].unique()]
-    named = colours.series_colours(name for name in present if name != frames.OTHERS)
-    return {**named, frames.OTHERS: colours.OTHERS} if frames.OTHERS in present else named
+        st.caption(f"The {over_time.SHOWN_SERIES} largest of {functions:,} functions have a colour of their own.")
 
 
 def width(run: Run) -> str:
@@ -144,14 +125,9 @@ def duration_percentiles(run: Run, **more: Any) -> None:
             nothing("No invocation has reported its duration in this time.")
             return
         run.since(rows)
-        shown, chart = run.made(_percentiles, rows, run.window)
+        shown, chart = run.made(over_time.percentiles, rows, run.window)
         last = milliseconds(float(rows["P95Ms"].iloc[-1]))
         run.chart(chart, f"Duration percentiles; latest p95 {last}.", shown, "duration")
-
-
-def _percentiles(rows: pd.DataFrame, window: Window) -> tuple[pd.DataFrame, Chart]:
-    shown = frames.gaps(rows, window, list(series.PERCENTILE_COLUMNS))
-    return shown, series.percentiles(shown, window)
 
 
 def concurrency_over_time(run: Run, *, by_function: bool) -> None:
@@ -161,7 +137,8 @@ def concurrency_over_time(run: Run, *, by_function: bool) -> None:
     if rows.empty:
         nothing("No sandbox was busy in this time.")
         return
-    highest, chart, parameter = run.made(_busy, rows, run.window, covered, frames.ACCOUNT if by_function else "")
+    whole = frames.ACCOUNT if by_function else ""
+    highest, chart, parameter = run.made(over_time.busy, rows, run.window, covered, whole)
     key = f"chart-{run.name}-concurrency"
 
     def clicked() -> None:
@@ -184,27 +161,6 @@ def concurrency_over_time(run: Run, *, by_function: bool) -> None:
     )
     among(rows[rows["FunctionName"] != frames.ACCOUNT])
     run.download(rows.drop(columns="Functions"), "concurrency")
-
-
-def _busy(
-    rows: pd.DataFrame, window: Window, covered: frames.Coverage | None, whole: str
-) -> tuple[tuple[int, datetime], Chart, str]:
-    """The highest peak and when it was, the chart, and the name of its parameter.
-
-    Args:
-        rows: of concurrency_over_time.sql.
-        window: the time that they are about.
-        covered: in which there is data.
-        whole: whose peak is the line: the account's, or '' for the functions' own.
-    """
-    functions = rows[rows["FunctionName"] != frames.ACCOUNT]
-    account = rows[rows["FunctionName"] == whole] if whole else functions
-    account = account.assign(Scope=account["AccountId"] + "/" + account["Region"])
-    shown = frames.fill(frames.merge_small(functions, ["Avg"], SHOWN_SERIES), window, covered, ["Avg"])
-    line = frames.fill(account, window, covered, ["Peak", "Avg"], "Scope")
-    highest = account.iloc[int(account["Peak"].to_numpy().argmax())]
-    chart, parameter = series.concurrency(shown, line, window, palette(shown))
-    return (int(highest["Peak"]), frames.moment(highest["Bucket"])), chart, parameter
 
 
 def peaks_table(run: Run, peaks: pd.DataFrame, *, named: bool = True) -> None:
@@ -238,7 +194,7 @@ def peaks_table(run: Run, peaks: pd.DataFrame, *, named: bool = True) -> None:
 
 def invocations_table(run: Run, rows: pd.DataFrame, key: str) -> None:
     """Invocations, a click on which leads to the waterfall."""
-    shown = rows.assign(Outcome=[outcome(row) for row in rows.to_dict("records")])
+    shown = run.made(_with_outcomes, rows)
     tables.linked(
         run,
         shown,
@@ -248,6 +204,10 @@ def invocations_table(run: Run, rows: pd.DataFrame, key: str) -> None:
         alt=f"The latest {len(rows)} invocations.",
     )
     run.download(rows, key)
+
+
+def _with_outcomes(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(Outcome=[outcome(row) for row in rows.to_dict("records")])
 
 
 def invocation_query(row: pd.Series) -> dict[str, list[str]]:
@@ -294,4 +254,5 @@ def phases(run: Run) -> None:
         slowest = parts.groupby("FunctionName")["MeanMs"].sum().idxmax()
         if run.window.span_s > DAY_S:
             st.caption(f"Of the last day of this time, from {run.shown(run.window.end - timedelta(seconds=DAY_S))}.")
-        run.chart(cold_starts.stacked_phases(parts), f"Phases of cold starts; slowest: {slowest}.", parts, "phases")
+        chart = run.made(cold_starts.stacked_phases, parts)
+        run.chart(chart, f"Phases of cold starts; slowest: {slowest}.", parts, "phases")

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import frames, series
+from dashboard.charts import frames, over_time
 from dashboard.text import count, milliseconds
 from dashboard.ui import news, panels, tables
 from dashboard.ui.figures import Figure, row
@@ -47,11 +47,8 @@ def _asynchronous(run: Run, functions: pd.DataFrame) -> None:
         covered = frames.coverage(run.query("metrics_coverage"))
         panels.stacked(run, rows, covered, "Received", "events")
     with right, run.panel("Age of the events", "From queueing to invocation; rises with retries and throttles."):
-        aged = rows.dropna(subset=["AgeMs"])
-        largest = frames.highest(aged, "AgeMs", panels.SHOWN_SERIES)
-        shown = frames.gaps_by(aged[aged["FunctionName"].isin(largest)], run.window, ["AgeMs"], "FunctionName")
-        chart = series.ages(shown, run.window, panels.palette(shown))
-        run.chart(chart, f"Age of asynchronous events of {len(largest)} functions.", shown, "age")
+        shown, chart, aged = run.made(over_time.ages, rows, run.window)
+        run.chart(chart, f"Age of asynchronous events of {aged} functions.", shown, "age")
     with run.panel("By function, those that lose events first", "Click a row to see the function alone."):
         _functions(run, functions)
 

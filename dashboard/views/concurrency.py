@@ -5,10 +5,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import colours, frames, series
-from dashboard.charts.spec import Chart
+from dashboard.charts import frames, over_time
 from dashboard.text import UNKNOWN, count, known, share
-from dashboard.timeaxis import Window
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
@@ -97,23 +95,14 @@ def _figures(peaks: pd.DataFrame, accounts: pd.DataFrame) -> None:
     row(figures)
 
 
-ALIVE = {"Working": "busy", "Waiting": "idle", "PerhapsGone": "idle, perhaps gone"}
-
-
 def _alive(run: Run) -> None:
     rows = run.query("sandboxes_over_time")
     if rows.empty:
         nothing("No sandbox was alive in this time.")
         return
-    shown, chart = run.made(_states, rows, run.window, run.coverage())
-    busy, alive = float(rows["Working"].mean()), float(rows[list(ALIVE)].sum(axis=1).mean())
+    shown, chart = run.made(over_time.alive, rows, run.window, run.coverage())
+    busy, alive = float(rows["Working"].mean()), float(rows[list(over_time.ALIVE)].sum(axis=1).mean())
     run.chart(chart, f"Sandboxes alive over time, {alive:.1f} on the average, {busy:.1f} of them busy.", shown, "alive")
-
-
-def _states(rows: pd.DataFrame, window: Window, covered: frames.Coverage | None) -> tuple[pd.DataFrame, Chart]:
-    long = rows.rename(columns=ALIVE).melt(id_vars=["Bucket"], var_name="FunctionName", value_name="Sandboxes")
-    shown = frames.fill(long, window, covered, ["Sandboxes"])
-    return shown, series.stacked_counts(shown, window, "Sandboxes", "sandboxes", colours.ALIVE)
 
 
 def _number(value: Any) -> float:
@@ -125,9 +114,8 @@ def _claimed(run: Run, accounts: pd.DataFrame) -> None:
     if rows.empty:
         nothing(NO_METRICS)
         return
-    shown = frames.gaps_by(rows, run.window, ["Highest"], "FunctionName")
-    limits = [float(one) for one in accounts["AccountLimit"].dropna().unique()]
-    chart = series.levels(shown, run.window, "Highest", "sandboxes", panels.palette(shown), limits)
+    limits = tuple(float(one) for one in accounts["AccountLimit"].dropna().unique())
+    shown, chart = run.made(over_time.claimed, rows, run.window, limits)
     run.chart(chart, "Claimed and busy concurrency of each account over time.", shown, "claimed")
 
 
@@ -169,13 +157,8 @@ def _limits(run: Run) -> None:
 def _over_time(run: Run) -> None:
     with run.panel(f"Peak per function and {panels.width(run)}", "The nine functions with the highest."):
         rows = run.query("concurrency_over_time")
-        functions = rows[~rows["FunctionName"].isin([frames.ACCOUNT, frames.OTHERS])]
-        largest = frames.top(functions, "Peak", panels.SHOWN_SERIES)
-        shown = frames.fill(
-            functions[functions["FunctionName"].isin(largest)], run.window, run.coverage(), ["Peak", "Avg"]
-        )
-        chart = series.steps(shown, run.window, "Peak", "sandboxes busy", panels.palette(shown))
-        run.chart(chart, f"Peak concurrency of {len(largest)} functions over time.", shown, "peaks")
+        shown, chart, functions = run.made(over_time.peaks, rows, run.window, run.coverage())
+        run.chart(chart, f"Peak concurrency of {functions} functions over time.", shown, "peaks")
 
 
 def _ramp(run: Run) -> None:

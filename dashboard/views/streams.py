@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import causes
-from dashboard.charts import fleet, frames, parts, series
+from dashboard.charts import fleet, over_time, parts
 from dashboard.text import count, known, milliseconds, seconds
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
@@ -24,7 +24,7 @@ NO_SHARDS = (
 
 
 def _body(run: Run) -> None:
-    consumers = parts.consumers(run.parts("stream_consumers"), run.window)
+    consumers = run.made(parts.consumers, run.parts("stream_consumers"), run.window)
     if consumers.empty:
         nothing(NO_STREAMS)
         return
@@ -144,20 +144,15 @@ def _ages(run: Run) -> None:
     if rows.empty:
         nothing("Nothing was read in this time.")
         return
-    largest = frames.highest(rows, "AgeMs", panels.SHOWN_SERIES)
-    shown = frames.gaps_by(rows[rows["FunctionName"].isin(largest)], run.window, ["AgeMs"], "FunctionName")
-    chart = series.ages(shown, run.window, panels.palette(shown))
-    run.chart(chart, f"Age of the records of {len(largest)} consumers over time.", shown, "age")
+    shown, chart, consumers = run.made(over_time.ages, rows, run.window)
+    run.chart(chart, f"Age of the records of {consumers} consumers over time.", shown, "age")
 
 
 def _ingest(run: Run) -> None:
-    rows = parts.summed(run.parts("stream_ingest_over_time"), "Bucket", run.window.begin)
-    if rows.empty:
+    shown, chart = run.made(over_time.flows, run.parts("stream_ingest_over_time"), run.window)
+    if chart is None:
         nothing(panels.NO_COUNTS)
         return
-    long = rows.melt(id_vars=["Bucket"], var_name="FunctionName", value_name="Records").dropna()
-    shown = frames.gaps_by(long, run.window, ["Records"], "FunctionName")
-    chart = series.steps(shown, run.window, "Records", "records", panels.palette(shown))
     run.chart(chart, "Records polled, handed over, failed and dropped over time.", shown, "ingest")
 
 

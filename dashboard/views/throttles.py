@@ -19,7 +19,7 @@ NO_METRICS = (
 
 
 def _body(run: Run) -> None:
-    episodes = parts.episodes(run.parts("throttle_episodes"), run.window.begin)
+    episodes = run.made(parts.episodes, run.parts("throttle_episodes"), run.window.begin)
     covered = frames.coverage(run.query("metrics_coverage"))
     if covered is None:
         nothing(NO_METRICS)
@@ -41,7 +41,7 @@ def _body(run: Run) -> None:
         "says it. Click a row to see the function at that time.",
     ):
         _episodes(run, episodes)
-    holders = parts.holders(run.parts("throttle_holders"))
+    holders = run.made(parts.holders, run.parts("throttle_holders"))
     if not holders.empty:
         with run.panel(
             "Who took the account's concurrency",

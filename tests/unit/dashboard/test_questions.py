@@ -45,6 +45,13 @@ def test_times_without_invocations_are_looked_for_in_the_newest_days():
     assert question("incidents_of_streams").parts(window(30))[0].begin <= window(30).begin
 
 
+@pytest.mark.parametrize(("name", "one"), [(name, one) for name, one in QUESTIONS.items() if one.reads])
+def test_what_reads_the_newest_days_alone_has_one_answer_for_all_that_end_then(name, one):
+    assert f"{{to:DateTime64(3, 'UTC')}} - toIntervalDay({one.reads.days})" in statement(name)
+    assert one.read(window(7)).begin == one.read(window(30)).begin == END - one.reads
+    assert one.read(window(0.5)) == window(0.5)
+
+
 def test_what_reads_causes_is_known_to_do_so():
     reads = {path.stem for path in QUERIES.glob("*.sql") if "_causes_between" in path.read_text(encoding="utf-8")}
     assert {name for name, one in QUESTIONS.items() if one.of_causes} == reads
