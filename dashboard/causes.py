@@ -73,6 +73,7 @@ FUNCTION: Final = {
     "stopped": Cause(
         "Nothing was invoked", "Its callers stopped, or its event source mapping does: see whether it is enabled."
     ),
+    "paused_mapping": LAG["paused_mapping"],
 }
 
 CONFIDENCE: Final = {"exact": "AWS says so", "likely": "likely", "possible": "possible", "unknown": UNKNOWN}

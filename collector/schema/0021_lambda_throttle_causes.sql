@@ -278,6 +278,42 @@ WITH
             FROM judged
         )
     ),
+    -- What a minute looks like by itself can be chance: of a few sandboxes that serve short requests, one that hangs makes the
+    -- other limit of the reservation the one that is reached; a load that takes the account's concurrency meets the scaling
+    -- rate on its way, and who is throttled last is throttled alone. So a minute has the cause of those around it, where they
+    -- are more.
+    neighbours AS
+    (
+        SELECT
+            *,
+            arrayLast(one -> one.1 < minute, verdicts_near).2 AS verdict_before,
+            arrayFirst(one -> one.1 > minute, verdicts_near).2 AS verdict_after,
+            arrayCount(one -> one.2.1 = verdict.1, verdicts_near) AS alike,
+            arrayCount(one -> one.2.1 = verdict_before.1, verdicts_near) AS alike_before,
+            arrayFilter(one -> one.2.1 = 'account_concurrency', verdicts_near) AS of_account,
+            arrayFilter(one -> one.2.1 != verdict.1 AND one.2.1 IN ('reserved_concurrency', 'reserved_request_rate'), verdicts_near)
+                AS of_reservation
+        FROM
+        (
+            SELECT *, groupArray((minute, verdict)) OVER (
+                PARTITION BY AccountId, Region, FunctionName ORDER BY minute RANGE BETWEEN 600 PRECEDING AND 600 FOLLOWING)
+                AS verdicts_near
+            FROM decided
+        )
+    ),
+    settled AS
+    (
+        SELECT
+            * REPLACE (multiIf(
+                verdict.2 = 'exact', verdict,
+                verdict_before.1 = verdict_after.1 AND verdict_before.1 NOT IN ('', 'unknown') AND alike_before > alike, verdict_before,
+                (verdict.2 != 'likely' OR verdict.1 = 'scaling_rate') AND length(of_account) > alike
+                    AND arrayExists(one -> abs(toInt64(one.1) - minute) <= 180, of_account), of_account[1].2,
+                verdict.1 IN ('reserved_concurrency', 'reserved_request_rate') AND length(of_reservation) > alike,
+                    of_reservation[1].2,
+                verdict) AS verdict)
+        FROM neighbours
+    ),
     -- Minutes of one cause in a row, with at most ten minutes between them, are one episode.
     turns AS
     (
@@ -286,7 +322,7 @@ WITH
             verdict.1 AS cause,
             lagInFrame(cause, 1, '') OVER of_function != cause
                 OR minute - lagInFrame(minute, 1, toUInt32(0)) OVER of_function > 660 AS is_first
-        FROM decided
+        FROM settled
         WINDOW of_function AS (
             PARTITION BY AccountId, Region, FunctionName ORDER BY minute ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
     ),

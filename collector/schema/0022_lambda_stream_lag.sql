@@ -142,8 +142,12 @@ watched AS
             ifNull(throttles, 0.) AS refused,
             maxIf(minute, has_point) OVER earlier AS point_before,
             argMaxIf(ifNull(age_ms, 0.), minute, has_point) OVER earlier AS age_before_ms,
+            argMaxIf(ifNull(most_ms, 0.), minute, has_point) OVER earlier AS most_before_ms,
+            maxIf(minute, refused > 0) OVER earlier AS refused_before,
+            minIf(minute, refused > 0) OVER later AS refused_after,
             minIf(minute, has_point) OVER later AS point_after,
             argMinIf(ifNull(age_ms, 0.), minute, has_point) OVER later AS age_after_ms,
+            argMinIf(duration_ms / durations, minute, durations > 0) OVER later AS mean_after_ms,
             sum(failed) OVER near AS failed_near,
             sum(ran) OVER near AS ran_near,
             sum(ran) OVER shortly AS ran_shortly,
@@ -205,15 +209,20 @@ watched AS
     (
         SELECT
             *,
-            -- Where it was idle, the first age after it tells whether records waited all the while: by more than they always
-            -- wait for their batch to fill.
-            is_idle AND gap_s >= 120 AND age_after_ms >= 60000 AND age_after_ms BETWEEN 600 * gap_s + ifNull(usual_age_ms, 0)
-                AND 1000 * (gap_s + 120) + age_before_ms AND age_before_ms < 500 * gap_s AS waited,
             -- Invocations that the hour before the silence makes one expect in it, and what they say against chance: of n that
             -- come by chance in a time T, none comes in the time g after it with a probability of (1 + g / T) ^ -n.
             least(3600, greatest(1800, point_before + 60 - first_minute)) AS hour_before_s,
             ran_hour_before * gap_s / hour_before_s AS expected,
             ran_hour_before * log(1 + gap_s / hour_before_s) AS unlikely,
+            -- Where it was idle, the first age after it tells whether records waited all the while: by more than they always
+            -- wait for their batch to fill. It is that of the last record of a batch: where all that waited went into one of
+            -- each shard, it is as old as the youngest record alone. Older than the minute in which it was read it was not
+            -- invoked when it came, whatever came before it, and the rest of the silence was none by chance.
+            is_idle AND gap_s >= 120 AND age_before_ms < 500 * gap_s AND age_after_ms <= 1000 * (gap_s + 120) + age_before_ms
+                AND (age_after_ms >= 60000 AND age_after_ms >= 600 * gap_s + ifNull(usual_age_ms, 0)
+                    OR point_after > 0 AND gap_s >= 300 AND unlikely >= 10 AND most_before_ms < 500 * gap_s
+                        AND refused_before < point_before AND (refused_after = 0 OR refused_after > point_after)
+                        AND age_after_ms >= greatest(75000 + ifNull(usual_age_ms, 0), 3 * ifNull(usual_age_ms, 0))) AS waited,
             -- A batching window makes records wait for up to five minutes, always: that is no lag.
             has_point AND age_ms >= 60000 AND (age_ms >= 3 * usual_age_ms OR usual_age_ms >= 330000) AS lags
         FROM gaps
@@ -294,7 +303,9 @@ watched AS
             argMaxIf(raw_cause, minute, raw_cause != '') OVER earlier AS cause_before,
             maxIf(minute, raw_cause != '') OVER earlier AS caused_before,
             raw_cause != '' AND (raw_cause != cause_before OR minute - caused_before > 360) AS is_first,
-            is_slow AND NOT argMaxIf(is_slow, minute, durations > 0) OVER earlier AS slows_down
+            -- Not from a single slow one on, after which it gets four times as slow.
+            ifNull(is_slow AND 4 * duration_ms / durations >= ifNull(mean_after_ms, 0), 0) AS is_slow_since,
+            is_slow_since AND NOT argMaxIf(is_slow_since, minute, durations > 0) OVER earlier AS slows_down
         FROM settled
         WINDOW earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
@@ -309,7 +320,7 @@ watched AS
             multiIf(
                 raw_cause = 'poisoned_shard', toUInt32(greatest(0, minute + 60 - age_ms / 1000)),
                 raw_cause = 'paused_mapping', toUInt32(point_before + 60),
-                raw_cause = 'slow_consumer' AND slow_since > 0 AND slow_since >= minute + 60 - age_ms / 1000 - 1200,
+                raw_cause = 'slow_consumer' AND slow_since > 0 AND slow_since >= minute + 60 - age_ms / 1000 - 7200,
                     slow_since,
                 minute) AS began
         FROM turns

@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
 
 from tests.support.collector import ROOT, running_collector, wait_for_causes, wait_for_rows
 
@@ -56,6 +59,8 @@ class Incident:
     function: str
     begin: datetime
     end: datetime
+    shows: datetime
+    """The minute from which on anything can tell of it: a function that nobody invokes then does not show it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,25 @@ def _last_wednesday_noon() -> str:
     return (noon if noon <= now else noon - timedelta(days=7)).isoformat()
 
 
+SHOWS: Final = {
+    "paused_mapping": ("max(toStartOfMinute(Start, 'UTC')) + 60", "Start < {at:DateTime('UTC')}"),
+    "slow_consumer": ("min(toStartOfMinute(Start, 'UTC'))", "Start >= {at:DateTime('UTC')}"),
+}
+"""SQL; when what shows with an invocation shows. A pause is there from the last one before it on."""
+
+
+def _incident(client: Client, one: dict[str, Any]) -> Incident:
+    begin = shows = datetime.fromisoformat(one["from"])
+    if one["kind"] in SHOWS:
+        minute, where = SHOWS[one["kind"]]
+        query = (
+            f"SELECT toUnixTimestamp({minute}) FROM lambda_invocations WHERE FunctionName = {{name:String}} AND {where}"
+        )
+        rows = client.query(query, parameters={"at": begin.replace(tzinfo=None), "name": one["function"]}).result_rows
+        shows = datetime.fromtimestamp(int(rows[0][0]), UTC)
+    return Incident(one["kind"], one["function"], begin, datetime.fromisoformat(one["to"]), shows)
+
+
 @contextmanager
 def troubled_collector(fleet: Described) -> Iterator[Troubled]:
     """A collector that holds that fleet."""
@@ -143,13 +167,8 @@ def troubled_collector(fleet: Described) -> Iterator[Troubled]:
         points = f"SELECT 1 FROM (SELECT count() AS n FROM lambda_metrics) WHERE n >= {truth['metric_points'] - 100}"
         wait_for_rows(client, points, 1, within_s=300)
         wait_for_causes(client)
+        found = [_incident(client, one) for one in truth["incidents"]]
         client.close()
-        found = [
-            Incident(
-                one["kind"], one["function"], datetime.fromisoformat(one["from"]), datetime.fromisoformat(one["to"])
-            )
-            for one in truth["incidents"]
-        ]
         yield Troubled(
             collector.addresses.sql_url,
             {one.kind: one for one in found},

@@ -125,6 +125,19 @@ SILENCES = {
     "after an hour alone that says enough": (reads(range(-40, 20), each=2), ("paused_mapping", "possible")),
     "and then nothing had waited": ([*reads(DAY), *reads([59])], None),
     "and then all had waited": ([*reads(DAY), *reads([59], age_ms=39 * 60_000)], ("paused_mapping", "likely")),
+    "and then the youngest of a batch of all had waited": (
+        [*reads(DAY), *reads([59], age_ms=4 * 60_000)], ("paused_mapping", "likely")
+    ),
+    "and then what came in that minute had waited": ([*reads(DAY), *reads([59], age_ms=65_000)], None),
+    "and then the youngest had waited since a call that hung": (
+        [*reads(DAY), point("Duration", 19, 30 * 60_000), *reads([59], age_ms=4 * 60_000)], None
+    ),
+    "and then the youngest had waited since it was throttled": (
+        [*reads(DAY), point("Throttles", 25, 1), *reads([59], age_ms=4 * 60_000)], ("throttled", "likely")
+    ),
+    "and then the youngest had waited, which seldom comes": (
+        [*reads(range(-1500, 20, 15)), *reads([59], age_ms=4 * 60_000)], None
+    ),
     "and then it had waited as batches always do": (
         [*reads(range(-1500, 54), age_ms=300_000), *reads([59], age_ms=300_000)], None
     ),
@@ -186,3 +199,29 @@ def test_coverage_is_what_was_seen_of_what_cloudwatch_counts(stored: Stored) -> 
         "SELECT FunctionName, Invocations, FromExtension, FromLogs, Coverage FROM lambda_coverage ORDER BY FunctionName"
     )
     assert stored.rows(query) == [("bare", 2.0, 0, 0, 0.0), ("f", 4.0, 3, 0, 0.75)]
+
+
+def admitted(minute: int, runs: float, throttles: float, mean_ms: float) -> list[Point]:
+    """A function with three reserved sandboxes in an account that is not full."""
+    duration = point("Duration", minute, runs * mean_ms)
+    account = {"ConcurrentExecutions": 40, "UnreservedConcurrentExecutions": 37, "ClaimedAccountConcurrency": 60}
+    return [
+        point("Invocations", minute, runs),
+        point("Throttles", minute, throttles),
+        point("ConcurrentExecutions", minute, 3),
+        duration._replace(sample_count=runs),
+        *(point(name, minute, value, "") for name, value in account.items()),
+    ]
+
+
+def test_a_minute_in_which_a_sandbox_hangs_has_the_cause_of_those_around_it(stored: Stored) -> None:
+    """Of ten requests per second and reserved sandbox fewer are admitted in it than in the others."""
+    stored.put(
+        "rate",
+        point("ClaimedAccountConcurrency", -30, 500, ""),
+        *(one for minute in range(3, 15) for one in admitted(minute, 1400 if minute == 8 else 1800, 3600, 40)),
+    )
+    episodes = "SELECT Cause, min(Minute), max(Minute), uniqExact(Since)"
+    query = f"{episodes} FROM lambda_inferred_throttle_causes({RANGE}) GROUP BY Cause"
+    first, last = ((T0 + timedelta(minutes=minute)).replace(tzinfo=None) for minute in (3, 14))
+    assert stored.rows(query) == [("reserved_request_rate", first, last, 1)]

@@ -1,7 +1,8 @@
 """Weeks of fleets to which nothing happens: no pause is told of, but of those that were made.
 
 What the rule looks at is how many invocations each minute has. Those are drawn as the emulator's fleets draw them, of
-300 functions with rates, nights and weekends of their own, for many fleets and ends.
+300 functions with rates, nights and weekends of their own, for many fleets and ends. At its end some functions of each
+fleet are in a pause that goes on.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ DAYS = 7 if FULL else 2
 MINUTES = DAYS * 1440
 NEWEST = datetime(2026, 6, 8, tzinfo=UTC)
 PAUSES_MIN = (15, 25, 40, 60, 90, 120, 240)
+GOING_ON_MIN = (12, 20, 35, 60, 100, 180)
+"""How long before the end pauses begin that go on."""
 ENOUGH = 150
 """A pause in which so many were due has to be found; those of less may be."""
 RATE_EVERY_MIN = 5
@@ -69,13 +72,18 @@ def rates(profile: Profile, begin_minute: int) -> np.ndarray:
 
 
 def history(number: int, begin: datetime, *, swing: float | None = None) -> tuple[pd.DataFrame, dict[str, Pause]]:
-    """Minutes of invocations by function, and the pauses of four functions that read queues."""
+    """Minutes of invocations by function, and the pauses of four functions that read queues and of four others.
+
+    Those of the others go on at the end.
+    """
     draw, dice = random.Random(number), np.random.default_rng(number)
     begin_minute = int(begin.timestamp()) // 60
     profiles = build(load(None), number).profiles
     if swing is not None:
         profiles = tuple(replace(one, daily_swing=swing) for one in profiles)
-    queues = sorted((one for one in profiles if one.trigger is Trigger.SQS), key=lambda one: -one.requests_per_s)
+    busiest = sorted(profiles, key=lambda one: -one.requests_per_s)
+    queues = [one for one in busiest if one.trigger is Trigger.SQS]
+    others = [one for one in busiest if one.trigger is Trigger.DIRECT]
     pauses: dict[str, Pause] = {}
     found = []
     for profile in profiles:
@@ -88,13 +96,18 @@ def history(number: int, begin: datetime, *, swing: float | None = None) -> tupl
             pauses[profile.name] = Pause(first, end, due)
             counts[first:end] = 0
             counts[end] += int(due // profile.batch_size)  # what waited comes in full batches
+        elif profile in others[:4]:
+            first = MINUTES - draw.choice(GOING_ON_MIN)
+            pauses[profile.name] = Pause(first, MINUTES, float(rate[first:].sum()))
+            counts[first:] = 0
         minutes = np.repeat(np.arange(begin_minute, begin_minute + MINUTES), np.minimum(counts, MOST_A_MINUTE))
         found.append(pd.DataFrame({"FunctionName": profile.name, "Start": 60 * minutes}))
     return pd.concat(found, ignore_index=True), pauses
 
 
 def store(client: Client, invocations: pd.DataFrame, folder: Path) -> None:
-    client.command("TRUNCATE TABLE lambda_invocation_parts")
+    for table in ("lambda_invocation_parts", "lambda_rollups"):
+        client.command(f"TRUNCATE TABLE {table}")
     file = folder / "invocations.tsv"
     invocations.to_csv(file, sep="\t", header=False, index=False)
     client.command(
@@ -106,18 +119,31 @@ def store(client: Client, invocations: pd.DataFrame, folder: Path) -> None:
     )
 
 
+def roll_up(client: Client) -> None:
+    """Hours of invocations, as the jobs keep them."""
+    client.command(
+        "INSERT INTO lambda_rollups (PeriodS, Time, AccountId, Region, FunctionName, Version, Invocations) "
+        "SELECT 3600, toStartOfHour(Start, 'UTC') AS Hour, AccountId, Region, FunctionName, 1, count() "
+        "FROM lambda_invocation_parts GROUP BY Hour, AccountId, Region, FunctionName"
+    )
+
+
 def told(client: Client, begin: datetime) -> set[Told]:
     """What the statement says of each day, as the pages ask it."""
     first = begin.replace(hour=0, minute=0)
+    days = (first + timedelta(days=number) for number in range(DAYS + 1))
+    return set().union(*(told_of(client, begin, day, day + timedelta(days=1)) for day in days))
+
+
+def told_of(client: Client, begin: datetime, since: datetime, until: datetime) -> set[Told]:
+    """What it says of a time."""
     source, text = SqlSource(client, SqlEndpoint("http", "127.0.0.1", 0)), statement("invocations_stopped")
-    out = set()
-    for day in (first + timedelta(days=number) for number in range(DAYS + 1)):
-        asked = filter_params(Filters(), absolute_window(day, day + timedelta(days=1), day + timedelta(days=2)))
-        params = {key: value for key, value in asked.items() if f"{{{key}:" in text}
-        for row in source.frame(text, params).to_dict("records"):
-            began, ended = ((row[one].to_pydatetime() - begin).total_seconds() / 60 for one in ("Began", "Ended"))
-            out.add(Told(row["FunctionName"], began, ended))
-    return out
+    asked = filter_params(Filters(), absolute_window(since, until, until + timedelta(days=1)))
+    rows = source.frame(text, {key: value for key, value in asked.items() if f"{{{key}:" in text})
+    return {
+        Told(row["FunctionName"], *((row[one] - begin).total_seconds() / 60 for one in ("Began", "Ended")))
+        for row in rows.to_dict("records")
+    }
 
 
 def of_none(found: set[Told], pauses: Mapping[str, Pause]) -> list[Told]:
@@ -131,15 +157,21 @@ def of_none(found: set[Told], pauses: Mapping[str, Pause]) -> list[Told]:
 
 @pytest.mark.parametrize("number", FLEETS)
 def test_no_pause_is_told_of_but_those_that_were(client: Client, number: int, tmp_path: Path) -> None:
+    """Every other fleet has rollups, by which the day before is known."""
     begin = NEWEST - timedelta(minutes=random.Random(-number).randrange(7 * 1440), days=DAYS)
     invocations, pauses = history(number, begin)
     store(client, invocations, tmp_path)
+    if number % 2:
+        roll_up(client)
     found = told(client, begin)
     assert of_none(found, pauses) == []
     missed = {name: one for name, one in pauses.items() if one.due >= ENOUGH}
     for one in found:
         missed.pop(one.function, None)
     assert missed == {}
+    end = begin + timedelta(minutes=MINUTES)
+    now = {one.function for one in told_of(client, begin, end - timedelta(hours=1), end)}
+    assert {name for name, one in pauses.items() if one.end == MINUTES and one.due >= ENOUGH} <= now
 
 
 def test_nights_without_any_traffic_are_no_pauses(client: Client, tmp_path: Path) -> None:
