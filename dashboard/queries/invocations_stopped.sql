@@ -4,12 +4,13 @@
 --
 -- Told of are ten minutes and more in which many invocations were due. Traffic falls to its least at night and rises again, so
 -- that the hours around a quiet time would promise too much: what was due follows from as much time right before and right
--- after it as a quarter of it, whichever had less, without the busiest minute of either. Where traffic falls to nothing, a
--- fifth of that is true. And it is no more than by the share of minutes that had any in the three hours on either side,
--- whatever comes in heaps. A pause is three times as long as any other in these hours: what runs in batches has pauses that
--- are alike. Where the same time of the day before is known, what was invoked then was due at most: twenty say enough, as
--- traffic did not fall to nothing then. Else thirty do of up to forty minutes, sixty of eighty and more. Of a pause that goes
--- on only the time before it tells: twenty-five, and eighty where the day before is not known.
+-- after it as a quarter of it (eight minutes at least), whichever had less, without the busiest minute of either. Where
+-- traffic falls to nothing, a fifth of that is true. And it is no more than by the share of minutes that had any in the three
+-- hours on either side, whatever comes in heaps. A pause is three times as long as any other in these hours: what runs in
+-- batches has pauses that are alike. Where the same time of the day before is known, what was invoked then was due at most:
+-- twenty say enough, as traffic did not fall to nothing then. Else thirty do of up to forty minutes, sixty of eighty and more.
+-- Of a pause that goes on only the time before it tells: twenty-five, and eighty where the day before is not known. Where many
+-- come at once when it is over, they had waited in a queue: callers were there, and the mapping did not invoke.
 --
 -- Every invocation is held as a number meanwhile: of more than two days, those of the newest two are looked at. Of a longer
 -- time, ask about each day by itself, as the pages do.
@@ -71,7 +72,7 @@ FROM
                         -- Few functions have any that are worth a look: five invocations in a quarter of it before, and after.
                         arrayFilter(p -> p.2 - p.1 >= least AND p.5 + p.3 >= p.1 AND (p.4 OR p.6 < p.2 + p.3), arrayMap(
                             (minute, next, fourth_before, fifth_after) -> (minute + 1, if(next = 0, now, next) AS end,
-                                greatest(5, least(beside, intDiv(end - minute - 1, 4))), next = 0, fourth_before, fifth_after),
+                                greatest(8, least(beside, intDiv(end - minute - 1, 4))), next = 0, fourth_before, fifth_after),
                             minutes, arrayShiftLeft(minutes, 1), arrayShiftRight(minutes, 4), arrayShiftLeft(minutes, 5, 4294967295)))
                             AS candidates
                     FROM
