@@ -19,8 +19,10 @@ from dashboard.errors import QueryError
 
 LOG: Final = logging.getLogger(__name__)
 
-QUIET_S: Final = 1.0
-"""So long after the last drawing the browser is busy with it, mostly on the same processors where one tries this."""
+QUIET_S: Final = 0.4
+"""What comes in one go, such as the parts of a page, has pauses shorter than this. A browser on the same processors
+still draws then, for which what is asked ahead stands back: who looks for two seconds leaves little time else.
+"""
 LOADS_S: Final = 5.0
 """So long a browser may take from when it asks for a page until it asks what is on it, and is waited for."""
 WORTH_S: Final = 60.0
