@@ -35,19 +35,12 @@ bool pairs_add(struct pairs *pairs, struct bytes message)
     return !reader.bad;
 }
 
-static int by_bytes(struct bytes a, struct bytes b)
-{
-    size_t common = a.length < b.length ? a.length : b.length;
-    int order = common != 0 ? memcmp(a.at, b.at, common) : 0;
-    return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
-}
-
 static void sort_few(struct pair *pairs, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
         struct pair moved = pairs[i];
         size_t place = i;
-        for (; place > 0 && by_bytes(pairs[place - 1].key, moved.key) > 0; place--)
+        for (; place > 0 && bytes_compare(pairs[place - 1].key, moved.key) > 0; place--)
             pairs[place] = pairs[place - 1];
         if (place != i)
             pairs[place] = moved;
@@ -58,7 +51,7 @@ static void sort_few(struct pair *pairs, size_t count)
 static int by_key_then_place(const void *a, const void *b)
 {
     const struct pair *left = a, *right = b;
-    int order = by_bytes(left->key, right->key);
+    int order = bytes_compare(left->key, right->key);
     return order != 0 ? order : (left->place > right->place) - (left->place < right->place);
 }
 

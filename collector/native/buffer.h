@@ -20,6 +20,14 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
     return a.length == b.length && (a.length == 0 || memcmp(a.at, b.at, a.length) == 0);
 }
 
+/* In the order of ClickHouse's String. */
+static inline int bytes_compare(struct bytes a, struct bytes b)
+{
+    size_t common = a.length < b.length ? a.length : b.length;
+    int order = common != 0 ? memcmp(a.at, b.at, common) : 0;
+    return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
+}
+
 struct buffer {
     uint8_t *at;
     size_t length, capacity;

@@ -89,38 +89,60 @@ static bool read_fields(struct bytes message, struct record *record)
     return !reader.bad;
 }
 
+static uint64_t record_time(const struct record *record)
+{
+    return time_of(record->time != 0 ? record->time : record->observed_time);
+}
+
 static uint8_t within_byte(int32_t number)
 {
     return (uint8_t)(number < 0 ? 0 : number > UINT8_MAX ? UINT8_MAX : number);
 }
 
+/* otel_logs is ordered by periods of five minutes, ServiceName and Timestamp. */
+static void find_record_key(struct item *item, struct words *names)
+{
+    static const uint64_t PERIOD_NS = 300000000000;
+    struct record record = {0};
+    struct reader reader = read_message(item->message);
+    struct field field;
+    while (next_field(&reader, &field)) {
+        if (field.tag == TAG(1, FIXED64))
+            record.time = field.number;
+        else if (field.tag == TAG(11, FIXED64))
+            record.observed_time = field.number;
+    }
+    item->time = record_time(&record);
+    item->period = item->time / PERIOD_NS;
+    item->name = order_word(names, (struct bytes){0});
+}
+
 static bool read_record(struct bytes message, struct decoder *decoder)
 {
     struct column *columns = decoder->columns;
-    struct scope *scope = &decoder->scope;
+    struct scope *scope = decoder->scope;
     struct record record = {0};
     if (!read_fields(message, &record) || !read_attributes(message, TAG(6, LENGTH), &decoder->own_pairs))
         return false;
     decoder->block.rows++;
-    put_time(&columns[TIMESTAMP].values, record.time != 0 ? record.time : record.observed_time);
+    put_uint64(&columns[TIMESTAMP].values, record_time(&record));
     put_hexadecimal(&columns[TRACE_ID].values, record.trace_id);
     put_hexadecimal(&columns[SPAN_ID].values, record.span_id);
     put_byte(&columns[TRACE_FLAGS].values, (uint8_t)record.flags); /* the W3C flags; the other bits are reserved */
     words_put(&columns[SEVERITY_TEXT].words, record.severity_text);
     put_byte(&columns[SEVERITY_NUMBER].values, within_byte(record.severity_number));
-    words_put_same(&columns[RESOURCE_SCHEMA_URL].words, decoder->resource.schema_url, &decoder->resource.url);
+    words_put_same(&columns[RESOURCE_SCHEMA_URL].words, decoder->resource->schema_url, &decoder->resource->url);
     words_put_same(&columns[SCOPE_SCHEMA_URL].words, scope->schema_url, &scope->url);
     put_string(&columns[SCOPE_NAME].values, scope->name);
     words_put_same(&columns[SCOPE_VERSION].words, scope->version, &scope->versioned);
     put_string(&columns[EVENT_NAME].values, record.event_name);
     return put_value(&columns[BODY].values, &record.body, &decoder->scratch) &&
            put_resource(&columns[SERVICE_NAME], &columns[RESOURCE_ATTRIBUTES], decoder) &&
-           attributes_put_row(&columns[SCOPE_ATTRIBUTES].attributes, &decoder->scope.row, &decoder->scope_pairs,
-                              &decoder->scratch) &&
+           put_scope(&columns[SCOPE_ATTRIBUTES], decoder) &&
            attributes_put(&columns[LOG_ATTRIBUTES].attributes, &decoder->own_pairs, &decoder->scratch);
 }
 
-static const struct table TABLE = {read_record, true, COLUMNS, FORMS};
+static const struct table TABLE = {find_record_key, read_record, COLUMNS, FORMS};
 
 struct decoder *lambdascope_logs(size_t max_bytes)
 {

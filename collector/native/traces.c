@@ -111,7 +111,7 @@ static bool read_event(struct bytes message, struct decoder *decoder)
         else if (field.tag == TAG(2, LENGTH))
             event.name = field.bytes;
     }
-    put_time(&columns[EVENTS_TIMESTAMP].values, event.time);
+    put_uint64(&columns[EVENTS_TIMESTAMP].values, time_of(event.time));
     words_put(&columns[EVENTS_NAME].words, event.name);
     return !reader.bad && read_attributes(message, TAG(3, LENGTH), &decoder->own_pairs) &&
            attributes_put(&columns[EVENTS_ATTRIBUTES].attributes, &decoder->own_pairs, &decoder->scratch);
@@ -207,6 +207,21 @@ static bool read_fields(struct bytes message, struct span *span, struct decoder 
     return !reader.bad;
 }
 
+/* otel_traces is ordered by ServiceName, SpanName and Timestamp. */
+static void find_span_key(struct item *item, struct words *names)
+{
+    struct bytes name = {0};
+    struct reader reader = read_message(item->message);
+    struct field field;
+    while (next_field(&reader, &field) && field.tag <= TAG(7, FIXED64)) {
+        if (field.tag == TAG(5, LENGTH))
+            name = field.bytes;
+        else if (field.tag == TAG(7, FIXED64))
+            item->time = time_of(field.number);
+    }
+    item->name = order_word(names, name);
+}
+
 static bool read_span(struct bytes message, struct decoder *decoder)
 {
     struct column *columns = decoder->columns;
@@ -214,15 +229,15 @@ static bool read_span(struct bytes message, struct decoder *decoder)
     if (!read_fields(message, &span, decoder) || !read_attributes(message, TAG(9, LENGTH), &decoder->own_pairs))
         return false;
     decoder->block.rows++;
-    put_time(&columns[TIMESTAMP].values, span.start);
+    put_uint64(&columns[TIMESTAMP].values, time_of(span.start));
     put_hexadecimal(&columns[TRACE_ID].values, span.trace_id);
     put_hexadecimal(&columns[SPAN_ID].values, span.span_id);
     put_hexadecimal(&columns[PARENT_SPAN_ID].values, span.parent_span_id);
     put_string(&columns[TRACE_STATE].values, span.trace_state);
     words_put(&columns[SPAN_NAME].words, span.name);
     words_put(&columns[SPAN_KIND].words, kind_name(span.kind));
-    put_string(&columns[SCOPE_NAME].values, decoder->scope.name);
-    put_string(&columns[SCOPE_VERSION].values, decoder->scope.version);
+    put_string(&columns[SCOPE_NAME].values, decoder->scope->name);
+    put_string(&columns[SCOPE_VERSION].values, decoder->scope->version);
     put_uint64(&columns[DURATION].values, span.end > span.start ? span.end - span.start : 0);
     lists_put(&decoder->lists[OF_FIRST_LIST], span.events);
     lists_put(&decoder->lists[OF_SECOND_LIST], span.links);
@@ -231,7 +246,7 @@ static bool read_span(struct bytes message, struct decoder *decoder)
            put_status(span.status, columns);
 }
 
-static const struct table TABLE = {read_span, false, COLUMNS, FORMS};
+static const struct table TABLE = {find_span_key, read_span, COLUMNS, FORMS};
 
 struct decoder *lambdascope_traces(size_t max_bytes)
 {

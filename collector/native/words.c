@@ -31,8 +31,7 @@ static struct word *word_at(const struct words *words, uint32_t index)
 
 static bool is_word(const struct words *words, uint32_t index, struct bytes word)
 {
-    const struct word *entry = word_at(words, index);
-    return bytes_equal((struct bytes){words->text.at + entry->at, entry->length}, word);
+    return bytes_equal(words_text(words, index), word);
 }
 
 static void enter(struct words *words, uint64_t hash, uint32_t index)
@@ -134,17 +133,23 @@ void words_put_again(struct words *words, size_t first, size_t count)
 uint64_t words_narrow(struct words *words)
 {
     size_t rows = words_rows(words);
-    uint32_t count = words_count(words), index;
+    uint32_t count = words_count(words);
+    const uint32_t *wide = (const uint32_t *)words->indexes.at;
+    uint8_t *narrow = words->indexes.at; /* never ahead of what is read */
     if (count > UINT16_MAX + 1)
         return 2;
-    uint64_t type = count > UINT8_MAX + 1 ? 1 : 0;
-    size_t width = (size_t)1 << type;
-    for (size_t row = 0; row < rows; row++) {
-        memcpy(&index, words->indexes.at + row * sizeof index, sizeof index);
-        memcpy(words->indexes.at + row * width, &index, width);
+    if (count > UINT8_MAX + 1) {
+        for (size_t row = 0; row < rows; row++) {
+            uint16_t index = (uint16_t)wide[row];
+            memcpy(narrow + row * sizeof index, &index, sizeof index);
+        }
+        words->indexes.length = rows * sizeof(uint16_t);
+        return 1;
     }
-    words->indexes.length = rows * width;
-    return type;
+    for (size_t row = 0; row < rows; row++)
+        narrow[row] = (uint8_t)wide[row];
+    words->indexes.length = rows;
+    return 0;
 }
 
 void words_clear(struct words *words, uint64_t seed)

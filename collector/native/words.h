@@ -29,6 +29,13 @@ static inline size_t words_rows(const struct words *words)
     return words->indexes.length / sizeof(uint32_t);
 }
 
+/* A word by its number, until another is added. */
+static inline struct bytes words_text(const struct words *words, uint32_t number)
+{
+    const struct word *word = (const struct word *)words->entries.at + number;
+    return (struct bytes){words->text.at + word->at, word->length};
+}
+
 /* Adds a row. */
 void words_put(struct words *words, struct bytes word);
 /* A word that many rows share, as those of a resource its URL: to compare it each time could take very long. */
