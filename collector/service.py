@@ -18,6 +18,7 @@ from collector.errors import SetupError, StoreUnavailableError
 from collector.jobs.runner import Jobs, job_settings
 from collector.jobs.runner import run as run_jobs
 from collector.jobs.runner import stop as stop_jobs
+from collector.native.count import load_counters
 from collector.own_telemetry import OwnTelemetry
 from collector.ports import Addresses, Ports, gate
 from collector.receiver import http
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.config import CollectorConfig
+    from collector.otlp.signals import Signal
+    from collector.receiver.intake import ItemCounter
     from collector.spool.record import Record
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,14 @@ log = logging.getLogger(__name__)
 _LONG_REPLAY_ITEMS: Final = 100_000
 _REPORT_EVERY_S: Final = 5.0
 _REOPEN_S: Final = (0.5, 1.0, 2.0, 5.0)
+
+
+def _item_counters() -> Mapping[Signal, ItemCounter]:
+    """The library's, or none: that it is missing was said where the ways of decoding were opened."""
+    try:
+        return load_counters()
+    except SetupError:
+        return {}
 
 
 def _rules(path: Path | None) -> Rules | None:
@@ -98,6 +109,7 @@ class Service:
             self._counters,
             time.time_ns,
             rules,
+            _item_counters(),
         )
         ports = self._ports = Ports(config, self._intake, access, self._exits)
         if config.store.embedded:

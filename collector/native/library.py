@@ -88,7 +88,7 @@ class Decoder:
         self._decoder: int | None = None
 
     def block(self, bodies: Sequence[bytes]) -> Block | None:
-        """The rows of the requests, in their order, until the next are asked for; None for what is left to Python."""
+        """The rows of the requests in the table's order, until the next are asked for; None: left to Python."""
         return self.block_at(bodies, [len(body) for body in bodies])
 
     def block_at(self, bodies: Sequence[Any], lengths: Sequence[int]) -> Block | None:
@@ -128,30 +128,40 @@ def sources_digest() -> str:
     return digest.hexdigest()
 
 
-def load(path: Path = PATH) -> dict[Signal, Decoder]:
-    """A decoder for each signal of :data:`LAYOUTS`.
+def library(path: Path = PATH, kind: type[ctypes.CDLL] = ctypes.CDLL) -> ctypes.CDLL:
+    """The library, by ctypes' way to call it.
 
     Raises:
-        SetupError: the library is not there, not of this machine's kind, or of another version.
+        SetupError: it is not there, not of this machine's kind, or of another version.
     """
     try:
-        library = ctypes.CDLL(str(path))
-        library.lambdascope_sources.restype = ctypes.c_char_p
-        built_of = library.lambdascope_sources().decode("ascii")
+        found = kind(str(path))
+        found.lambdascope_sources.restype = ctypes.c_char_p
+        built_of = found.lambdascope_sources().decode("ascii")
     except (OSError, AttributeError) as error:
         raise SetupError(f"{path}: {error}; `python -m collector.native` builds it") from None
     if built_of != sources_digest():
         raise SetupError(f"{path}: it was built of other sources; `python -m collector.native` builds it")
-    for new in (library.lambdascope_traces, library.lambdascope_logs):
+    return found
+
+
+def load(path: Path = PATH) -> dict[Signal, Decoder]:
+    """A decoder for each signal of :data:`LAYOUTS`.
+
+    Raises:
+        SetupError: as :func:`library`.
+    """
+    found = library(path)
+    for new in (found.lambdascope_traces, found.lambdascope_logs):
         new.argtypes = (ctypes.c_size_t,)
         new.restype = ctypes.c_void_p
-    library.lambdascope_read.argtypes = (ctypes.c_void_p, ctypes.POINTER(_Batch))
-    library.lambdascope_read.restype = ctypes.POINTER(_Block)
-    library.lambdascope_bytes.argtypes = (ctypes.c_void_p,)
-    library.lambdascope_bytes.restype = ctypes.c_size_t
-    library.lambdascope_free.argtypes = (ctypes.c_void_p,)
-    library.lambdascope_free.restype = None
-    return {signal: Decoder(library, signal) for signal in LAYOUTS}
+    found.lambdascope_read.argtypes = (ctypes.c_void_p, ctypes.POINTER(_Batch))
+    found.lambdascope_read.restype = ctypes.POINTER(_Block)
+    found.lambdascope_bytes.argtypes = (ctypes.c_void_p,)
+    found.lambdascope_bytes.restype = ctypes.c_size_t
+    found.lambdascope_free.argtypes = (ctypes.c_void_p,)
+    found.lambdascope_free.restype = None
+    return {signal: Decoder(found, signal) for signal in LAYOUTS}
 
 
 def _string(text: str) -> bytes:

@@ -39,6 +39,9 @@ EXPORTED struct decoder *lambdascope_logs(size_t max_bytes);
 EXPORTED const struct block *lambdascope_read(struct decoder *decoder, const struct batch *batch);
 /* What the decoder holds. */
 EXPORTED size_t lambdascope_bytes(const struct decoder *decoder);
+/* How many items a message of the first of these types holds; -1 for what is left to Python. */
+struct type;
+EXPORTED int64_t lambdascope_count(const struct type *types, const uint8_t *message, size_t length);
 /* What was built: a digest of the sources. */
 EXPORTED const char *lambdascope_sources(void);
 EXPORTED void lambdascope_free(struct decoder *decoder);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
@@ -45,6 +45,13 @@ class Changes(Protocol):
         """Change the request in place; returns whether anything was changed."""
 
 
+class ItemCounter(Protocol):
+    """What tells from the bytes of a request how many items it holds."""
+
+    def items(self, body: bytes) -> int | None:
+        """How many; None where it has to be parsed to be known, also because it is no request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """A request, decompressed.
@@ -82,13 +89,16 @@ class Intake:
         counters: Counters,
         now_unix_nano: Callable[[], int],
         changes: Changes | None = None,
+        item_counters: Mapping[Signal, ItemCounter] | None = None,
     ) -> None:
+        """``item_counters`` tell of a signal's requests, which then need not be parsed to be accepted."""
         self.settings = settings
         self._sink = sink
         self._repeats = repeats
         self._counters = counters
         self._now_unix_nano = now_unix_nano
         self._changes = changes
+        self._item_counters = item_counters or {}
         self._in_progress: dict[Key, list[tuple[Done, int]]] = {}
         self._in_flight_bytes = 0
         self._stopping = False
@@ -137,12 +147,7 @@ class Intake:
         if not body and not incoming.is_json:
             done(None)  # the encoding of an empty request, which is a success
             return
-        request: ExportRequest
-        request = json_format.parse(PROTOCOLS[signal], body) if incoming.is_json else decode.parse(signal, body)
-        changed = self._changes is not None and self._changes.apply(signal, request)
-        if changed or incoming.is_json:
-            body = request.SerializeToString(deterministic=True)
-        items = PROTOCOLS[signal].count(request)
+        body, items = self._read(incoming)
         if not items and (incoming.export_id is None or incoming.export_id.total is None):
             done(None)
             return  # else: a sandbox without items to send has lost some, and says so
@@ -150,6 +155,20 @@ class Intake:
         incoming.credential.spend(len(body), items, now_unix_nano / 1e9)
         record = Record(signal, items, now_unix_nano, incoming.export_id, body, incoming.credential.tenant)
         self.keep_once(record, done)
+
+    def _read(self, incoming: Incoming) -> tuple[bytes, int]:
+        """The request as it is kept, and how many items it holds."""
+        signal, body = incoming.signal, incoming.body
+        if not incoming.is_json and self._changes is None and (counter := self._item_counters.get(signal)):
+            items = counter.items(body)
+            if items is not None:
+                return body, items
+        request: ExportRequest
+        request = json_format.parse(PROTOCOLS[signal], body) if incoming.is_json else decode.parse(signal, body)
+        changed = self._changes is not None and self._changes.apply(signal, request)
+        if changed or incoming.is_json:
+            body = request.SerializeToString(deterministic=True)
+        return body, PROTOCOLS[signal].count(request)
 
     async def accept(self, incoming: Incoming) -> None:
         """Return once the request may be acknowledged. As :meth:`take`."""

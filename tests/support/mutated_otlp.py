@@ -2,7 +2,8 @@
 
 Each lies at the end of a page behind which there is no memory, so that a read past it ends the process; so does what is
 undefined, where the library was built to trap. Where the message is one to Google's parser, the library must have found
-as many rows in it, or have left it alone. Prints how many it took, and how many it left.
+as many rows in it, or have left it alone. What it counted without making rows must be a message to that parser, of as
+many items. Prints how many it took, how many it left, and how many it counted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from collector.native.count import load_counters
 from collector.native.library import Decoder, load
 from collector.otlp.signals import PROTOCOLS, Signal
 
@@ -126,24 +128,29 @@ def mutated(draw: random.Random, message: bytes) -> bytes:
 
 def main(library: str, seed: int, count: int) -> None:
     decoders = load(Path(library))
+    counters = load_counters(Path(library))
     draw = random.Random(seed)
     sound = list(seeds())
     guarded = Guarded(4 * max(len(message) for _, message in sound))
     for signal, message in sound:
         parsed = PROTOCOLS[signal].request.FromString(message)
         assert rows_of(decoders[signal], guarded, message) == PROTOCOLS[signal].count(parsed)
-    taken = left = 0
+        assert counters[signal].items(message) == PROTOCOLS[signal].count(parsed)
+    taken = left = counted = 0
     for _ in range(count):
         signal, message = draw.choice(sound)
         message = mutated(draw, message)
         rows = rows_of(decoders[signal], guarded, message)
-        taken, left = taken + (rows is not None), left + (rows is None)
+        items = counters[signal].items_at(guarded.put(message), len(message))
+        taken, left, counted = taken + (rows is not None), left + (rows is None), counted + (items is not None)
         try:
             expected = PROTOCOLS[signal].count(PROTOCOLS[signal].request.FromString(message))
         except DecodeError:
+            assert items is None, (signal, message.hex(), items)
             continue
+        assert items in {None, expected}, (signal, message.hex(), items, expected)
         assert rows in {None, expected}, (signal, message.hex(), rows, expected)
-    print(taken, left)
+    print(taken, left, counted)
 
 
 if __name__ == "__main__":
