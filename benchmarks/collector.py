@@ -1,7 +1,7 @@
 """What the collector does with a processor second: from the socket to the stored row, and to the acknowledgement.
 
 To the row, the processor time is that of the whole collector process, embedded ClickHouse and its merges included,
-from the first request until its spool is empty; making and sending the requests is another process's. Names that end in
+from the first request until the last is stored; making and sending the requests is another process's. Names that end in
 `_lambda` are with every table and view, the others with those of OpenTelemetry alone. A quick look by default; with
 LAMBDASCOPE_SOAK=1 five million spans of each, after a first minute that is not counted, and the median of three; then
 each piece (see ``PIECES``) takes some minutes, and can be run by itself.
@@ -18,22 +18,25 @@ import http.client
 import os
 import random
 import statistics
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
 import clickhouse_connect
 import grpc
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from benchmarks import Measurement
 from collector.otlp.signals import PROTOCOLS, Signal
+from collector.varint import varint
 from deploy.local.stack import Collector, Stack, wait_for
 
 _SOAK: Final = os.environ.get("LAMBDASCOPE_SOAK") == "1"
@@ -52,9 +55,6 @@ _Export = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 _NOBODY: Final = "127.0.0.1:9"
 """Where no ClickHouse listens: the port of the discard protocol."""
 
-_Sender = Callable[[list[bytes]], list[float]]
-"""Sends requests one by one and tells how many ms each acknowledgement took."""
-
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -65,7 +65,6 @@ class Load:
         ack_ms: how long each acknowledgement took.
     """
 
-    requests: int
     spans: int
     cpu_s: float
     ack_ms: Sequence[float]
@@ -118,15 +117,12 @@ def _warm_up(collector: Collector) -> None:
 
 
 def _stored(collector: Collector, size: int) -> Load:
-    """Send all spans, as many at a time as the sender's memory is to hold."""
-    chunks = range(SPANS // CHUNK_SPANS)
-    loads = [_send_http(collector, _requests(CHUNK_SPANS // size, size)) for _ in chunks]
-    return Load(
-        sum(load.requests for load in loads),
-        sum(load.spans for load in loads),
-        sum(load.cpu_s for load in loads),
-        [ms for load in loads for ms in load.ack_ms],
-    )
+    """Send all spans, as many at a time as the sender's memory is to hold; what is merged between counts as well."""
+    before_s = _cpu_s(collector.process.pid)
+    ack_ms = [
+        ms for _ in range(SPANS // CHUNK_SPANS) for ms in _send_http(collector, _requests(CHUNK_SPANS // size, size))
+    ]
+    return Load(SPANS // CHUNK_SPANS * (CHUNK_SPANS // size) * size, _cpu_s(collector.process.pid) - before_s, ack_ms)
 
 
 def _ack(load: Load) -> Measurement:
@@ -183,32 +179,60 @@ def _requests(count: int, spans: int) -> list[bytes]:
 
 
 def _request(draw: random.Random, spans: int, now_ns: int) -> bytes:
-    request = ExportTraceServiceRequest()
-    resource_spans = request.resource_spans.add()
+    """One request, put together of encoded parts: objects of each span would take most of the benchmark's time."""
+    resource = Resource()
     for key, value in {"service.name": f"function-{draw.randrange(50)}", **_RESOURCE}.items():
-        resource_spans.resource.attributes.add(key=key).value.string_value = value
-    scope = resource_spans.scope_spans.add()
+        resource.attributes.add(key=key).value.string_value = value
     trace = b""
+    encoded = []
     for number in range(spans):
         if number % _SPANS_PER_TRACE == 0:
             trace = draw.randbytes(16)
-        start_ns = now_ns + number * 1_000_000
-        span = scope.spans.add(
-            trace_id=trace,
-            span_id=draw.randbytes(8),
-            name=f"operation {number % 7}",
-            kind=Span.SPAN_KIND_SERVER,
-            start_time_unix_nano=start_ns,
-            end_time_unix_nano=start_ns + draw.randrange(400_000_000),
-        )
-        for place in range(8):
-            span.attributes.add(key=f"span.attribute.{place}").value.string_value = f"value {draw.randrange(1000)}"
-        span.attributes.add(key="span.number").value.int_value = draw.randrange(1 << 40)
-        span.attributes.add(key="span.flag").value.bool_value = bool(number % 2)
-    return request.SerializeToString()
+        encoded.append(_span(draw, trace, number, now_ns + number * 1_000_000))
+    scope_spans = _field(2, b"".join(encoded))
+    return _field(1, _field(1, resource.SerializeToString()) + scope_spans)
 
 
-def _send_http(collector: Collector, requests: list[bytes]) -> Load:
+def _span(draw: random.Random, trace: bytes, number: int, start_ns: int) -> bytes:
+    """The field ``spans`` of a ScopeSpans."""
+    head, texts, flags = _parts()
+    end_ns = start_ns + int(draw.random() * 400_000_000)
+    value = b"\x18" + varint(draw.getrandbits(40))  # AnyValue.int_value
+    span = (
+        _field(1, trace),
+        _field(2, draw.randbytes(8)),
+        head[number % 7],
+        struct.pack("<BQBQ", 7 << 3 | 1, start_ns, 8 << 3 | 1, end_ns),
+        *(of_place[int(draw.random() * len(of_place))] for of_place in texts),
+        _field(9, _field(1, b"span.number") + _field(2, value)),
+        flags[number % 2],
+    )
+    return _field(2, b"".join(span))
+
+
+@cache
+def _parts() -> tuple[list[bytes], list[list[bytes]], list[bytes]]:
+    """What spans share, encoded: their names and kind, texts of eight attributes, a flag."""
+
+    def attribute(key: str, value: AnyValue) -> bytes:
+        return _field(9, KeyValue(key=key, value=value).SerializeToString())
+
+    head = [Span(name=f"operation {n}", kind=Span.SPAN_KIND_SERVER).SerializeToString() for n in range(7)]
+    texts = [
+        [attribute(f"span.attribute.{place}", AnyValue(string_value=f"value {n}")) for n in range(1000)]
+        for place in range(8)
+    ]
+    return head, texts, [attribute("span.flag", AnyValue(bool_value=flag)) for flag in (False, True)]
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field that has a length (protobuf.dev/programming-guides/encoding)."""
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def _send_http(collector: Collector, requests: list[bytes]) -> list[float]:
+    """How many ms each acknowledgement took; returns when all is stored."""
+
     def send(share: list[bytes]) -> list[float]:
         connection = http.client.HTTPConnection(collector.http, timeout=60)
         took = []
@@ -223,16 +247,10 @@ def _send_http(collector: Collector, requests: list[bytes]) -> Load:
         connection.close()
         return took
 
-    return _measured(collector, requests, send)
-
-
-def _measured(collector: Collector, requests: list[bytes], send: _Sender) -> Load:
-    before_s = _cpu_s(collector.process.pid)
     with ThreadPoolExecutor(SENDERS) as pool:
         took = [ms for share in pool.map(send, (requests[n::SENDERS] for n in range(SENDERS))) for ms in share]
     wait_for(lambda: _queued(collector) == 0, "the spool to be empty", timeout_s=300)
-    spans = sum(len(ExportTraceServiceRequest.FromString(r).resource_spans[0].scope_spans[0].spans) for r in requests)
-    return Load(len(requests), spans, _cpu_s(collector.process.pid) - before_s, took)
+    return took
 
 
 def _queued(collector: Collector) -> float:
