@@ -309,8 +309,11 @@ WITH
                 verdict_before.1 = verdict_after.1 AND verdict_before.1 NOT IN ('', 'unknown') AND alike_before > alike, verdict_before,
                 (verdict.2 != 'likely' OR verdict.1 = 'scaling_rate') AND length(of_account) > alike
                     AND arrayExists(one -> abs(toInt64(one.1) - minute) <= 180, of_account), of_account[1].2,
-                verdict.1 IN ('reserved_concurrency', 'reserved_request_rate') AND length(of_reservation) > alike,
+                -- Two minutes that admit the same rate are no chance: what lies between such is the limit of the rate.
+                verdict.1 = 'reserved_concurrency' AND (length(of_reservation) > alike
+                    OR arrayExists(one -> one.1 < minute, of_reservation) AND arrayExists(one -> one.1 > minute, of_reservation)),
                     of_reservation[1].2,
+                verdict.1 = 'reserved_request_rate' AND alike < 2 AND length(of_reservation) > alike, of_reservation[1].2,
                 verdict) AS verdict)
         FROM neighbours
     ),
