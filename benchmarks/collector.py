@@ -40,7 +40,7 @@ from collector.varint import varint
 from deploy.local.stack import Collector, Stack, wait_for
 
 _SOAK: Final = os.environ.get("LAMBDASCOPE_SOAK") == "1"
-SPANS: Final = 5_000_000 if _SOAK else 200_000
+SPANS: Final = 5_000_000 if _SOAK else 600_000
 CHUNK_SPANS: Final = 200_000
 ROUNDS: Final = 3 if _SOAK else 1
 WARM_UP_S: Final = 60.0 if _SOAK else 0.0
