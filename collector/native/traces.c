@@ -207,7 +207,7 @@ static bool read_fields(struct bytes message, struct span *span, struct decoder 
     return !reader.bad;
 }
 
-/* otel_traces is ordered by ServiceName, SpanName and Timestamp. */
+/* otel_traces is ordered by ServiceName, SpanName and the second; within that by time serves as well. */
 static void find_span_key(struct item *item, struct words *names)
 {
     struct bytes name = {0};

@@ -138,4 +138,6 @@ class _Cluster:
 
     def _alter(self, found: re.Match[str]) -> str:
         name, change = found.groups()
+        if change.lstrip().startswith("MODIFY ORDER BY"):  # a Distributed table keeps nothing that has an order
+            return f"ALTER TABLE {name}_local{self._on}\n{change};"
         return f"ALTER TABLE {name}_local{self._on}\n{change};\n\nALTER TABLE {name}{self._on}\n{change};"
