@@ -36,7 +36,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from benchmarks import Measurement
 from collector.otlp.signals import PROTOCOLS, Signal
-from collector.varint import varint
+from collector.varint import field, varint
 from deploy.local.stack import Collector, Stack, wait_for
 
 _SOAK: Final = os.environ.get("LAMBDASCOPE_SOAK") == "1"
@@ -189,8 +189,8 @@ def _request(draw: random.Random, spans: int, now_ns: int) -> bytes:
         if number % _SPANS_PER_TRACE == 0:
             trace = draw.randbytes(16)
         encoded.append(_span(draw, trace, number, now_ns + number * 1_000_000))
-    scope_spans = _field(2, b"".join(encoded))
-    return _field(1, _field(1, resource.SerializeToString()) + scope_spans)
+    scope_spans = field(2, b"".join(encoded))
+    return field(1, field(1, resource.SerializeToString()) + scope_spans)
 
 
 def _span(draw: random.Random, trace: bytes, number: int, start_ns: int) -> bytes:
@@ -199,15 +199,15 @@ def _span(draw: random.Random, trace: bytes, number: int, start_ns: int) -> byte
     end_ns = start_ns + int(draw.random() * 400_000_000)
     value = b"\x18" + varint(draw.getrandbits(40))  # AnyValue.int_value
     span = (
-        _field(1, trace),
-        _field(2, draw.randbytes(8)),
+        field(1, trace),
+        field(2, draw.randbytes(8)),
         head[number % 7],
         struct.pack("<BQBQ", 7 << 3 | 1, start_ns, 8 << 3 | 1, end_ns),
         *(of_place[int(draw.random() * len(of_place))] for of_place in texts),
-        _field(9, _field(1, b"span.number") + _field(2, value)),
+        field(9, field(1, b"span.number") + field(2, value)),
         flags[number % 2],
     )
-    return _field(2, b"".join(span))
+    return field(2, b"".join(span))
 
 
 @cache
@@ -215,7 +215,7 @@ def _parts() -> tuple[list[bytes], list[list[bytes]], list[bytes]]:
     """What spans share, encoded: their names and kind, texts of eight attributes, a flag."""
 
     def attribute(key: str, value: AnyValue) -> bytes:
-        return _field(9, KeyValue(key=key, value=value).SerializeToString())
+        return field(9, KeyValue(key=key, value=value).SerializeToString())
 
     head = [Span(name=f"operation {n}", kind=Span.SPAN_KIND_SERVER).SerializeToString() for n in range(7)]
     texts = [
@@ -223,11 +223,6 @@ def _parts() -> tuple[list[bytes], list[list[bytes]], list[bytes]]:
         for place in range(8)
     ]
     return head, texts, [attribute("span.flag", AnyValue(bool_value=flag)) for flag in (False, True)]
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """A field that has a length (protobuf.dev/programming-guides/encoding)."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def _send_http(collector: Collector, requests: list[bytes]) -> list[float]:

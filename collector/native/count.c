@@ -56,38 +56,21 @@ static bool is_text(struct bytes text)
     return true;
 }
 
-/* Reads a number of at most so many bytes. */
-static bool read_short(struct reader *reader, uint64_t *number, ptrdiff_t most)
-{
-    const uint8_t *begin = reader->at;
-    return read_varint(reader, number) && (reader->at - begin <= most || reader_turns_bad(reader));
-}
-
 /* The next field; false at the end, and where the reader turned bad: also where parsers might differ. */
 static bool next_plain_field(struct reader *reader, struct field *field)
 {
-    uint64_t number;
-    if (reader->at == reader->end || !read_short(reader, &number, TAG_BYTES))
+    const uint8_t *begin = reader->at;
+    uint64_t tag;
+    if (begin == reader->end || !read_varint(reader, &tag))
         return false;
-    field->tag = (uint32_t)number;
-    if (number < TAG(1, 0))
+    if (reader->at - begin > TAG_BYTES || tag < TAG(1, 0))
         return reader_turns_bad(reader);
-    switch (number & 7) {
-    case LENGTH:
-        if (!read_short(reader, &number, LENGTH_BYTES) || number > (uint64_t)(reader->end - reader->at))
-            return reader_turns_bad(reader);
-        field->bytes = (struct bytes){reader->at, (size_t)number};
-        reader->at += number;
-        return true;
-    case VARINT:
-        return read_varint(reader, &field->number);
-    case FIXED64:
-        return read_fixed(reader, &field->number, sizeof(uint64_t));
-    case FIXED32:
-        return read_fixed(reader, &field->number, sizeof(uint32_t));
-    default:
-        return reader_turns_bad(reader);
-    }
+    field->tag = (uint32_t)tag;
+    begin = reader->at;
+    if (!read_content(reader, field))
+        return false;
+    bool is_plain = (tag & 7) != LENGTH || field->bytes.at - begin <= LENGTH_BYTES;
+    return is_plain || reader_turns_bad(reader);
 }
 
 static int64_t count(const struct type *types, uint8_t type, struct bytes message, unsigned level);

@@ -170,7 +170,7 @@ static bool meet_item(struct bytes message, struct decoder *decoder)
         .scope = (uint32_t)(decoder->scopes.length / sizeof(struct scope) - 1),
         .service = decoder->service,
     };
-    decoder->table->find_key(&item, &decoder->order.names);
+    item.name = order_word(&decoder->order.names, decoder->table->find_key(&item));
     order_add(&decoder->order, &item);
     return !memory.out;
 }

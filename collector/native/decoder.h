@@ -20,8 +20,8 @@ struct scope {
 };
 
 struct decoder;
-/* Finds the key of a Span or LogRecord, by which rows are put in order, as far as that is its own. */
-typedef void find_key(struct item *item, struct words *names);
+/* Finds the key of a Span or LogRecord, by which rows are put in order, as far as that is its own: the name, and times. */
+typedef struct bytes find_key(struct item *item);
 /* Adds the row of a Span or LogRecord. False for what is left to Python. */
 typedef bool read_item(struct bytes message, struct decoder *decoder);
 
@@ -40,7 +40,7 @@ struct decoder {
     struct order order;
     struct buffer resources, scopes; /* struct resource, struct scope: all that were met */
     uint32_t service;                /* of the resource that was met last: its word's number */
-    struct resource *resource; /* of what is read at the moment */
+    struct resource *resource;       /* of what is read at the moment */
     struct scope *scope;
     struct pairs shared_pairs, own_pairs;
     struct buffer scratch;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import secrets
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,6 +121,7 @@ def sources() -> list[Path]:
     return sorted(PATH.parent.glob("*.[ch]"))
 
 
+@cache
 def sources_digest() -> str:
     """Tells whether a library is of these sources."""
     digest = hashlib.sha256()

@@ -208,7 +208,7 @@ static bool read_fields(struct bytes message, struct span *span, struct decoder 
 }
 
 /* otel_traces is ordered by ServiceName, SpanName and the second; within that by time serves as well. */
-static void find_span_key(struct item *item, struct words *names)
+static struct bytes find_span_key(struct item *item)
 {
     struct bytes name = {0};
     struct reader reader = read_message(item->message);
@@ -219,7 +219,7 @@ static void find_span_key(struct item *item, struct words *names)
         else if (field.tag == TAG(7, FIXED64))
             item->time = time_of(field.number);
     }
-    item->name = order_word(names, name);
+    return name;
 }
 
 static bool read_span(struct bytes message, struct decoder *decoder)

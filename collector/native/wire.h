@@ -63,16 +63,10 @@ static inline bool read_bytes(struct reader *reader, struct bytes *bytes)
     return true;
 }
 
-/* The next field; false at the end, and where the reader turned bad. */
-static inline bool next_field(struct reader *reader, struct field *field)
+/* What stands behind a field's tag. */
+static inline bool read_content(struct reader *reader, struct field *field)
 {
-    uint64_t tag;
-    if (reader->at == reader->end || !read_varint(reader, &tag))
-        return false;
-    if (tag > UINT32_MAX || tag < TAG(1, 0))
-        return reader_turns_bad(reader);
-    field->tag = (uint32_t)tag;
-    switch (tag & 7) {
+    switch (field->tag & 7) {
     case LENGTH:
         return read_bytes(reader, &field->bytes);
     case VARINT:
@@ -84,6 +78,18 @@ static inline bool next_field(struct reader *reader, struct field *field)
     default:
         return reader_turns_bad(reader);
     }
+}
+
+/* The next field; false at the end, and where the reader turned bad. */
+static inline bool next_field(struct reader *reader, struct field *field)
+{
+    uint64_t tag;
+    if (reader->at == reader->end || !read_varint(reader, &tag))
+        return false;
+    if (tag > UINT32_MAX || tag < TAG(1, 0))
+        return reader_turns_bad(reader);
+    field->tag = (uint32_t)tag;
+    return read_content(reader, field);
 }
 
 #endif

@@ -5,11 +5,7 @@ from __future__ import annotations
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 
-from collector.varint import varint
-
-
-def _field(number: int, payload: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(payload)) + payload
+from collector.varint import field, varint
 
 
 def retry_info(retry_after_s: float) -> Any:
@@ -18,7 +14,7 @@ def retry_info(retry_after_s: float) -> Any:
     delay.FromNanoseconds(round(retry_after_s * 1e9))
     return Any(
         type_url="type.googleapis.com/google.rpc.RetryInfo",
-        value=_field(1, delay.SerializeToString()),
+        value=field(1, delay.SerializeToString()),
     )
 
 
@@ -30,9 +26,9 @@ def status(code: int, message: str, retry_after_s: float | None = None) -> bytes
         message: what is wrong.
         retry_after_s: where set, a RetryInfo is attached.
     """
-    body = varint(1 << 3) + varint(code) + _field(2, message.encode())
+    body = varint(1 << 3) + varint(code) + field(2, message.encode())
     if retry_after_s is not None:
-        body += _field(3, retry_info(retry_after_s).SerializeToString())
+        body += field(3, retry_info(retry_after_s).SerializeToString())
     return body
 
 

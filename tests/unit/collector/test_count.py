@@ -13,7 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue
 
 from collector.native.count import load_counters
 from collector.otlp.signals import Signal
-from collector.varint import varint
+from collector.varint import field
 
 COUNTERS: Final = load_counters()
 
@@ -27,11 +27,6 @@ NO_TEXT: Final = (
     b"\xf1\x80\x80", b"\xf1\x80\x80A", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xff",
     b"12345678\xff", b"1234567\xc3",
 )  # fmt: skip
-
-
-def field(number: int, content: bytes) -> bytes:
-    """One that has a length."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def request(span: bytes) -> bytes:
