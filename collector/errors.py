@@ -11,6 +11,7 @@
     │   ├── TooLargeError          RESOURCE_EXHAUSTED without RetryInfo, 413
     │   └── UnavailableError       UNAVAILABLE with RetryInfo, 503 with Retry-After: send it again later
     │       └── ThrottledError     UNAVAILABLE with RetryInfo, 429 with Retry-After: the client's own rate is used up
+    ├── Http2Error                 a client breaks HTTP/2: its connection ends with GOAWAY
     └── StoreError                 ClickHouse did not take what it was given
         ├── StoreUnavailableError  transient: the same again, later
         ├── StoreRefusedError      permanent: the same again would be refused again
@@ -62,6 +63,18 @@ class UnavailableError(RequestError):
 
 class ThrottledError(UnavailableError):
     """The client has used up its rate."""
+
+
+class Http2Error(CollectorError):
+    """What a client sends is not HTTP/2 as RFC 9113 has it.
+
+    Attributes:
+        code: of section 7, which it is told.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class StoreError(CollectorError):

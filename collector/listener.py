@@ -29,9 +29,10 @@ def shown(host: str, port: int) -> str:
 class Listener:
     """One port. :meth:`start` once, :meth:`close` once."""
 
-    def __init__(self, name: str, host: str, port: int, tls: TlsFiles | None = None) -> None:
+    def __init__(self, name: str, host: str, port: int, tls: TlsFiles | None = None, protocol: str = "") -> None:
+        """``protocol`` is what clients are told by TLS that is spoken (ALPN); empty tells nothing."""
         self._name, self._host, self._port = name, host, port
-        self._tls = tls
+        self._tls, self._alpn = tls, protocol
         self._server: asyncio.Server | None = None
         self._following: asyncio.Task[None] | None = None
 
@@ -45,7 +46,8 @@ class Listener:
             family, *_, address = socket.getaddrinfo(
                 self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
-            self._socket = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+            both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()  # `::` is every address, those of IPv4 too
+            self._socket = socket.create_server(address[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=both)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             where = shown(self._host, self._port)
@@ -59,7 +61,7 @@ class Listener:
 
     async def _serve(self) -> None:
         """Accept on a copy of the socket with the certificates as they are now; connections of before stay."""
-        context = self._tls.context() if self._tls else None
+        context = self._tls.context(self._alpn) if self._tls else None
         before = self._server
         self._server = await asyncio.get_running_loop().create_server(
             self._protocol, sock=self._socket.dup(), ssl=context, backlog=_BACKLOG

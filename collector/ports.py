@@ -19,7 +19,8 @@ from collector.errors import SetupError
 from collector.listener import Listener, shown
 from collector.receiver import http
 from collector.receiver.access import Gate, Open, Tokens
-from collector.receiver.connection import Connections, OtlpConnection
+from collector.receiver.connection import OtlpConnection
+from collector.receiver.connections import Connections
 from collector.receiver.grpc import GrpcReceiver
 from collector.sql.engine import Engine
 from collector.sql.server import SqlServer
@@ -138,10 +139,10 @@ class Ports:
         return len(self._connections)
 
     async def _start_grpc(self) -> int:
-        receiver = GrpcReceiver(self._intake, self._gate, self._config.host, self._config.grpc_port, self._tls)
-        port = await receiver.start()
+        listener = Listener("grpc", self._config.host, self._config.grpc_port, self._tls, "h2")
+        receiver = GrpcReceiver(self._intake, self._gate, listener)
         self._exits.push_async_callback(receiver.stop, _GRACE_S)
-        return port
+        return await receiver.start()
 
     async def _start_http(self, pages: http.Pages, counters: FirehoseCounters) -> int:
         config = self._config

@@ -6,8 +6,6 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
-
 from collector.errors import SetupError
 
 
@@ -40,14 +38,21 @@ class TlsFiles:
             found.append((status.st_ino, status.st_mtime_ns, status.st_size))
         return tuple(found)
 
-    def context(self) -> ssl.SSLContext:
-        """For a server of ours.
+    def context(self, protocol: str = "") -> ssl.SSLContext:
+        """For a server.
+
+        Args:
+            protocol: to agree on by ALPN; empty for none.
 
         Raises:
             SetupError: naming the file that cannot be used.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if protocol == "h2":
+            context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")  # of TLS 1.2: RFC 9113, 9.2.2, forbids the others
+        if protocol:
+            context.set_alpn_protocols([protocol])
         try:
             context.load_cert_chain(self.certificate, self.key)
             if self.client_authority is not None:
@@ -57,31 +62,3 @@ class TlsFiles:
             names = ", ".join(str(path) for path in self._paths)
             raise SetupError(f"TLS: {names}: {error.strerror or error}") from None
         return context
-
-    def _configuration(self) -> grpc.ServerCertificateConfiguration:
-        pair = (self.key.read_bytes(), self.certificate.read_bytes())
-        authority = self.client_authority.read_bytes() if self.client_authority else None
-        return grpc.ssl_server_certificate_configuration([pair], authority)
-
-    def credentials(self) -> grpc.ServerCredentials:
-        """For the gRPC server, which asks for the files at every handshake."""
-        seen = self.stamp()
-
-        def changed() -> grpc.ServerCertificateConfiguration | None:
-            nonlocal seen
-            stamp = self.stamp()
-            if not stamp or stamp == seen:
-                return None
-            try:
-                self.context()  # a key that is not its certificate's, halfway through a change: wait for the rest
-                configuration = self._configuration()
-            except (SetupError, OSError):
-                return None
-            seen = stamp
-            return configuration
-
-        return grpc.dynamic_ssl_server_credentials(
-            self._configuration(),
-            changed,  # type: ignore[arg-type]  # None is for "as before", which the stubs do not know
-            require_client_authentication=self.client_authority is not None,
-        )

@@ -9,32 +9,25 @@ connection, with the bytes that were read, becomes one of the library's and stay
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from collector.errors import RequestError, TooLargeError
 from collector.receiver import head
 from collector.receiver.compression import decompress
+from collector.receiver.connections import IDLE_S, REQUEST_S, STALLED_S
 from collector.receiver.http import PROTOBUF, Refusal
 from collector.receiver.intake import Admission, Incoming
 from collector.spool.record import ExportId
 
 if TYPE_CHECKING:
     from collector.receiver.access import Credential, Gate
+    from collector.receiver.connections import Connections
     from collector.receiver.head import Head
     from collector.receiver.intake import Intake
 
-IDLE_S: Final = 75.0
-"""How long a connection may stay open between requests: longer than load balancers keep theirs."""
-STALLED_S: Final = 20.0
-"""How long a client may pause within a request."""
-REQUEST_S: Final = 120.0
-"""How long a client may take to send a request."""
-_SWEEP_S: Final = 5.0
 _AHEAD_BYTES: Final = 64 << 10
 """What may be read of the next request while the answer to this one is due."""
 
@@ -254,67 +247,23 @@ class OtlpConnection(asyncio.Protocol):
         """Whether an answer is due."""
         return self._answering
 
-    def overdue(self, now_s: float) -> bool:
-        """Whether the client has taken longer than it may."""
+    def tend(self, now_s: float) -> None:
+        """Send a client away that takes longer than it may."""
         if self._answering:
-            return False
+            return
         if self._request is None and not self._ahead:
-            return now_s - self.read_s > IDLE_S
-        return now_s - self.read_s > STALLED_S or now_s - self.began_s > REQUEST_S
+            overdue = now_s - self.read_s > IDLE_S
+        else:
+            overdue = now_s - self.read_s > STALLED_S or now_s - self.began_s > REQUEST_S
+        if overdue:
+            self.close()
+
+    def leave(self) -> None:
+        """Close, unless an answer is due, which then says so."""
+        if not self._answering:
+            self.close()
 
     def close(self) -> None:
         """Send the client away."""
         if self._transport is not None:
             self._transport.close()
-
-
-class Connections:
-    """The open ones, and what they share: the clock and the date."""
-
-    def __init__(self) -> None:
-        self._open: set[OtlpConnection] = set()
-        self._loop = asyncio.get_running_loop()
-        self._date = (0, b"")
-        self.closing = False
-        self._sweep: asyncio.TimerHandle = self._loop.call_later(_SWEEP_S, self._sweep_overdue)
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def now_s(self) -> float:
-        """Seconds of a clock that only goes forward."""
-        return self._loop.time()
-
-    def date(self) -> bytes:
-        """For the header of this name (RFC 9110, 6.6.1)."""
-        now = int(time.time())
-        if self._date[0] != now:
-            self._date = (now, formatdate(now, usegmt=True).encode())
-        return self._date[1]
-
-    def add(self, connection: OtlpConnection) -> None:
-        """A client has come."""
-        self._open.add(connection)
-
-    def discard(self, connection: OtlpConnection) -> None:
-        """It is no longer ours."""
-        self._open.discard(connection)
-
-    def _sweep_overdue(self) -> None:
-        now_s = self.now_s()
-        for connection in [connection for connection in self._open if connection.overdue(now_s)]:
-            connection.close()
-        self._sweep = self._loop.call_later(_SWEEP_S, self._sweep_overdue)
-
-    async def close(self, grace_s: float) -> None:
-        """Send the idle ones away at once, and the others with their answer or after the grace."""
-        self.closing = True
-        self._sweep.cancel()
-        deadline_s = self.now_s() + grace_s
-        while self._open:
-            late = self.now_s() >= deadline_s
-            for connection in [connection for connection in self._open if late or not connection.answering]:
-                connection.close()
-                self._open.discard(connection)
-            if self._open:
-                await asyncio.sleep(0.01)

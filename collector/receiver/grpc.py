@@ -1,11 +1,12 @@
-"""OTLP/gRPC, with health and reflection.
+"""OTLP/gRPC: exports by a protocol of ours; health, reflection and anything unusual by the gRPC library.
 
-Messages are left compressed by the gRPC core and decompressed here: the core has no limit on what comes out.
+The library serves exports too, of connections that are its own. Messages are left compressed by its core and
+decompressed here: the core has no limit on what comes out.
 """
 
 from __future__ import annotations
 
-import socket
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -29,17 +30,20 @@ from collector.errors import (
 )
 from collector.otlp.signals import PROTOCOLS, Signal
 from collector.receiver.compression import gunzip_if_gzip
+from collector.receiver.connections import Connections
+from collector.receiver.export_connection import ExportConnection
 from collector.receiver.http import EXPORT_HEADERS
 from collector.receiver.intake import Incoming
+from collector.receiver.relay import Library
 from collector.receiver.status import status
 from collector.spool.record import ExportId
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from collector.listener import Listener
     from collector.receiver.access import Gate
     from collector.receiver.intake import Intake
-    from collector.tls import TlsFiles
 
     Handler = Callable[[bytes, aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]
 
@@ -55,60 +59,58 @@ CODES: Final = {
 
 _IDENTITY_AND_GZIP: Final = 1 << 0 | 1 << 2
 _FRAME_BYTES: Final = 1 << 14
+_SERVICES: Final = tuple(protocol.service for protocol in PROTOCOLS.values())
 _DESCRIPTORS: Final = (trace_service_pb2, logs_service_pb2, metrics_service_pb2)
 
 
 class GrpcReceiver:
-    """The server on 4317."""
+    """What answers on 4317. :meth:`start` once, :meth:`stop` once."""
 
-    def __init__(self, intake: Intake, gate: Gate, host: str, port: int, tls: TlsFiles | None) -> None:
+    def __init__(self, intake: Intake, gate: Gate, listener: Listener) -> None:
         self._intake = intake
         self._gate = gate
-        self._host, self._port = host, port
-        self._tls = tls
-        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._listener = listener
+        self._library = Library(self._new_server)
         self._health = health_aio.HealthServicer()
-        self._server = aio.server(
+
+    def _new_server(self) -> aio.Server:
+        server = aio.server(
             options=[
                 # A little above our own limit, so that it is ours, with its message, that is hit by most.
-                ("grpc.max_receive_message_length", intake.settings.max_request_bytes + _FRAME_BYTES),
+                ("grpc.max_receive_message_length", self._intake.settings.max_request_bytes + _FRAME_BYTES),
                 ("grpc.per_message_decompression", 0),
                 ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
-                ("grpc.so_reuseport", 0),
             ]
         )
+        server.add_generic_rpc_handlers(
+            (*(self._service(signal) for signal in PROTOCOLS), _health_handlers(self._health))
+        )
+        described = [*_SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
+        reflection.enable_server_reflection([*described, reflection.SERVICE_NAME], server)
+        return server
 
     async def start(self) -> int:
         """Listen and serve; returns the port.
 
         Raises:
-            SetupError: the port is taken, or the address is not ours.
+            SetupError: the port cannot be had, or the library cannot be started.
         """
-        handlers = [self._service(signal) for signal in PROTOCOLS]
-        self._server.add_generic_rpc_handlers((*handlers, _health_handlers(self._health)))
-        names = [protocol.service for protocol in PROTOCOLS.values()]
-        described = [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
-        reflection.enable_server_reflection([*described, reflection.SERVICE_NAME], self._server)
         try:
-            _probe(self._host, self._port)
-            if self._tls is None:
-                port: int = self._server.add_insecure_port(self._address)
-            else:
-                port = self._server.add_secure_port(self._address, self._tls.credentials())
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise SetupError(f"grpc port: cannot listen on {self._address}: {reason}") from None
-        except RuntimeError as error:
-            raise SetupError(f"grpc port: cannot listen on {self._address}: {error}") from None
-        await self._server.start()
-        for name in ("", *names):
+            await self._library.start()
+        except (OSError, RuntimeError) as error:
+            raise SetupError(f"grpc port: cannot start what answers health checks: {error}") from None
+        for name in ("", *_SERVICES):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        return port
+        self._connections = Connections()
+        intake, gate, library, connections = self._intake, self._gate, self._library, self._connections
+        return await self._listener.start(lambda: ExportConnection(intake, gate, library, connections))
 
     async def stop(self, grace_s: float) -> None:
-        """Accept no new call, and wait for those that run."""
+        """Accept no new call, and wait for those that run. Also after a failed start."""
+        await self._listener.close()
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        connections = [self._connections.close(grace_s)] if hasattr(self, "_connections") else []
+        await asyncio.gather(self._library.stop(grace_s), *connections)
 
     def _service(self, signal: Signal) -> grpc.GenericRpcHandler:
         method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._export(signal))
@@ -134,13 +136,6 @@ class GrpcReceiver:
                 admission.grow(len(plain))
             export_id = ExportId.from_headers(*(metadata.get(name) for name in EXPORT_HEADERS))
             await self._intake.accept(Incoming(signal, plain, export_id, credential))
-
-
-def _probe(host: str, port: int) -> None:
-    """Raise OSError where the port cannot be had: gRPC would not say why, and would print to stderr."""
-    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    with socket.create_server(address[:2], family=family):
-        pass
 
 
 async def _abort(context: aio.ServicerContext[bytes, bytes], error: RequestError) -> None:
