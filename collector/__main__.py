@@ -154,7 +154,7 @@ def _quarantine(config: CollectorConfig, asked: argparse.Namespace) -> int:
 
 
 def _serve(config: CollectorConfig, _: argparse.Namespace) -> int:
-    memory.give_back()
+    memory.tune(os.environ)
     asyncio.run(_until_stopped(config))
     return 0
 

@@ -16,7 +16,8 @@ from collector.otlp.traces import TRACES
 from collector.varint import varint
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    import mmap
+    from collections.abc import Iterator, Sequence
 
     from collector.otlp.batch import TableLayout
 
@@ -50,9 +51,6 @@ class _Batch(ctypes.Structure):
     )
 
 
-_SLICE_BYTES: Final = 1 << 20
-
-
 class Block:
     """Rows of one table in ClickHouse's Native format (clickhouse.com/docs/interfaces/formats/Native).
 
@@ -66,8 +64,29 @@ class Block:
         self.layout = layout
         self._pieces = block.pieces[: block.piece_count]
 
-    def pieces(self) -> Generator[bytes, None, None]:
-        """The block, one part after the other."""
+    def write_to(self, memory: mmap.mmap) -> None:
+        """Copy the block to the beginning of memory that is at least as large as :meth:`size`."""
+        to = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        for part in self._parts():
+            if isinstance(part, bytes):
+                ctypes.memmove(to, part, len(part))
+                to += len(part)
+            else:
+                ctypes.memmove(to, part.at, part.length)
+                to += part.length
+
+    def size(self) -> int:
+        """Of the block, in bytes."""
+        return sum(len(part) if isinstance(part, bytes) else part.length for part in self._parts())
+
+    def to_bytes(self) -> bytes:
+        """The block."""
+        return b"".join(
+            part if isinstance(part, bytes) else ctypes.string_at(part.at, part.length) for part in self._parts()
+        )
+
+    def _parts(self) -> Iterator[bytes | _Piece]:
+        """What is before and between the columns' data, and where that data is."""
         columns = iter(enumerate(self.layout.columns))
         yield varint(len(self.layout.columns)) + varint(self.rows)
         begun = -1
@@ -75,8 +94,7 @@ class Block:
             while begun < piece.column:
                 begun, (name, kind) = next(columns)
                 yield _string(name) + _string(kind)
-            for at in range(0, piece.length, _SLICE_BYTES):
-                yield ctypes.string_at(piece.at + at, min(_SLICE_BYTES, piece.length - at))
+            yield piece
 
 
 class Decoder:

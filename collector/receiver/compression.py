@@ -6,6 +6,8 @@ import sys
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
+from isal import isal_zlib
+
 from collector.errors import MalformedError, TooLargeError, UnsupportedTypeError
 
 if sys.version_info >= (3, 14):
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
 GZIP_MAGIC: Final = b"\x1f\x8b"
 """No protobuf message begins like this: wire type 7 does not exist."""
 
+_GZIP_ERROR: Final[type[Exception]] = isal_zlib.error  # type: ignore[assignment]  # its stub names an instance
 _GZIP_WBITS: Final = 31
 _AUTO_WBITS: Final = 47
 _DECOMPRESSORS: Final[dict[str, Callable[[], Any]]] = {
-    "gzip": lambda: zlib.decompressobj(_GZIP_WBITS),
-    "x-gzip": lambda: zlib.decompressobj(_GZIP_WBITS),
+    # ISA-L takes half of zlib's processor time for it.
+    "gzip": lambda: isal_zlib.decompressobj(_GZIP_WBITS),
+    "x-gzip": lambda: isal_zlib.decompressobj(_GZIP_WBITS),
     "deflate": lambda: zlib.decompressobj(_AUTO_WBITS),
     "zstd": zstd.ZstdDecompressor,
 }
@@ -47,7 +51,7 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
     decompressor = _DECOMPRESSORS[name]()
     try:
         data: bytes = decompressor.decompress(body, max_bytes + 1)
-    except (zlib.error, zstd.ZstdError) as error:
+    except (_GZIP_ERROR, zlib.error, zstd.ZstdError) as error:
         raise MalformedError(f"the body is not {name} ({error})") from None
     if len(data) > max_bytes:
         raise TooLargeError(f"the request is larger than {max_bytes} bytes after decompression")

@@ -18,15 +18,17 @@ Integers are little-endian. The numbers of signals never change their meaning.
 
 from __future__ import annotations
 
+import io
 import struct
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
+
+from isal.isal_zlib import crc32  # zlib's, in a tenth of its time
 
 from collector.otlp.signals import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from typing import BinaryIO
 
 MAGIC: Final = b"LSSPOOL1"
 _FRAME: Final = struct.Struct("<II")
@@ -111,12 +113,16 @@ class Record:
 
     def encode(self) -> bytes:
         """Its bytes in a segment."""
+        return b"".join(self.parts())
+
+    def parts(self) -> tuple[bytes, bytes]:
+        """Its bytes in a segment: what is before the body, and the body, which is not copied."""
         tenant = self.tenant.encode()
         export_id = str(self.export_id).encode() if self.export_id else b""
         head = _HEAD.pack(self.signal, len(tenant), len(export_id), self.items, self.received_unix_nano)
         head += tenant + export_id
-        crc = zlib.crc32(self.body, zlib.crc32(head))
-        return b"".join((_FRAME.pack(len(head) + len(self.body), crc), head, self.body))
+        crc = crc32(self.body, crc32(head))
+        return _FRAME.pack(len(head) + len(self.body), crc) + head, self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,48 +144,53 @@ class Scan:
 
 def scan(data: bytes) -> Scan:
     """Read a whole segment, tolerating any damage."""
-    if not data.startswith(MAGIC):
-        return Scan((), 0, len(data), torn=MAGIC.startswith(data))
+    return read(io.BytesIO(data), len(data))
+
+
+def read(file: BinaryIO, size: int) -> Scan:
+    """Read so many bytes of a segment from its beginning, tolerating any damage. Of a body nothing is copied twice.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    magic = file.read(min(len(MAGIC), size))
+    if magic != MAGIC:
+        return Scan((), 0, size, torn=len(magic) == size and MAGIC.startswith(magic))
     records = []
-    offset = len(MAGIC)
-    for record, end in _intact(data, offset):
-        records.append(record)
-        offset = end
-    bad = len(data) - offset
-    return Scan(tuple(records), offset, bad, torn=bad > 0 and _is_torn(data, offset))
-
-
-def _intact(data: bytes, offset: int) -> Iterator[tuple[Record, int]]:
-    while offset + _FRAME.size + _HEAD.size <= len(data):
-        length, crc = _FRAME.unpack_from(data, offset)
-        start = offset + _FRAME.size
-        end = start + length
-        if length < _HEAD.size or end > len(data) or zlib.crc32(memoryview(data)[start:end]) != crc:
-            return
-        record = _record(data, start, end)
+    left = size - len(magic)
+    torn = False
+    while left:
+        frame = file.read(min(_FRAME.size, left))
+        if len(frame) < _FRAME.size:
+            torn = True
+            break
+        length, crc = _FRAME.unpack(frame)
+        # The beginning of one record: cut short, or at its full length with bytes that were never written.
+        torn = _FRAME.size + length >= left
+        record = _record(file, length, crc) if _HEAD.size <= length <= left - _FRAME.size else None
         if record is None:
-            return
-        yield record, end
-        offset = end
+            break
+        records.append(record)
+        left -= _FRAME.size + length
+    return Scan(tuple(records), size - left, left, torn=left > 0 and torn)
 
 
-def _record(data: bytes, start: int, end: int) -> Record | None:
-    signal, tenant_size, id_size, items, received = _HEAD.unpack_from(data, start)
-    id_start = start + _HEAD.size + tenant_size
-    body_start = id_start + id_size
-    if body_start > end or signal not in _SIGNALS:
+def _record(file: BinaryIO, length: int, crc: int) -> Record | None:
+    """The record of this length behind the frame; None where it is damaged."""
+    head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    signal, tenant_size, id_size, items, received = _HEAD.unpack(head)
+    body_size = length - _HEAD.size - tenant_size - id_size
+    if body_size < 0 or signal not in _SIGNALS:
+        return None
+    names = file.read(tenant_size + id_size)
+    body = file.read(body_size)
+    if len(body) < body_size or crc32(body, crc32(names, crc32(head))) != crc:
         return None
     try:
-        tenant = data[start + _HEAD.size : id_start].decode("ascii")
-        export_id = ExportId.parse(data[id_start:body_start].decode())
+        tenant = names[:tenant_size].decode("ascii")
+        export_id = ExportId.parse(names[tenant_size:].decode())
     except (ValueError, TypeError):
         return None
-    return Record(Signal(signal), items, received, export_id, data[body_start:end], tenant)
-
-
-def _is_torn(data: bytes, offset: int) -> bool:
-    """Whether the rest is the beginning of one record: cut short, or at its full length with bytes never written."""
-    if offset + _FRAME.size > len(data):
-        return True
-    length, _ = _FRAME.unpack_from(data, offset)
-    return bool(offset + _FRAME.size + length >= len(data))
+    return Record(Signal(signal), items, received, export_id, body, tenant)

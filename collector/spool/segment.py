@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from collector.otlp.signals import Signal
-from collector.spool.record import MAGIC, scan
+from collector.spool.record import MAGIC, read, scan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from collector.spool.record import Scan
 
 _NAME: Final = re.compile(r"([0-9]{20})-[0-9a-f]{16}")
 SUFFIX: Final = ".segment"
+_PARTS_AT_ONCE: Final = 1024
+"""As many as Linux takes in one call (UIO_MAXIOV, writev(2))."""
 
 
 def _no_items() -> dict[Signal, int]:
@@ -54,7 +56,7 @@ class Segment:
     def read(self) -> Scan:
         """Its records. Not what a failed write left behind them: that was not acknowledged, and may come again."""
         with self.path.open("rb") as file:
-            return scan(file.read(self.size_bytes))
+            return read(file, self.size_bytes)
 
 
 def sync_folder(folder: Path) -> None:
@@ -74,37 +76,46 @@ class SegmentWriter:
         self.segment = Segment(folder / f"{ordinal:020d}-{secrets.token_hex(8)}{SUFFIX}", 0)
         self._descriptor = os.open(self.segment.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            self._write(MAGIC)
+            self._write([MAGIC])
             sync_folder(folder)
         except OSError:
             self.discard()
             raise
         self.segment.size_bytes = len(MAGIC)
 
-    def append(self, data: bytes, items: Mapping[Signal, int]) -> None:
+    def append(self, parts: Sequence[bytes], items: Mapping[Signal, int]) -> None:
         """Write and sync encoded records; after an error none of them is in the file.
 
         Args:
-            data: the records.
+            parts: the records, in parts of any size.
             items: what they hold, per signal.
 
         Raises:
             OSError: not written. The segment must be closed: after a failed sync the page cache proves nothing.
         """
         try:
-            self._write(data)
+            written = self._write(parts)
             os.fdatasync(self._descriptor)
         except OSError:
             os.ftruncate(self._descriptor, self.segment.size_bytes)
             raise
-        self.segment.size_bytes += len(data)
+        self.segment.size_bytes += written
         for signal, count in items.items():
             self.segment.items[signal] += count
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+    def _write(self, parts: Sequence[bytes]) -> int:
+        """Write all of them where they are; returns their size."""
+        size = 0
+        for at in range(0, len(parts), _PARTS_AT_ONCE):
+            some = parts[at : at + _PARTS_AT_ONCE]
+            due = sum(map(len, some))
+            written = os.writev(self._descriptor, some)
+            if written < due:  # a disk that is about to be full, or more than two gigabytes
+                rest = memoryview(b"".join(some))[written:]
+                while rest:
+                    rest = rest[os.write(self._descriptor, rest) :]
+            size += due
+        return size
 
     @property
     def empty(self) -> bool:

@@ -65,7 +65,8 @@ Done = Callable[[UnavailableError | None], None]
 
 
 class _Pending(NamedTuple):
-    data: bytes
+    parts: tuple[bytes, bytes]
+    size: int
     signal: Signal
     items: int
     received_unix_nano: int
@@ -139,12 +140,13 @@ class Spool:
         Raises:
             UnavailableError: the spool is full. ``done`` is not called.
         """
-        data = record.encode()
+        parts = record.parts()
+        size = len(parts[0]) + len(parts[1])
         held = self._stored_bytes + self._pending_bytes
-        if held + len(data) > self._settings.max_bytes:
+        if held + size > self._settings.max_bytes:
             raise UnavailableError(f"the spool is full ({held} bytes)", retry_after_s=FULL_RETRY_S)
-        self._pending.append(_Pending(data, record.signal, record.items, record.received_unix_nano, done))
-        self._pending_bytes += len(data)
+        self._pending.append(_Pending(parts, size, record.signal, record.items, record.received_unix_nano, done))
+        self._pending_bytes += size
         if self._committer is None or self._committer.done():
             self._committer = asyncio.create_task(self._commit_all())
 
@@ -198,7 +200,7 @@ class Spool:
         for item in batch:
             items[item.signal] = items.get(item.signal, 0) + item.items
         try:
-            writer.append(b"".join([item.data for item in batch]), items)
+            writer.append([part for item in batch for part in item.parts], items)
         except OSError:
             self._abandon(writer)
             raise

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from clickhouse_connect.driver.binding import format_query_value, quote_identifier
+
 from collector.errors import SetupError, StoreError, StoreUnavailableError
 from collector.store import encoded
 from collector.store.client import as_encoded_error, as_store_error, connect, use_database
+from collector.store.handover import Handover
 from collector.store.migrate import migrate
 from collector.telemetry import StoreState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from clickhouse_connect.driver.client import Client
 
@@ -60,6 +63,7 @@ class ClickHouseStore:
         self._url = url
         self._answer_within_s = answer_within_s
         self._clients: dict[str, Client] = {}
+        self._handover: Handover | None = None
         self._insert_settings = {**INSERT_SETTINGS, **(EMBEDDED_SETTINGS if url.embedded else SERVER_SETTINGS)}
 
     def open(self, tenant: str = "") -> Client:
@@ -105,17 +109,28 @@ class ClickHouseStore:
         if not block.rows:
             return
         client = self._opened(tenant)
-        pieces = block.pieces()
+        settings = {**self._insert_settings, "insert_deduplication_token": token}
+        table, names = block.layout.table, block.layout.names
         try:
-            client.raw_insert(
-                block.layout.table,
-                column_names=block.layout.names,
-                insert_block=pieces if self._url.embedded else b"".join(pieces),
-                settings={**self._insert_settings, "insert_deduplication_token": token},
-                fmt="Native",
-            )
+            if self._url.embedded:
+                self._hand_over(client, block, settings)
+            else:
+                client.raw_insert(table, names, block.to_bytes(), settings=settings, fmt="Native")
         except Exception as error:  # as above
             raise self._failure(as_store_error(error)) from error
+
+    def _hand_over(self, client: Client, block: Block, settings: Mapping[str, object]) -> None:
+        """What ``raw_insert`` does, without its temporary file."""
+        if self._handover is None:
+            self._handover = Handover()
+        self._handover.put(block)
+        columns = ", ".join(map(quote_identifier, block.layout.names))
+        set_ = ", ".join(f"{name} = {format_query_value(value)}" for name, value in settings.items())
+        client.command(
+            f"INSERT INTO {quote_identifier(block.layout.table)} ({columns})"
+            f" FROM INFILE {format_query_value(self._handover.path)} SETTINGS {set_} FORMAT Native"
+        )
+        self._handover.rest()
 
     def insert_encoded(self, signal: Signal, bodies: Sequence[bytes], token: str, tenant: str = "") -> None:
         """See :class:`~collector.store.inserter.Store`.
@@ -165,3 +180,6 @@ class ClickHouseStore:
         clients, self._clients = self._clients, {}
         for client in clients.values():
             client.close()
+        if self._handover is not None:
+            self._handover.close()
+            self._handover = None

@@ -51,7 +51,7 @@ class Guarded:
 def rows_of(decoder: Decoder, guarded: Guarded, message: bytes) -> int | None:
     """How many rows the library makes of a message; None where it leaves it alone."""
     block = decoder.block_at([guarded.put(message)], [len(message)])
-    return None if block is None else block.rows if b"".join(block.pieces()) else -1
+    return None if block is None else block.rows if block.to_bytes() else -1
 
 
 def values() -> list[AnyValue]:
