@@ -58,7 +58,7 @@ app = st.App(
     "main.py",
     middleware=[
         Middleware(Gate, access=access),
-        Middleware(Arrivals, seen=lambda: data.traffic().seen()),
+        Middleware(Arrivals, seen=lambda: data.traffic().seen(), drawn=data.drawn),
         Middleware(TellBase, url_paths=[page.url_path for page in PAGES]),
     ],
     secrets={"auth": {**access.oidc.secrets()}} if access.oidc else None,

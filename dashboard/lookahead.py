@@ -20,11 +20,11 @@ from dashboard.errors import QueryError
 LOG: Final = logging.getLogger(__name__)
 
 QUIET_S: Final = 0.4
-"""What comes in one go, such as the parts of a page, has pauses shorter than this. A browser on the same processors
-still draws then, for which what is asked ahead stands back: who looks for two seconds leaves little time else.
-"""
+"""What comes in one go, such as the parts of a page, has pauses shorter than this."""
 LOADS_S: Final = 5.0
 """So long a browser may take from when it asks for a page until it asks what is on it, and is waited for."""
+DRAWS_S: Final = 5.0
+"""So long a browser may take to draw what it was sent, until it says that it has."""
 WORTH_S: Final = 60.0
 """A guess that was not asked in so long is forgotten: whoever it was for looks elsewhere by now."""
 SAVED_S: Final = 120.0
@@ -47,6 +47,7 @@ class Traffic:
         self._lock = threading.Lock()
         self._waiting = 0
         self._since = clock()
+        self._draws_until = self._since
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -65,10 +66,21 @@ class Traffic:
         with self._lock:
             self._since = self._clock() + LOADS_S
 
-    def quiet_s(self) -> float:
-        """For how many seconds nobody has waited for anything; 0 while somebody does."""
+    def draws(self) -> None:
+        """Somebody has what they came for, and their browser draws it: until it says so, or for :data:`DRAWS_S`."""
         with self._lock:
-            return 0.0 if self._waiting else max(self._clock() - self._since, 0.0)
+            self._draws_until = self._clock() + DRAWS_S
+
+    def drawn(self) -> None:
+        """A browser has drawn. Whose is not told: where two draw at once, the first to be done speaks for both."""
+        with self._lock:
+            self._draws_until = min(self._draws_until, self._clock())
+
+    def quiet_s(self) -> float:
+        """For how many seconds nobody has waited for anything; 0 while somebody does, or a browser draws."""
+        with self._lock:
+            now = self._clock()
+            return 0.0 if self._waiting or now < self._draws_until else max(now - self._since, 0.0)
 
 
 class Budget:
@@ -152,6 +164,11 @@ class Lookahead:
         """Ask nothing more for this viewer, who asks in earnest."""
         with self._changed:
             self._forget(viewer)
+
+    def wake(self) -> None:
+        """Look at once whether this is the time for the next question."""
+        with self._changed:
+            self._changed.notify()
 
     def step(self) -> float:
         """Ask one question if this is the time for it; in how many seconds it makes sense to come again."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 
 from dashboard.access import Access, Identity
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MARK: Final = b"<head>"
+DRAWN: Final = "lambdascope/drawn"
+"""Where a browser says that it has drawn a page: beside Streamlit's own paths, whatever a proxy puts before them."""
 
 SCRIPT: Final = """<script>
 (function () {
@@ -41,9 +43,19 @@ SCRIPT: Final = """<script>
     queryPushed = otherQuery && !otherPath;
     return push.call(window.history, state, title, to);
   };
+
+  let drawn;
+  const whenIdle = window.requestIdleCallback || function (then) { window.setTimeout(then, 200); };
+  window.setInterval(function () {
+    const run = document.querySelector('[data-testid="lambdascope-ready"]')?.dataset.run;
+    if (run && run !== drawn) {
+      drawn = run;
+      whenIdle(function () { navigator.sendBeacon(url + "%s"); });
+    }
+  }, 100);
 })();
 </script>"""
-"""Two things that Streamlit leaves undone.
+"""Three things that Streamlit leaves undone.
 
 Where the server is: without it the browser asks, for a link such as /invocations, first for
 /invocations/_stcore/health, gets 404, and asks again one level up: two errors in its console and a round trip lost.
@@ -51,6 +63,8 @@ Where the server is: without it the browser asks, for a link such as /invocation
 One step back: st.switch_page writes two entries into the browser's history, the new query under the old page and then
 the new page. Where nobody touched anything between the two, the second takes the place of the first here, so that one
 press of Back leads to where one came from.
+
+Whether it has drawn: only the browser knows when it has no more to do for a page that is complete, and says so then.
 """
 
 
@@ -96,14 +110,20 @@ class Gate:
 class Arrivals:
     """ASGI middleware that tells of whoever comes: while their browser still loads the page, it has work enough. They
     ask for a page, or begin to talk to it; what else their browser fetches comes with that, or with no wait after it.
+    And of whoever has drawn what they came for.
     """
 
-    def __init__(self, app: ASGIApp, seen: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, seen: Callable[[], None], drawn: Callable[[], None]) -> None:
         self._app = app
         self._seen = seen
+        self._drawn = drawn
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell of such a request, and pass it on."""
+        """Tell of such a request, and pass it on. That somebody has drawn is answered here."""
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith(f"/{DRAWN}"):
+            self._drawn()
+            await Response(status_code=204)(scope, receive, send)
+            return
         if scope["type"] == "websocket" or _is_for_page(scope):
             self._seen()
         await self._app(scope, receive, send)
@@ -118,7 +138,7 @@ class TellBase:
 
     def __init__(self, app: ASGIApp, url_paths: Iterable[str]) -> None:
         self._app = app
-        self._script = (SCRIPT % json.dumps([path for path in url_paths if path])).encode()
+        self._script = (SCRIPT % (json.dumps([path for path in url_paths if path]), DRAWN)).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything through but answers in HTML."""

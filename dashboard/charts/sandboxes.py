@@ -6,7 +6,7 @@ import pandas as pd
 
 from dashboard.charts import base, colours
 from dashboard.charts.frames import not_after, not_before
-from dashboard.charts.spec import Chart, Layer, category, figure, line
+from dashboard.charts.spec import ALL_VALID, Chart, Layer, category, figure, line
 from dashboard.timeaxis import Window
 
 ROW_HEIGHT = 20
@@ -82,7 +82,7 @@ def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> Chart:
         ],
     }
     thin = {"type": "bar", "height": 3, "color": colours.IDLE, "opacity": 0.55}
-    thick = {"type": "bar", "height": ROW_HEIGHT - 8, "strokeWidth": 1}
+    thick = {"type": "bar", "height": ROW_HEIGHT - 8, "strokeWidth": 1, **ALL_VALID}
     layers = [Layer(thin, idle, alive), Layer(thick, blocks, done)]
     return base.layered(window, layers, height=ROW_HEIGHT * len(alive) + 60)
 

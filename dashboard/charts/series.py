@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from dashboard.charts import base, colours, frames
-from dashboard.charts.spec import Chart, Layer, Spec, figure, line
+from dashboard.charts.spec import ALL_VALID, Chart, Layer, Spec, figure, line
 from dashboard.text import milliseconds
 from dashboard.timeaxis import Window
 
@@ -82,7 +82,7 @@ def figures(value: float) -> str:
 
 def _areas(frame: pd.DataFrame, value: str, by_colour: Colours) -> Layer:
     """One area per function on top of the others, as steps. A tooltip for each bucket of each would be thousands."""
-    mark = {"type": "area", "interpolate": "step-after"}
+    mark = {"type": "area", "interpolate": "step-after", **ALL_VALID}
     y = {"y": base.count_y("Low"), "y2": {"field": "High"}}
     shown = frames.closed(frames.stack(frame, value), "FunctionName")
     return Layer(mark, {"x": base.time_x(), **y, "color": base.colour(by_colour, "FunctionName")}, shown)
@@ -90,7 +90,7 @@ def _areas(frame: pd.DataFrame, value: str, by_colour: Colours) -> Layer:
 
 def _hover(rows: pd.DataFrame, lines: Sequence[Spec], *, clickable: bool = False) -> Layer:
     """An unseen block for each bucket, over all its height, that says what is there."""
-    mark = {"type": "rect", "opacity": 0.001, **({"cursor": "pointer"} if clickable else {})}
+    mark = {"type": "rect", "opacity": 0.001, **ALL_VALID, **({"cursor": "pointer"} if clickable else {})}
     encoding = {"x": base.time_x(), "x2": {"field": "BucketEnd"}, "tooltip": [*base.when(), *lines]}
     return Layer(mark, encoding, rows, (CLICK,) if clickable else ())
 

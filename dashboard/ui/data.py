@@ -108,6 +108,14 @@ def traffic() -> Traffic:
     return Traffic()
 
 
+def drawn() -> None:
+    """A browser has drawn what it was sent: what its viewer looks at next may be asked from now on."""
+    traffic().drawn()
+    one = lookahead()
+    if one is not None:
+        one.wake()
+
+
 def lookahead() -> Lookahead | None:
     """Who asks what viewers are likely to look at next; None where that is switched off."""
     share = config().ahead_share

@@ -49,6 +49,8 @@ def drawing(run: Run) -> Iterator[None]:
     since_s = _since_s(run)
     if since_s > ATTENDED_S:
         return
+    if not since_s:
+        data.traffic().draws()
     most = AGAIN if since_s else None
     looks = guesses(run.name, run.choices, run.leads)[:most]
     lookahead.expect(viewer, [partial(questions, look) for look in looks], partial(_connected, _session()))

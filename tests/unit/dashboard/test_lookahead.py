@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from dashboard.errors import QueryRejectedError
-from dashboard.lookahead import LOADS_S, MOST_VIEWERS, WORTH_S, Budget, Lookahead, Traffic
+from dashboard.lookahead import DRAWS_S, LOADS_S, MOST_VIEWERS, WORTH_S, Budget, Lookahead, Traffic
 
 
 class Clock:
@@ -90,6 +90,47 @@ def test_who_comes_is_waited_for_until_they_have_what_they_came_for(lookahead, t
     clock.now += 0.9
     steps(lookahead)
     assert asked == []
+    clock.now += 0.1
+    steps(lookahead)
+    assert asked == ["a"]
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_who_draws_is_waited_for_until_they_say_that_they_have(lookahead, traffic, clock, guess, asked, says):
+    with traffic.waiting():
+        lookahead.expect("me", [guess("a")])
+        traffic.draws()
+    clock.now += DRAWS_S - 0.1
+    steps(lookahead)
+    assert asked == []
+    if says:
+        traffic.drawn()
+    else:
+        clock.now += 0.1
+    steps(lookahead)
+    assert asked == ["a"]
+
+
+def test_it_begins_as_soon_as_it_is_woken(traffic, clock):
+    asked = threading.Event()
+    lookahead = Lookahead(traffic, Budget(1.0, clock=clock), quiet_s=30.0, clock=clock)
+    traffic.draws()
+    lookahead.expect("me", [lambda: (asked.set,)])
+    threading.Thread(target=lookahead.work, daemon=True).start()
+    assert not asked.wait(0.2)
+    clock.now += 30
+    traffic.drawn()
+    assert not asked.wait(0.2)
+    lookahead.wake()
+    assert asked.wait(5)
+
+
+def test_who_has_drawn_long_since_puts_nothing_off(lookahead, traffic, clock, guess, asked):
+    traffic.draws()
+    traffic.drawn()
+    clock.now += 0.9
+    traffic.drawn()
+    lookahead.expect("me", [guess("a")])
     clock.now += 0.1
     steps(lookahead)
     assert asked == ["a"]

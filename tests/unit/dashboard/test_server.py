@@ -77,7 +77,36 @@ def test_who_comes_for_a_page_is_told_of_and_a_load_balancer_is_not(kind, path, 
     async def unused(*_: Any) -> Any:
         raise AssertionError("nothing is read or sent")
 
-    scope = {"type": kind, "path": path, "headers": [(b"accept", accept.encode())]}
-    asyncio.run(Arrivals(application, lambda: seen.append(1))(scope, unused, unused))
+    scope = {"type": kind, "method": "GET", "path": path, "headers": [(b"accept", accept.encode())]}
+    asyncio.run(Arrivals(application, lambda: seen.append(1), drawn=seen.clear)(scope, unused, unused))
     assert len(seen) == comes
     assert passed == [kind]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "says"),
+    [
+        ("POST", "/lambdascope/drawn", True),
+        ("POST", "/behind/a/proxy/lambdascope/drawn", True),
+        ("GET", "/lambdascope/drawn", False),
+        ("POST", "/lambdascope/drawn/more", False),
+    ],
+)
+def test_a_browser_says_that_it_has_drawn(method, path, says):
+    told: list[str] = []
+    sent: list[dict[str, Any]] = []
+
+    async def application(scope, receive, send):
+        told.append("passed on")
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        raise AssertionError("nothing is read")
+
+    scope = {"type": "http", "method": method, "path": path, "headers": []}
+    arrivals = Arrivals(application, seen=lambda: told.append("seen"), drawn=lambda: told.append("drawn"))
+    asyncio.run(arrivals(scope, receive, send))
+    assert told == (["drawn"] if says else ["passed on"])
+    assert [one["status"] for one in sent if one["type"] == "http.response.start"] == ([204] if says else [])
