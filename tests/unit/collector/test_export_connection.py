@@ -1,4 +1,4 @@
-"""Whatever a client sends, and whenever the spool answers: nothing is raised, and nothing stays held once it is gone."""
+"""Whatever a client sends, whenever the spool answers: nothing is raised, and nothing stays held once it is gone."""
 
 from __future__ import annotations
 
