@@ -24,14 +24,16 @@ FROM
         AND Finish >= {from:DateTime64(3, 'UTC')}
         AND has({instances:Array(String)}, InstanceId)
     UNION ALL
+    -- What lambda_phases says, of spans with these names alone: to look at the attributes of all others takes as long as that.
     SELECT
-        InstanceId, RequestId, 1 AS Attempt, Start AS Begin,
-        Start + toIntervalMicrosecond(toInt64(DurationMs * 1000)) AS Finish,
-        if(Phase = 'shutdown', 'shutdown', if(Phase = 'restore', 'restore', 'init')) AS Kind,
-        toInt64(DurationMs) AS BusyMs
-    FROM lambda_phases
-    WHERE Start >= read_from AND toStartOfHour(Start, 'UTC') >= toStartOfHour(read_from, 'UTC') AND Start < {to:DateTime64(3, 'UTC')}
-        AND Phase IN ('init', 'restore', 'shutdown')
+        ResourceAttributes['faas.instance'] AS InstanceId, nullIf(SpanAttributes['faas.invocation_id'], '') AS RequestId,
+        1 AS Attempt, Timestamp AS Begin, Timestamp + toIntervalMicrosecond(toInt64(Duration / 1e6 * 1000)) AS Finish,
+        if(SpanName = 'shutdown', 'shutdown', if(SpanName = 'restore', 'restore', 'init')) AS Kind,
+        toInt64(Duration / 1e6) AS BusyMs
+    FROM otel_traces
+    WHERE Timestamp >= read_from AND Timestamp < {to:DateTime64(3, 'UTC')}
+        AND SpanName IN ('init', 'restore', 'shutdown') AND SpanAttributes['lambda.phase'] = SpanName
+        AND SpanAttributes['lambda.in_flight'] != 'true'
         AND has({instances:Array(String)}, InstanceId)
 )
 GROUP BY InstanceId, Kind, intDiv(toUnixTimestamp64Milli(toDateTime64(Begin, 3)), {quantum_ms:UInt32})
