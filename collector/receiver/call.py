@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from hpack import Decoder
-from hpack.exceptions import HPACKError, OversizedHeaderListError
+from hpack.exceptions import HPACKDecodingError, HPACKError, OversizedHeaderListError
 from hpack.table import HeaderTable
 
 from collector.errors import Http2Error
@@ -28,6 +28,8 @@ MAX_BYTES: Final = 16 << 10
 """Of a header block, and of the headers that come out of it with 32 bytes for each (RFC 9113, 6.5.2)."""
 _MAX_READ_BYTES: Final = 8 << 10
 """Beyond this the library decides: from here on it refuses some."""
+
+_MOST_SIZED: Final = 2
 
 _PATHS: Final = {f"/{protocol.service}/Export".encode(): signal for signal, protocol in PROTOCOLS.items()}
 _CONTENT_TYPES: Final = frozenset({b"application/grpc", b"application/grpc+proto"})
@@ -134,9 +136,10 @@ def _call(values: dict[bytes, bytes]) -> Call | None:
 
 
 class _Table(HeaderTable):
-    """Tells when it was touched."""
+    """Tells when it was touched, and how often a block has set its size."""
 
     touched = False
+    times_sized = 0
 
     def add(self, name: bytes, value: bytes) -> None:
         self.touched = True
@@ -149,6 +152,9 @@ class _Table(HeaderTable):
     @maxsize.setter
     def maxsize(self, newmax: int) -> None:
         self.touched = True
+        self.times_sized += 1
+        if self.times_sized > _MOST_SIZED:  # RFC 7541, 4.2; each takes time, and a block has room for thousands
+            raise HPACKDecodingError("the table's size is set too often")
         HeaderTable.maxsize.__set__(self, newmax)  # type: ignore[attr-defined]  # a property's
 
 
@@ -178,7 +184,7 @@ class HeaderBlocks:
         known = self._known.get(block)
         if known is not None:
             return known
-        self._table.touched = False
+        self._table.touched, self._table.times_sized = False, 0
         try:
             call = read(list(self._decoder.decode(block, raw=True)))
         except OversizedHeaderListError:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from collector.errors import RequestError, TooLargeError
 from collector.receiver import head
 from collector.receiver.compression import decompress
-from collector.receiver.connections import IDLE_S, REQUEST_S, STALLED_S
+from collector.receiver.connections import IDLE_S, REQUEST_S, STALLED_S, close
 from collector.receiver.http import PROTOBUF, Refusal
 from collector.receiver.intake import Admission, Incoming
 from collector.spool.record import ExportId
@@ -226,7 +226,7 @@ class OtlpConnection(asyncio.Protocol):
             data = data.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
         transport.write(data)
         if request.head.close or self._all.closing:
-            transport.close()
+            close(transport)
             return
         if self._paused:
             self._paused = False
@@ -266,4 +266,4 @@ class OtlpConnection(asyncio.Protocol):
     def close(self) -> None:
         """Send the client away."""
         if self._transport is not None:
-            self._transport.close()
+            close(self._transport)

@@ -16,6 +16,18 @@ REQUEST_S: Final = 120.0
 _SWEEP_S: Final = 5.0
 
 
+def close(transport: asyncio.Transport) -> None:
+    """Close it once the client has read what it was sent, or has had its time for it.
+
+    asyncio alone waits for ever: a client that does not read could keep as many sockets as it likes.
+    """
+    if transport.is_closing():
+        return
+    transport.close()
+    if transport.get_write_buffer_size():
+        asyncio.get_running_loop().call_later(STALLED_S, transport.abort)
+
+
 class Connection(Protocol):
     """One client's."""
 
@@ -66,10 +78,10 @@ class Connections:
         self._open.discard(connection)
 
     def _tend(self) -> None:
+        self._sweep = self._loop.call_later(_SWEEP_S, self._tend)  # first: a fault in one must not be the end of it
         now_s = self.now_s()
         for connection in list(self._open):
             connection.tend(now_s)
-        self._sweep = self._loop.call_later(_SWEEP_S, self._tend)
 
     async def close(self, grace_s: float) -> None:
         """Send the idle ones away at once, and the others with their answer or after the grace."""

@@ -9,7 +9,7 @@ on another connection, where it is the first; and from then on this client's con
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,7 @@ from collector.errors import Http2Error, MalformedError, RequestError
 from collector.receiver import call, frames
 from collector.receiver.call import Call, Foreign, HeaderBlocks
 from collector.receiver.compression import gunzip_if_gzip
-from collector.receiver.connections import IDLE_S, REQUEST_S, STALLED_S
+from collector.receiver.connections import IDLE_S, REQUEST_S, STALLED_S, close
 from collector.receiver.http import Refusal
 from collector.receiver.http2 import Http2
 from collector.receiver.intake import Admission, Incoming
@@ -41,6 +41,8 @@ class _Export:
 
     Attributes:
         began_s, read_s: when its headers and the last piece of it came.
+        body: what has come of the message: the piece itself where it is one, as it nearly always is. More are put
+            together as they come: a client may send two bytes at a time, of which each pair would be an object.
         size: of what has come of the message with its prefix.
         whole: what it is to be; 0 until the prefix is here.
         taken: whether the intake has it.
@@ -51,10 +53,19 @@ class _Export:
     admission: Admission
     began_s: float
     read_s: float
-    pieces: list[bytes] = field(default_factory=list)
+    body: bytes | bytearray = b""
     size: int = 0
     whole: int = 0
     taken: bool = False
+
+    def take(self, piece: bytes) -> None:
+        """Another piece of the message."""
+        if not self.body:
+            self.body = piece
+        elif isinstance(self.body, bytearray):
+            self.body += piece
+        else:
+            self.body = bytearray(self.body) + piece
 
 
 class ExportConnection(asyncio.Protocol):
@@ -115,6 +126,7 @@ class ExportConnection(asyncio.Protocol):
         """The client sends nothing more. Over TLS it then gets nothing more either."""
         self._cut_unfinished()
         if self._transport is None or not self._http2.streams or not self._transport.can_write_eof():
+            self.close()
             return False
         self._http2.left = True
         return True
@@ -155,18 +167,18 @@ class ExportConnection(asyncio.Protocol):
         export.size += len(piece)
         try:
             if not export.whole:
+                begun = bytes(export.body) + piece
                 if export.size < _PREFIX_BYTES:
-                    export.pieces.append(piece)
+                    export.body = begun
                     return
-                piece = self._read_prefix(export, b"".join((*export.pieces, piece)))
-                export.pieces.clear()
+                piece, export.body = self._read_prefix(export, begun), b""
             if export.size > export.whole:
                 raise MalformedError("more than one message in a call")
             export.admission.extend(len(piece))
         except RequestError as error:
             self._refuse(stream, error)
         else:
-            export.pieces.append(piece)
+            export.take(piece)
 
     def _read_prefix(self, export: _Export, piece: bytes) -> bytes:
         """What follows the prefix."""
@@ -184,14 +196,13 @@ class ExportConnection(asyncio.Protocol):
             if not export.whole or export.size != export.whole:
                 raise MalformedError("a call without a whole message")
             incoming = self._incoming(export)
-            export.taken = True
             self._intake.take(incoming, partial(self._kept, stream))
+            export.taken = True
         except RequestError as error:
             self._refuse(stream, error)
 
     def _incoming(self, export: _Export) -> Incoming:
-        body = export.pieces[0] if len(export.pieces) == 1 else b"".join(export.pieces)
-        export.pieces.clear()
+        body, export.body = bytes(export.body), b""
         plain = gunzip_if_gzip(body, self._intake.settings.max_decompressed_bytes)
         if plain is not body:
             export.admission.extend(len(plain))
@@ -240,7 +251,7 @@ class ExportConnection(asyncio.Protocol):
         if out := self._http2.sent():
             transport.write(out)
         if (self._http2.left or self._over) and not self._http2.streams:
-            transport.close()
+            close(transport)
 
     # Whose the connection is -----------------------------------------------------------------------------------------
 
@@ -329,7 +340,7 @@ class ExportConnection(asyncio.Protocol):
     def close(self) -> None:
         """Send the client away."""
         if self._transport is not None:
-            self._transport.close()
+            close(self._transport)
 
     def _fail(self, error: Http2Error) -> None:
         """Tell the client what it did wrong, and end the connection."""
@@ -339,4 +350,4 @@ class ExportConnection(asyncio.Protocol):
         self._http2.leave(self._http2.last, error.code)
         if self._transport is not None:
             self._transport.write(self._http2.sent())
-            self._transport.close()
+            close(self._transport)

@@ -49,10 +49,10 @@ MOST_FRAME_BYTES: Final = 1 << 14
 """Of a payload: what every endpoint takes, and all that we take (SETTINGS_MAX_FRAME_SIZE)."""
 DEFAULT_WINDOW: Final = 65535
 MOST_WINDOW: Final = (1 << 31) - 1
+MOST_STREAM: Final = (1 << 31) - 1
 
 _HEAD: Final = struct.Struct(">HBBBL")
 _SETTING: Final = struct.Struct(">HL")
-_STREAM: Final = 0x7FFFFFFF
 _LITERAL: Final = b"\x00"
 _PREFIX_7_BITS: Final = 127
 
@@ -80,7 +80,7 @@ def read(data: bytes, at: int, most_bytes: int = MOST_FRAME_BYTES) -> Frame | No
         raise Http2Error(FRAME_SIZE_ERROR, f"a frame of more than {most_bytes} bytes")
     if end > len(data):
         return None
-    return Frame(kind, flags, stream & _STREAM, data[at + HEAD_BYTES : end])
+    return Frame(kind, flags, stream & MOST_STREAM, data[at + HEAD_BYTES : end])
 
 
 def write(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -147,7 +147,7 @@ def read_number(frame: Frame) -> int:
     """
     if len(frame.payload) != 4:
         raise Http2Error(FRAME_SIZE_ERROR, f"a frame of kind {frame.kind} with {len(frame.payload)} bytes")
-    return int.from_bytes(frame.payload, "big") & _STREAM
+    return int.from_bytes(frame.payload, "big") & MOST_STREAM
 
 
 def field_line(name: bytes, value: bytes) -> bytes:

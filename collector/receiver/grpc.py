@@ -30,7 +30,7 @@ from collector.errors import (
 )
 from collector.otlp.signals import PROTOCOLS, Signal
 from collector.receiver.compression import gunzip_if_gzip
-from collector.receiver.connections import Connections
+from collector.receiver.connections import IDLE_S, STALLED_S, Connections
 from collector.receiver.export_connection import ExportConnection
 from collector.receiver.http import EXPORT_HEADERS
 from collector.receiver.intake import Incoming
@@ -80,6 +80,10 @@ class GrpcReceiver:
                 ("grpc.max_receive_message_length", self._intake.settings.max_request_bytes + _FRAME_BYTES),
                 ("grpc.per_message_decompression", 0),
                 ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
+                # What our own connections are held to: a client that has gone, or says nothing, keeps no socket.
+                ("grpc.max_connection_idle_ms", round(IDLE_S * 1000)),
+                ("grpc.keepalive_time_ms", round(IDLE_S * 1000)),
+                ("grpc.keepalive_timeout_ms", round(STALLED_S * 1000)),
             ]
         )
         server.add_generic_rpc_handlers(

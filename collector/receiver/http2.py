@@ -140,7 +140,7 @@ class Http2(Generic[Headers]):
         self._rest = b""
         self._greeted = self._settled = False
         self._streams: dict[int, _Stream] = {}
-        self._cut: dict[int, None] = {}
+        self._cut: dict[int, int] = {}
         self._waiting: dict[int, Answer] = {}
         self._block: _Block | None = None
         self._window = self._first_window = frames.DEFAULT_WINDOW
@@ -151,6 +151,7 @@ class Http2(Generic[Headers]):
         self._out = [frames.settings(greeting)]
         self.halted = self.leaving = self.left = False
         self.last = 0
+        self._last_served = frames.MOST_STREAM
 
     # What its owner calls --------------------------------------------------------------------------------------------
 
@@ -220,10 +221,11 @@ class Http2(Generic[Headers]):
     def leave(self, last: int, code: int = frames.NO_ERROR) -> None:
         """Tell the client that no stream above this one is served: it may send the same again elsewhere."""
         self.leaving = True
-        for number in [number for number in self._streams if number > last]:
+        self._last_served = min(last, self._last_served)  # it must not rise (section 6.8): some are elsewhere already
+        for number in [number for number in self._streams if number > self._last_served]:
             del self._streams[number]
             self._await_rest(number)
-        self._out.append(frames.goaway(last, code))
+        self._out.append(frames.goaway(self._last_served, code))
 
     def calm(self) -> None:
         """Some seconds are over: forgive frames that brought nothing."""
@@ -248,7 +250,7 @@ class Http2(Generic[Headers]):
             self._await_rest(stream)
 
     def _await_rest(self, stream: int) -> None:
-        self._cut[stream] = None
+        self._cut[stream] = STREAM_WINDOW
         if len(self._cut) > _MOST_CUT:
             del self._cut[next(iter(self._cut))]
 
@@ -363,7 +365,7 @@ class Http2(Generic[Headers]):
             self._spend()
         stream = self._streams.get(number)
         if stream is None or stream.ended:
-            self._on_data_of_none(number, ended=ended)
+            self._on_data_of_none(number, size, ended=ended)
             return
         stream.ended = ended
         if piece:
@@ -376,14 +378,16 @@ class Http2(Generic[Headers]):
             self._out.append(frames.with_number(frames.WINDOW_UPDATE, number, stream.unread))
             stream.unread = 0
 
-    def _on_data_of_none(self, number: int, *, ended: bool) -> None:
+    def _on_data_of_none(self, number: int, size: int, *, ended: bool) -> None:
         """Of a stream that we have cut off, and nobody else's."""
         if number not in self._cut:
             closed = number and number <= self.last
             raise Http2Error(frames.STREAM_CLOSED if closed else frames.PROTOCOL_ERROR, "DATA out of place")
-        self._spend()
+        self._cut[number] -= size  # what was on its way when we told it; no window is given back
+        if self._cut[number] < 0:
+            raise Http2Error(frames.FLOW_CONTROL_ERROR, "DATA beyond its window")
         if ended:
-            self._cut.pop(number, None)
+            self._cut.pop(number)
 
     def _on_reset(self, frame: Frame) -> None:
         frames.read_number(frame)
@@ -410,6 +414,8 @@ class Http2(Generic[Headers]):
         given = frames.read_settings(frame)
         self._settled = True
         self._first_window = given.get(frames.INITIAL_WINDOW_SIZE, self._first_window)
+        if any(stream.window + self._first_window > frames.MOST_WINDOW for stream in self._streams.values()):
+            raise Http2Error(frames.FLOW_CONTROL_ERROR, "a window beyond 2^31 - 1")
         if given.get(frames.HEADER_TABLE_SIZE, _TABLE_BYTES) < _TABLE_BYTES:
             self._empty_table = True  # section 4.3.1: the next header block says so
         self._out.append(frames.write(frames.SETTINGS, frames.ACK, 0))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from collector.errors import Http2Error
 from collector.receiver import frames
 from collector.receiver.call import Foreign, HeaderBlocks
+from collector.receiver.connections import close
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,17 +107,20 @@ class Library:
         task.add_done_callback(self._joining.discard)
 
     async def _join(self, transport: asyncio.Transport, client: _Side, sent: bytes) -> None:
-        server = _Side(lambda data: data)
+        server = _Side(lambda data: data, ends_whole=True)
         try:
             way = await self._connect(server)
         except (OSError, RuntimeError) as error:
             log.warning("grpc port: no way to what answers health checks: %s", error)
             transport.abort()
             return
+        except asyncio.CancelledError:
+            transport.abort()  # it does not read: nobody else would notice that its client has gone
+            raise
         server.other, client.other = transport, way
         client.data_received(sent)
         if client.lost:
-            way.close()
+            close(way)
         else:
             transport.resume_reading()
 
@@ -141,8 +145,10 @@ class Library:
 class _Side(asyncio.Protocol):
     """One of two sockets, of which each sends what the other gets."""
 
-    def __init__(self, change: Callable[[bytes], bytes]) -> None:
+    def __init__(self, change: Callable[[bytes], bytes], *, ends_whole: bool = False) -> None:
+        """``ends_whole`` is of one that is gone when it sends nothing more."""
         self._change = change
+        self._ends_whole = ends_whole
         self.other: asyncio.Transport | None = None
         self.lost = False
 
@@ -170,7 +176,7 @@ class _Side(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """This side sends nothing more; it may still be answered where the other can be told (TLS cannot)."""
-        if self.other is None or not self.other.can_write_eof():
+        if self._ends_whole or self.other is None or not self.other.can_write_eof():
             return False
         self.other.write_eof()
         return True
@@ -179,7 +185,7 @@ class _Side(asyncio.Protocol):
         """So is the other, once it has what was sent."""
         self.lost = True
         if self.other is not None:
-            self.other.close()
+            close(self.other)
 
 
 class Screen:

@@ -25,10 +25,16 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
+from collector.listener import Listener
 from collector.receiver import frames
-from collector.receiver.access import new_token
+from collector.receiver import grpc as receiver
+from collector.receiver.access import Open, new_token
 from collector.receiver.frames import Frame
+from collector.receiver.intake import Done, Intake, IntakeSettings
 from collector.receiver.relay import Library
+from collector.spool.record import Record
+from collector.spool.repeats import Repeats
+from collector.telemetry import Counters
 from extension.delivery import ACCEPTED, REFUSED
 from extension.http_client import connect
 from extension.otlp_grpc import GrpcConnection
@@ -512,6 +518,47 @@ def test_a_library_that_has_ended_is_started_again(caplog: pytest.LogCaptureFixt
 
     asyncio.run(run())
     assert "has ended by itself, and is started again" in caplog.text
+
+
+def open_files(collector: CollectorProcess) -> int:
+    return len(list(Path(f"/proc/{collector.pid}/fd").iterdir()))
+
+
+def test_connections_of_the_librarys_leave_nothing_behind(collector: CollectorProcess) -> None:
+    """However they end: also where the client has only said that it sends nothing more."""
+    before = open_files(collector)
+    for _ in range(30):
+        with raw(collector) as client:
+            client.sendall(HELLO_HEALTH + call_data(1, b""))
+            client.read_until(is_answered(1))
+            client.shutdown()
+            client.read_until()
+            assert client.ended
+    eventually(lambda: open_files(collector) <= before + 10)
+
+
+def test_a_silent_client_of_the_librarys_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiver, "IDLE_S", 1.0)
+    monkeypatch.setattr(receiver, "STALLED_S", 1.0)
+
+    async def run() -> None:
+        limits = IntakeSettings(max_request_bytes=1000, max_decompressed_bytes=1000, max_in_flight_bytes=1000)
+        intake = Intake(limits, Nowhere(), Repeats(), Counters(), lambda: 0)
+        server = receiver.GrpcReceiver(intake, Open(), Listener("grpc", "127.0.0.1", 0))
+        port = await server.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HELLO_HEALTH + call_data(1, b""))
+        async with asyncio.timeout(20):
+            await reader.read()
+        writer.close()
+        await server.stop(0)
+
+    asyncio.run(run())
+
+
+class Nowhere:
+    def submit(self, record: Record, done: Done) -> None:
+        raise AssertionError
 
 
 def test_clients_that_mix_calls_are_remembered_for_a_while() -> None:

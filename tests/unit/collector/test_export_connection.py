@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import tracemalloc
 from typing import Any
 
+import pytest
 from hpack import Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.errors import UnavailableError
+from collector.receiver import connections as module
 from collector.receiver import frames
 from collector.receiver.access import Open
 from collector.receiver.connections import Connections
@@ -48,6 +52,9 @@ class Transport(asyncio.Transport):
 
     def can_write_eof(self) -> bool:
         return True
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
 
 class Relay(Library):
@@ -138,3 +145,101 @@ async def _one_connection(rng: random.Random) -> None:
         connection.connection_lost(None)
     assert intake.in_flight_bytes == 0
     assert len(connections) == 0
+
+
+async def _begun(spool: Spool, most_bytes: int) -> tuple[ExportConnection, Intake, Connections]:
+    connections = Connections()
+    intake = Intake(IntakeSettings(most_bytes, most_bytes, most_bytes), spool, Repeats(), Counters(), lambda: 0)
+    connection = ExportConnection(intake, Open(), Relay(), connections)
+    connection.connection_made(Transport())
+    block = Encoder().encode([(b":path", PATH), *FIELDS])
+    hello = frames.PREFACE + frames.settings({})
+    connection.data_received(hello + frames.write(frames.HEADERS, frames.END_HEADERS, 1, block))
+    return connection, intake, connections
+
+
+def test_a_message_in_tiny_pieces_takes_its_own_size() -> None:
+    """What is held against the limit is what is held."""
+
+    async def run() -> None:
+        size = 1 << 20
+        connection, intake, _ = await _begun(Spool(), 2 * size)
+        prefix = frames.write(frames.DATA, 0, 1, b"\0" + size.to_bytes(4, "big"))
+        pieces = frames.write(frames.DATA, 0, 1, b"ab") * 1000
+        tracemalloc.start()
+        try:
+            connection.data_received(prefix)
+            for _ in range(100):
+                connection.data_received(pieces)
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert intake.in_flight_bytes == 200_000
+        assert held < 400_000
+        connection.connection_lost(None)
+
+    asyncio.run(run())
+
+
+def test_a_fault_of_ours_holds_nothing() -> None:
+    class Broken(Spool):
+        def submit(self, _: Record, done: Done) -> None:
+            raise ZeroDivisionError
+
+    async def run() -> None:
+        connection, intake, _ = await _begun(Broken(), 1 << 20)
+        message = b"\0" + len(GOOD).to_bytes(4, "big") + GOOD
+        with pytest.raises(ZeroDivisionError):
+            connection.data_received(frames.write(frames.DATA, frames.END_STREAM, 1, message))
+        connection.connection_lost(None)  # which asyncio then calls
+        assert intake.in_flight_bytes == 0
+
+    asyncio.run(run())
+
+
+def test_a_fault_in_one_does_not_end_the_care_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SWEEP_S", 0.001)
+
+    class Faulty:
+        answering = False
+        tended = 0
+
+        def tend(self, now_s: float) -> None:
+            self.tended += 1
+            if self.tended > 2:
+                again.set()
+            raise ZeroDivisionError(now_s)
+
+        def leave(self) -> None: ...
+        def close(self) -> None: ...
+
+    again = asyncio.Event()
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: None)
+        connections = Connections()
+        connections.add(Faulty())
+        await asyncio.wait_for(again.wait(), 20)
+        await connections.close(0)
+
+    asyncio.run(run())
+
+
+def test_who_does_not_read_is_closed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STALLED_S", 0.05)
+
+    class Server(asyncio.Protocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            lost.set()
+
+    lost = asyncio.Event()
+
+    async def run() -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            transport, _ = await asyncio.get_running_loop().create_connection(Server, sock=ours)
+            transport.write(bytes(8 << 20))
+            module.close(transport)
+            await asyncio.wait_for(lost.wait(), 20)
+
+    asyncio.run(run())

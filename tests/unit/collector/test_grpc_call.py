@@ -191,3 +191,13 @@ def test_refusals_are_headers_of_any_reader(message: str, status: bytes) -> None
     assert fields[b"grpc-status"] == b"3"
     assert fields[b"grpc-message"].isascii()
     assert unquote_to_bytes(fields[b"grpc-message"]).decode() == message
+
+
+def test_a_table_is_set_twice_in_a_block_and_no_more() -> None:
+    """RFC 7541, 4.2. Thousands have room in a block, and each takes time."""
+    blocks = HeaderBlocks()
+    for _ in range(3):
+        blocks.read(b"\x20\x3f\xe1\x1f" + Encoder().encode([(b"a", b"b")]))
+    with pytest.raises(Http2Error) as refused:
+        blocks.read(b"\x20" * 3)
+    assert refused.value.code == frames.COMPRESSION_ERROR

@@ -176,6 +176,9 @@ HOSTILE = {
     "a window update for a stream that never began": (HELLO + number(8, 1, 1), frames.PROTOCOL_ERROR),
     "a window beyond all": (HELLO + number(8, 0, (1 << 31) - 1), frames.FLOW_CONTROL_ERROR),
     "a stream's window beyond all": (HELLO + headers(1) + number(8, 1, (1 << 31) - 1), frames.FLOW_CONTROL_ERROR),
+    "a stream's window beyond all by SETTINGS": (
+        HELLO + headers(1) + number(8, 1, 65536) + frames.settings({4: (1 << 31) - 1}), frames.FLOW_CONTROL_ERROR
+    ),
     "a flood of PING": (HELLO + frames.write(6, 0, 0, bytes(8)) * 1001, CALM),
     "a flood of SETTINGS": (HELLO + SETTINGS * 1001, CALM),
     "a flood of empty DATA": (HELLO + headers(1) + data(1, b"") * 1001, CALM),
@@ -292,6 +295,29 @@ def test_an_answer_before_the_end() -> None:
     assert last == Frame(frames.RST_STREAM, 0, 1, frames.NO_ERROR.to_bytes(4, "big"))
     http2.receive(data(1, b"y") + data(1, b"z", END))
     assert recorded.events == [("begin", 1, BLOCK), ("add", 1, b"x")]
+
+
+def test_the_rest_of_large_requests_is_no_flood() -> None:
+    """It was on its way when they were refused, as far as their windows reached; beyond is a fault."""
+    http2, _ = greeted()
+    whole = bytes(frames.MOST_FRAME_BYTES)
+    for stream in range(1, 400, 2):
+        http2.receive(headers(stream))
+        http2.answer(stream, ACCEPTED)
+        http2.receive(b"".join(data(stream, whole) for _ in range(STREAM_WINDOW // len(whole))))
+    with pytest.raises(Http2Error) as refused:
+        http2.receive(data(stream, b"x"))
+    assert refused.value.code == frames.FLOW_CONTROL_ERROR
+
+
+def test_what_was_said_not_to_be_served_is_not_said_to_be_later() -> None:
+    """Section 6.8: the client may have sent it elsewhere."""
+    http2, _ = greeted()
+    http2.receive(headers(1, WHOLE | END))
+    http2.leave(1)
+    http2.receive(headers(3, WHOLE | END))
+    http2.leave(http2.last, frames.PROTOCOL_ERROR)
+    assert [frame.payload[:4] for frame in out(http2)] == [(1).to_bytes(4, "big")] * 2
 
 
 def test_after_goaway_nothing_begins() -> None:
