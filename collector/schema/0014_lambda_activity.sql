@@ -437,6 +437,31 @@ FROM
 ) AS b
 WHERE Peak > 0;
 
+-- The highest of a function's peaks and the first bucket that has it: each function is one group, not one of each bucket.
+CREATE OR REPLACE VIEW lambda_concurrency_peaks AS
+WITH
+    {bucket_s:UInt32} AS bucket_s,
+    ${range},
+    ${pieces},
+    -- Greatest where the peak is, and of those in the first bucket.
+    max(bitShiftLeft(r.FunctionPeak, 32) + toUInt64(4294967295 - toUnixTimestamp(${bucket}))) AS highest
+SELECT
+    AccountId, Region, FunctionName,
+    bitShiftRight(highest, 32) AS Peak,
+    toDateTime(4294967295 - bitAnd(highest, 4294967295), 'UTC') AS Bucket,
+    sum(r.BusyMs) AS BusyMs
+FROM
+(
+    SELECT AccountId, Region, FunctionName, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs, BusyMs, FunctionPeak
+    ${rollups_that_hold}
+    UNION ALL
+    SELECT AccountId, Region, FunctionName, TimeMs, BusyMs, if(FunctionVersion = '', Peak, 0) AS FunctionPeak
+    FROM (${concurrency_of_invocations})
+    WHERE ${is_open}
+) AS r
+GROUP BY AccountId, Region, FunctionName
+HAVING Peak > 0;
+
 -- What most questions ask of lambda_activity, in half its time: nothing of money, inits or concurrency.
 CREATE OR REPLACE VIEW lambda_counts AS
 WITH

@@ -6,20 +6,17 @@ WITH
     peaks AS
     (
         SELECT
-            AccountId, Region, FunctionName AS Name,
-            max(c.Peak) AS Peak,
-            sum(c.Avg) * step_s / dateDiff('second', {from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')}) AS Avg,
-            argMax(toUnixTimestamp(Bucket), (c.Peak, -toInt64(toUnixTimestamp(Bucket)))) AS highest_s,
+            AccountId, Region, FunctionName AS Name, c.Peak AS Peak,
+            c.BusyMs / 1000 / dateDiff('second', {from:DateTime64(3, 'UTC')}, {to:DateTime64(3, 'UTC')}) AS Avg,
+            toUnixTimestamp(c.Bucket) AS highest_s,
             arrayMap(hour -> toDateTime(hour * 3600, 'UTC'), range(
                 toUInt32(intDiv(highest_s - 900, 3600)),
                 toUInt32(intDiv(highest_s + step_s + 900, 3600) + 1))) AS hours
-        FROM lambda_concurrency(
+        FROM lambda_concurrency_peaks(
             from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = least({bucket_s:UInt32}, 3600)) AS c
-        WHERE FunctionVersion = ''
-            AND (FunctionName = '*' OR empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
+        WHERE (FunctionName = '*' OR empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
             AND ({account:String} = '' OR AccountId = {account:String})
             AND ({region:String} = '' OR Region = {region:String})
-        GROUP BY AccountId, Region, FunctionName
     ),
     (SELECT groupArray((AccountId, Region, Name, Peak, Avg, highest_s, hours)) FROM peaks) AS found
 SELECT

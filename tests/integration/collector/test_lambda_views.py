@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import clickhouse_connect
 import pytest
@@ -288,16 +289,40 @@ def sweep(intervals: list[Interval], from_ms: int, to_ms: int, bucket_ms: int) -
     return found
 
 
-def stored(store: Store, from_ms: int, to_ms: int, bucket_s: int) -> dict[tuple[int, str, str], object]:
-    rows = store.client.query(
-        "SELECT toUnixTimestamp(Bucket) * 1000 - {t0:Int64}, FunctionName, FunctionVersion, Peak, Avg, Provisional "
-        "FROM lambda_concurrency(from = fromUnixTimestamp64Milli({a:Int64}), to = fromUnixTimestamp64Milli({b:Int64}), "
+def over(store: Store, columns: str, view: str, from_ms: int, to_ms: int, bucket_s: int) -> Sequence[Sequence[Any]]:
+    """The bucket of each row, in milliseconds from T0 on, and further columns of it."""
+    return store.client.query(
+        f"SELECT toUnixTimestamp(Bucket) * 1000 - {{t0:Int64}}, {columns} "
+        f"FROM {view}(from = fromUnixTimestamp64Milli({{a:Int64}}), to = fromUnixTimestamp64Milli({{b:Int64}}), "
         "bucket_s = {bucket_s:UInt32})",
         parameters={"t0": T0_MS, "a": T0_MS + from_ms, "b": T0_MS + to_ms, "bucket_s": bucket_s},
     ).result_rows
+
+
+def stored(store: Store, from_ms: int, to_ms: int, bucket_s: int) -> dict[tuple[int, str, str], tuple[int, float]]:
+    columns = "FunctionName, FunctionVersion, Peak, Avg, Provisional"
+    rows = over(store, columns, "lambda_concurrency", from_ms, to_ms, bucket_s)
     assert {row[5] for row in rows} <= {0}
     assert len({row[:3] for row in rows}) == len(rows)
-    return {(row[0], row[1], row[2]): (row[3], row[4]) for row in rows}
+    found = {(row[0], row[1], row[2]): (row[3], row[4]) for row in rows}
+    assert highest(store, from_ms, to_ms, bucket_s) == highest_of(found, bucket_s)
+    return found
+
+
+def highest(store: Store, from_ms: int, to_ms: int, bucket_s: int) -> dict[str, object]:
+    """By function: the peak of all buckets, the first that has it, and the busy time of all."""
+    rows = over(store, "FunctionName, Peak, BusyMs", "lambda_concurrency_peaks", from_ms, to_ms, bucket_s)
+    assert len({row[1] for row in rows}) == len(rows)
+    return {name: (peak, bucket, busy_ms) for bucket, name, peak, busy_ms in rows}
+
+
+def highest_of(found: dict[tuple[int, str, str], tuple[int, float]], bucket_s: int) -> dict[str, object]:
+    """The same of the rows of lambda_concurrency."""
+    told: dict[str, list[tuple[int, int, float]]] = {}
+    for (bucket, function, version), (peak, mean) in found.items():
+        if not version:
+            told.setdefault(function, []).append((-peak, bucket, mean * bucket_s * 1000))
+    return {name: (-min(one)[0], min(one)[1], round(sum(busy for *_, busy in one))) for name, one in told.items()}
 
 
 def add_intervals(store: Store, intervals: list[Interval]) -> None:

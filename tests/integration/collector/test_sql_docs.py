@@ -32,6 +32,7 @@ RANGE = "from = '2026-01-01 00:00:00', to = '2026-01-02 00:00:00'"
 PARAMETERS = {
     "lambda_activity": f"{RANGE}, bucket_s = 60",
     "lambda_concurrency": f"{RANGE}, bucket_s = 60",
+    "lambda_concurrency_peaks": f"{RANGE}, bucket_s = 60",
     "lambda_counts": f"{RANGE}, bucket_s = 60",
     "lambda_billed": f"{RANGE}, bucket_s = 60",
     "lambda_invocations_between": RANGE,
