@@ -67,6 +67,7 @@ class OtlpConnection(asyncio.Protocol):
         self._request: _Request | None = None
         self._answering = False
         self._paused = False
+        self._stuck_s: float | None = None
         self.read_s = self.began_s = 0.0
 
     # What asyncio calls ----------------------------------------------------------------------------------------------
@@ -91,20 +92,41 @@ class OtlpConnection(asyncio.Protocol):
         self.read_s = self._all.now_s()
         if self._answering:
             self._ahead += data
-            if len(self._ahead) > _AHEAD_BYTES and self._transport is not None and not self._paused:
-                self._paused = True
-                self._transport.pause_reading()
+            if len(self._ahead) > _AHEAD_BYTES:
+                self._stop_reading()
             return
         if self._request is None and not self._ahead:
             self.began_s = self.read_s
         self._consume(self._ahead + data if self._ahead else data)
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: nor do we read its requests."""
+        self._stuck_s = self._all.now_s()
+        self._stop_reading()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._stuck_s = None
+        self._read_on()
+        if self._ahead:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _stop_reading(self) -> None:
+        if self._transport is not None and not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if self._transport is not None and self._paused and self._stuck_s is None and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
 
     # Reading ---------------------------------------------------------------------------------------------------------
 
     def _consume(self, data: bytes) -> None:
         """Go on with the bytes that were not used yet, as far as they reach."""
         self._ahead = b""
-        while data and not self._answering and self._transport is not None:
+        while data and not self._answering and self._stuck_s is None and self._transport is not None:
             if self._request is None:
                 end = data.find(head.END)
                 if end < 0 and len(data) <= head.MAX_BYTES:
@@ -228,9 +250,7 @@ class OtlpConnection(asyncio.Protocol):
         if request.head.close or self._all.closing:
             close(transport)
             return
-        if self._paused:
-            self._paused = False
-            transport.resume_reading()
+        self._read_on()
         self.read_s = self.began_s = self._all.now_s()
         if self._ahead:
             # Not at once: a client that sends many requests in one go must not hold up the others.
@@ -249,7 +269,9 @@ class OtlpConnection(asyncio.Protocol):
 
     def tend(self, now_s: float) -> None:
         """Send a client away that takes longer than it may."""
-        if self._answering:
+        if self._stuck_s is not None and self._transport is not None and now_s - self._stuck_s > STALLED_S:
+            self._transport.abort()
+        if self._answering or self._stuck_s is not None:
             return
         if self._request is None and not self._ahead:
             overdue = now_s - self.read_s > IDLE_S

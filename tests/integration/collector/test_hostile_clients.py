@@ -26,6 +26,7 @@ ROUNDS = 50_000 if os.environ.get("LAMBDASCOPE_SOAK") == "1" else 500
 START_NS = time.time_ns() - 3 * 86_400 * 10**9  # recent: what is older than the retention is removed
 GOOD = trace_request([lambda_span("good", start_ns=START_NS, duration_ns=1)]).SerializeToString()
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_MORE_THAN_SOCKETS_HOLD = 64 << 20
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
 
@@ -118,6 +119,30 @@ def test_a_thousand_idle_connections_and_slow_clients(collector: CollectorProces
             assert post(collector, GOOD, PROTOBUF) == 200
         with grpc.insecure_channel(collector.addresses.grpc) as channel:
             TraceServiceStub(channel).Export(trace_request([]), timeout=20)
+
+
+def test_who_does_not_read_answers_is_not_read(collector: CollectorProcess) -> None:
+    """Else the answers to requests without end would pile up. Once they are read, it goes on where it stopped."""
+    request = b"POST /v1/traces HTTP/1.1\r\nContent-Type: application/x-protobuf\r\nContent-Length: 2\r\n\r\n\xff\xff"
+    block = request * 200
+    host, _, port = collector.addresses.http.rpartition(":")
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        client.connect((host, int(port)))
+        client.settimeout(2)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < _MORE_THAN_SOCKETS_HOLD:
+                sent += client.send(block[sent % len(request) :])
+        assert sent < _MORE_THAN_SOCKETS_HOLD
+        assert post(collector, GOOD, PROTOBUF) == 200
+        due, answers, rest = sent // len(request), 0, b""
+        client.settimeout(20)
+        while answers < due:
+            received = rest + client.recv(1 << 16)
+            answers += received.count(b"HTTP/1.1 400 ")
+            rest = received[-len(b"HTTP/1.1 400") :]
+        assert answers == due
 
 
 def test_requests_one_after_the_other_without_waiting(collector: CollectorProcess) -> None:
