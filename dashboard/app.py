@@ -18,7 +18,7 @@ from dashboard.access import check_address  # noqa: E402 - the path comes first
 from dashboard.config import Config  # noqa: E402 - likewise
 from dashboard.errors import ConfigError  # noqa: E402 - likewise
 from dashboard.pages import PAGES  # noqa: E402 - likewise
-from dashboard.server import Arrivals, Gate, TellBase  # noqa: E402 - likewise
+from dashboard.server import Arrivals, Gate, Modules, TellBase  # noqa: E402 - likewise
 from dashboard.ui import data, navigation, news  # noqa: E402, F401 - likewise; the first viewer need not wait for them
 from dashboard.ui.page import failed  # noqa: E402 - likewise
 
@@ -59,6 +59,7 @@ app = st.App(
     middleware=[
         Middleware(Gate, access=access),
         Middleware(Arrivals, seen=lambda: data.traffic().seen(), drawn=data.drawn),
+        Middleware(Modules),
         Middleware(TellBase, url_paths=[page.url_path for page in PAGES]),
     ],
     secrets={"auth": {**access.oidc.secrets()}} if access.oidc else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 
+from dashboard import browser
 from dashboard.access import Access, Identity
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ SCRIPT: Final = """<script>
   const base = pages.includes(path.slice(cut + 1)) ? path.slice(0, cut) : path;
   const url = window.location.origin + base + "/";
   window.__streamlit = { BACKEND_BASE_URL: url, MAIN_PAGE_BASE_URL: url };
+  window.lambdascopeCharts = import(url + "%s");
 
   const push = window.history.pushState;
   let queryPushed = false;
@@ -55,7 +58,7 @@ SCRIPT: Final = """<script>
   }, 100);
 })();
 </script>"""
-"""Three things that Streamlit leaves undone.
+"""The code of our own charts, which is fetched beside Streamlit's, and three things that Streamlit leaves undone.
 
 Where the server is: without it the browser asks, for a link such as /invocations, first for
 /invocations/_stcore/health, gets 404, and asks again one level up: two errors in its console and a round trip lost.
@@ -133,12 +136,47 @@ def _is_for_page(scope: Scope) -> bool:
     return scope["type"] == "http" and "text/html" in Headers(scope=scope).get("accept", "")
 
 
+KEPT_FOR_GOOD: Final = "public, max-age=31536000, immutable"
+"""RFC 9111 and RFC 8246: a module's path names its contents, so that nobody need ask for it again."""
+
+
+class Modules:
+    """ASGI middleware that answers with the code of our own charts, whatever a proxy puts before its path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._files = browser.files()
+        self._before = f"/{browser.PREFIX}{browser.version(self._files)}/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer for a module, and pass everything else on."""
+        _, found, path = scope.get("path", "").rpartition(self._before)
+        if not found or scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif path not in self._files:
+            await PlainTextResponse("There is no such module.", status_code=404)(scope, receive, send)
+        else:
+            await self._module(path, Headers(scope=scope))(scope, receive, send)
+
+    def _module(self, path: str, asked: Headers) -> Response:
+        packed = "gzip" in asked.get("accept-encoding", "")
+        content = self._files[path]
+        headers = {"cache-control": KEPT_FOR_GOOD, "vary": "accept-encoding", "x-content-type-options": "nosniff"}
+        return Response(
+            content if packed else gzip.decompress(content),
+            headers={**headers, "content-encoding": "gzip"} if packed else headers,
+            media_type="text/javascript",
+        )
+
+
 class TellBase:
-    """ASGI middleware that puts :data:`SCRIPT` into the one HTML page there is."""
+    """ASGI middleware that puts :data:`SCRIPT` and our style sheet into the one HTML page there is."""
 
     def __init__(self, app: ASGIApp, url_paths: Iterable[str]) -> None:
         self._app = app
-        self._script = (SCRIPT % (json.dumps([path for path in url_paths if path]), DRAWN)).encode()
+        entry = f"{browser.PREFIX}{browser.version(browser.files())}/{browser.ENTRY}"
+        script = SCRIPT % (json.dumps([path for path in url_paths if path]), entry, DRAWN)
+        self._script = f"{script}<style>{browser.styles()}</style>".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything through but answers in HTML."""

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final, Literal
+
 import pandas as pd
 
-from dashboard.charts import base, colours
-from dashboard.charts.spec import Chart, Layer, category, figure, line, quantity
-
-MOST_BARS = 40
+MOST_BARS: Final = 40
 
 
-def simple_chart(frame: pd.DataFrame) -> Chart | None:
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """What of a result is drawn. Its columns have names of ours: dots and brackets mean something to who draws them."""
+
+    form: Literal["lines", "bars"]
+    rows: pd.DataFrame
+    x: str
+    y: list[str]
+    x_title: str
+    y_title: str = ""
+
+
+def simple_chart(frame: pd.DataFrame) -> Simple | None:
     """Numbers over time as lines, else the first number by the first text column as bars, else None."""
     numbers = [str(name) for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name])]
     times = [str(name) for name in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[name])]
@@ -18,33 +30,15 @@ def simple_chart(frame: pd.DataFrame) -> Chart | None:
     if not numbers:
         return None
     if times:
-        return _lines(frame, times[0], numbers)
+        plain = {name: _plain(name) for name in numbers}
+        rows = frame[[times[0], *numbers]].rename(columns={times[0]: "Time", **plain})
+        return Simple("lines", rows, "Time", list(plain.values()), times[0])
     if texts:
-        return _bars(frame.head(MOST_BARS), texts[0], numbers[0])
+        bars = frame.head(MOST_BARS)
+        rows = pd.DataFrame({"Name": bars[texts[0]].astype(str), "Value": bars[numbers[0]]})
+        return Simple("bars", rows, "Name", ["Value"], texts[0], numbers[0])
     return None
 
 
-def _lines(frame: pd.DataFrame, time: str, numbers: list[str]) -> Chart:
-    long = frame.melt(id_vars=[time], value_vars=numbers, var_name="Name", value_name="Value")
-    long = long.rename(columns={time: "Time"})
-    encoding = {
-        "x": base.time_x("Time"),
-        "y": quantity("Value"),
-        "color": base.colour(colours.series_colours(numbers), "Name"),
-        "tooltip": [
-            line("Time", "Time", "temporal", "%Y-%m-%d %H:%M:%S"),
-            line("Name", "Name"),
-            figure("Value", "Value"),
-        ],
-    }
-    return Chart([Layer({"type": "line", "point": {"size": 14}}, encoding, long)], height=320)
-
-
-def _bars(frame: pd.DataFrame, text: str, column: str) -> Chart:
-    data = pd.DataFrame({"Name": frame[text].astype(str), "Value": frame[column]})
-    encoding = {
-        "y": category("Name", sort="-x", axis={"labelLimit": 260}),
-        "x": {**quantity("Value"), "title": column},
-        "tooltip": [line("Name", "Name"), figure("Value", "Value")],
-    }
-    return Chart([Layer({"type": "bar", "color": colours.SERIES[0]}, encoding, data)], height=22 * len(data) + 40)
+def _plain(name: str) -> str:
+    return name.translate(str.maketrans(".[]:\\", "·()··"))

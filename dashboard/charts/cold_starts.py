@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import pandas as pd
 
-from dashboard.charts import base, colours
+from dashboard.charts import colours
 from dashboard.charts.colours import REST_OF_INIT
-from dashboard.charts.spec import Chart, Layer, category, figure, line, quantity
+from dashboard.charts.rows import ROOM_AFTER, Block, Row, Rows
 from dashboard.text import milliseconds
 from dashboard.timeaxis import Window
 from semconv import phases
@@ -137,30 +137,27 @@ def mean_parts(phase_rows: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(Order=frame["Phase"].map(PARTS.index), Title=frame["Phase"].map(PHASE_TITLES))
 
 
-def stacked_phases(parts: pd.DataFrame) -> Chart:
-    """One bar per function: its mean cold start, cut into phases."""
+def stacked_phases(parts: pd.DataFrame) -> Rows:
+    """One row per function, the slowest on top: its mean cold start, cut into phases.
+
+    Args:
+        parts: of :func:`mean_parts`.
+    """
     present = [one for one in PARTS if one in set(parts["Phase"])]
-    palette = {PHASE_TITLES[one]: colours.PHASES[one] for one in present}
-    totals = parts.groupby("FunctionName", as_index=False).agg(MeanMs=("MeanMs", "sum"))
-    order = [str(one) for one in totals.sort_values("MeanMs", ascending=False, kind="stable")["FunctionName"]]
-    totals["Label"] = [milliseconds(value) for value in totals["MeanMs"]]
-    y = category("FunctionName", sort=order, axis={"labelLimit": 180, "ticks": False, "domain": False})
-    x = quantity(
-        "MeanMs",
-        stack="zero",
-        axis={"tickCount": 5, "labelExpr": base.DURATION_LABEL},
-        scale={"domain": [0, float(totals["MeanMs"].max()) * 1.12], "nice": False},
+    totals = parts.groupby("FunctionName")["MeanMs"].sum().sort_values(ascending=False, kind="stable")
+    by_function = {str(name): part for name, part in parts.sort_values("Order").groupby("FunctionName")}
+    rows = tuple(
+        Row(name, tuple(_beside(by_function[name].to_dict("records"))), milliseconds(total))
+        for name, total in [(str(name), total) for name, total in totals.items()]
     )
-    tooltip = [
-        line("function", "FunctionName"),
-        line("phase", "Title"),
-        figure("mean, ms", "MeanMs", ",.1f"),
-        figure("p50, ms", "P50Ms", ",.1f"),
-        figure("p95, ms", "P95Ms", ",.1f"),
-        figure("times", "Count"),
-    ]
-    drawn = {"y": y, "x": x, "color": base.colour(palette, "Title"), "order": quantity("Order"), "tooltip": tooltip}
-    text = {"type": "text", "align": "left", "dx": 5, "color": colours.NEUTRAL}
-    labelled = {"y": y, "x": quantity("MeanMs"), "text": category("Label")}
-    layers = [Layer({"type": "bar", "height": 18}, drawn, parts), Layer(text, labelled, totals)]
-    return Chart(layers, height=30 * len(totals) + 70)
+    palette = {PHASE_TITLES[one]: colours.PHASES[one] for one in present}
+    return Rows(rows, palette, "ms", 0, float(totals.max()) * ROOM_AFTER)
+
+
+def _beside(parts: Iterable[Mapping[Any, Any]]) -> Iterator[Block]:
+    end = 0.0
+    for one in parts:
+        begin, end = end, end + float(one["MeanMs"])
+        figures = {"mean": one["MeanMs"], "p50": one["P50Ms"], "p95": one["P95Ms"]}
+        said = [(name, milliseconds(value)) for name, value in figures.items() if not pd.isna(value)]
+        yield Block(begin, end, str(one["Title"]), (*said, ("times", f"{int(one['Count']):,}")))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from dashboard.charts import base, colours
-from dashboard.charts.spec import Chart, Layer, category, figure, line, quantity
+from dashboard.charts import colours
+from dashboard.charts.rows import ROOM_AFTER, Block, Row, Rows
 from dashboard.timeaxis import Window
 from semconv import phases
 
@@ -61,17 +62,24 @@ def parts(shown: pd.DataFrame) -> pd.DataFrame:
     return long.assign(Order=long["Part"].map({name: at for at, name in enumerate(PARTS)}))
 
 
-def bars(long: pd.DataFrame) -> Chart:
-    """One bar per function, the dearest on top."""
-    order = [str(one) for one in long.groupby("FunctionName")["Usd"].sum().sort_values(ascending=False).index]
-    encoding = {
-        "x": quantity("Usd", stack="zero", axis={"format": "$.3~g", "tickCount": 5}),
-        "y": category("FunctionName", sort=order, axis={"labelOverlap": False}),
-        "color": base.colour(PARTS, "Part"),
-        "order": quantity("Order"),
-        "tooltip": [line("function", "FunctionName"), line("part", "Part"), figure("list price, $", "Usd", ".6f")],
-    }
-    return Chart([Layer({"type": "bar"}, encoding, long)], height=24 * max(1, len(order)) + 80)
+def bars(long: pd.DataFrame) -> Rows:
+    """One row per function, the dearest on top.
+
+    Args:
+        long: of :func:`parts`.
+    """
+    totals = long.groupby("FunctionName")["Usd"].sum().sort_values(ascending=False)
+    by_function = {str(name): part for name, part in long.sort_values("Order").groupby("FunctionName")}
+    named = [(str(name), total) for name, total in totals.items()]
+    rows = tuple(Row(name, tuple(_beside(by_function[name])), dollars(total)) for name, total in named)
+    return Rows(rows, PARTS, "usd", 0, float(totals.max()) * ROOM_AFTER)
+
+
+def _beside(parts_: pd.DataFrame) -> Iterator[Block]:
+    end = 0.0
+    for part, usd in zip(parts_["Part"], parts_["Usd"].astype(float), strict=True):
+        begin, end = end, end + usd
+        yield Block(begin, end, str(part), (("list price", dollars(usd)),))
 
 
 def dollars(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -69,59 +69,6 @@ def not_before(instants: pd.Series, begin: datetime) -> pd.Series:
 def not_after(instants: pd.Series, end: datetime) -> pd.Series:
     """The same instants, the later ones moved to an end."""
     return instants.where(instants <= pd.Timestamp(end), pd.Timestamp(end))
-
-
-def stack(frame: pd.DataFrame, value: str, at: str = "Bucket", series: str = "FunctionName") -> pd.DataFrame:
-    """Put the series of each bucket on top of one another: Low and High of each.
-
-    Vega stacks bars of one width only; these have the width of their bucket, the last of which may be cut.
-    """
-    ordered = frame.sort_values([at, series])
-    high = ordered.groupby(at)[value].cumsum()
-    return ordered.assign(Low=high - ordered[value], High=high)
-
-
-def closed(frame: pd.DataFrame, series: str) -> pd.DataFrame:
-    """Add to each series a last point at the end of its last bucket, so that its last step has a width."""
-    if frame.empty:
-        return frame
-    last = frame.loc[frame.groupby(series)["Bucket"].idxmax()]
-    return pd.concat([frame, last.assign(Bucket=last["BucketEnd"])], ignore_index=True)
-
-
-SAID: Final = 6
-"""So many series are named of one bucket; more hide the chart that they are about."""
-
-
-def said(frame: pd.DataFrame, value: str, words: Callable[[float], str], series: str = "FunctionName") -> pd.DataFrame:
-    """One row per bucket that says in words what each series was then, the largest first; what is zero or unknown is
-    left out.
-
-    Returns:
-        Bucket, BucketEnd, Utc (the bucket's start for reading), Said.
-    """
-    buckets = frame[["Bucket", "BucketEnd"]].drop_duplicates("Bucket")
-    buckets = buckets[buckets["Bucket"] < buckets["BucketEnd"]]  # without what :func:`closed` adds
-    known = frame[frame[value].fillna(0) != 0].sort_values(value, ascending=False)
-    by_bucket: dict[pd.Timestamp, list[str]] = {}
-    for at, name, figure in zip(known["Bucket"], known[series], known[value], strict=True):
-        by_bucket.setdefault(at, []).append(f"{name} {words(float(figure))}")
-    return buckets.assign(
-        Utc=buckets["Bucket"].dt.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        Said=[_in_short(by_bucket.get(at, [])) for at in buckets["Bucket"]],
-    )
-
-
-def _in_short(words: list[str]) -> str:
-    more = len(words) - SAID
-    return " · ".join([*words[:SAID], f"{more} more"] if more > 0 else words) or "nothing"
-
-
-def alone(frame: pd.DataFrame, value: str, series: str) -> pd.DataFrame:
-    """The values with none before and none after them in their series: of those a line shows nothing."""
-    there = frame[value].notna()
-    beside = frame[value].notna().groupby(frame[series])
-    return frame[there & ~beside.shift(1, fill_value=False) & ~beside.shift(-1, fill_value=False)]
 
 
 def top(frame: pd.DataFrame, value: str, keep: int, series: str = "FunctionName") -> list[str]:

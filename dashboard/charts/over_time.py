@@ -12,13 +12,13 @@ from typing import Final
 import pandas as pd
 
 from dashboard.charts import colours, frames, parts, series
-from dashboard.charts.spec import Chart
+from dashboard.charts.plot import Plot
 from dashboard.timeaxis import Window
 
 SHOWN_SERIES: Final = 9
 """More colours cannot be told apart; the rest is added up as one."""
 
-Shown = tuple[pd.DataFrame, Chart]
+Shown = tuple[pd.DataFrame, Plot]
 
 
 def palette(frame: pd.DataFrame) -> dict[str, str]:
@@ -37,8 +37,8 @@ def counts(rows: pd.DataFrame, window: Window, covered: frames.Coverage | None, 
 
 def busy(
     rows: pd.DataFrame, window: Window, covered: frames.Coverage | None, whole: str
-) -> tuple[tuple[int, datetime], Chart, str]:
-    """The highest peak and when it was, the chart, and the name of its parameter.
+) -> tuple[tuple[int, datetime], Plot]:
+    """The highest peak and when it was, and the chart.
 
     Args:
         rows: of concurrency_over_time.sql.
@@ -52,8 +52,8 @@ def busy(
     shown = frames.fill(frames.merge_small(functions, ["Avg"], SHOWN_SERIES), window, covered, ["Avg"])
     line = frames.fill(account, window, covered, ["Peak", "Avg"], "Scope")
     highest = account.iloc[int(account["Peak"].to_numpy().argmax())]
-    chart, parameter = series.concurrency(shown, line, window, palette(shown))
-    return (int(highest["Peak"]), frames.moment(highest["Bucket"])), chart, parameter
+    chart = series.concurrency(shown, line, window, palette(shown))
+    return (int(highest["Peak"]), frames.moment(highest["Bucket"])), chart
 
 
 ALIVE: Final = {"Working": "busy", "Waiting": "idle", "PerhapsGone": "idle, perhaps gone"}
@@ -70,18 +70,18 @@ def alive(rows: pd.DataFrame, window: Window, covered: frames.Coverage | None) -
 def claimed(rows: pd.DataFrame, window: Window, limits: tuple[float, ...]) -> Shown:
     """What each account claimed against its limits, of rows of account_concurrency_over_time.sql."""
     shown = frames.gaps_by(rows, window, ["Highest"], "FunctionName")
-    return shown, series.levels(shown, window, "Highest", "sandboxes", palette(shown), limits)
+    return shown, series.steps(shown, window, "Highest", palette(shown), limits)
 
 
-def peaks(rows: pd.DataFrame, window: Window, covered: frames.Coverage | None) -> tuple[pd.DataFrame, Chart, int]:
+def peaks(rows: pd.DataFrame, window: Window, covered: frames.Coverage | None) -> tuple[pd.DataFrame, Plot, int]:
     """The highest peaks of single functions, of rows of concurrency_over_time.sql; and of how many they are."""
     functions = rows[~rows["FunctionName"].isin([frames.ACCOUNT, frames.OTHERS])]
     largest = frames.top(functions, "Peak", SHOWN_SERIES)
     shown = frames.fill(functions[functions["FunctionName"].isin(largest)], window, covered, ["Peak", "Avg"])
-    return shown, series.steps(shown, window, "Peak", "sandboxes busy", palette(shown)), len(largest)
+    return shown, series.steps(shown, window, "Peak", palette(shown)), len(largest)
 
 
-def ages(rows: pd.DataFrame, window: Window) -> tuple[pd.DataFrame, Chart, int]:
+def ages(rows: pd.DataFrame, window: Window) -> tuple[pd.DataFrame, Plot, int]:
     """The highest AgeMs of each point; and of how many series they are."""
     known = rows.dropna(subset=["AgeMs"])
     largest = frames.highest(known, "AgeMs", SHOWN_SERIES)
@@ -89,14 +89,14 @@ def ages(rows: pd.DataFrame, window: Window) -> tuple[pd.DataFrame, Chart, int]:
     return shown, series.ages(shown, window, palette(shown)), len(largest)
 
 
-def flows(of_parts: Sequence[pd.DataFrame], window: Window) -> tuple[pd.DataFrame, Chart | None]:
+def flows(of_parts: Sequence[pd.DataFrame], window: Window) -> tuple[pd.DataFrame, Plot | None]:
     """What became of records, of parts of stream_ingest_over_time.sql; no chart where nothing is known."""
     rows = parts.summed(of_parts, "Bucket", window.begin)
     if rows.empty:
         return rows, None
     long = rows.melt(id_vars=["Bucket"], var_name="FunctionName", value_name="Records").dropna()
     shown = frames.gaps_by(long, window, ["Records"], "FunctionName")
-    return shown, series.steps(shown, window, "Records", "records", palette(shown))
+    return shown, series.steps(shown, window, "Records", palette(shown))
 
 
 def percentiles(rows: pd.DataFrame, window: Window) -> Shown:

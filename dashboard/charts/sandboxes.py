@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 import pandas as pd
 
-from dashboard.charts import base, colours
+from dashboard.charts import colours
 from dashboard.charts.frames import not_after, not_before
-from dashboard.charts.spec import ALL_VALID, Chart, Layer, category, figure, line
+from dashboard.charts.plot import fresh_ms, ms
+from dashboard.charts.rows import Block, Row, Rows
+from dashboard.text import milliseconds
 from dashboard.timeaxis import Window
 
-ROW_HEIGHT = 20
+ROW_PX: Final = 20
+ALIVE: Final = "alive"
 
 
 def lives(sandboxes: pd.DataFrame, window: Window) -> pd.DataFrame:
@@ -50,41 +56,40 @@ def activity(rows: pd.DataFrame, alive: pd.DataFrame, window: Window) -> pd.Data
     ).drop(columns=["Start", "End"])
 
 
-def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> Chart:
-    """Thin line: alive and idle. Blocks: init, invokes, failed invokes, shutdown."""
-    order = list(alive["Label"])
-    axis = {"labelLimit": 220, "ticks": False, "domain": False, "labelOverlap": False, "labelFontSize": 10}
-    place = {
-        "y": category("Label", sort=order, axis=axis),
-        "x": base.time_x("Begin"),
-        "x2": {"field": "Finish"},
+def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> Rows:
+    """Thin line: alive and idle. Blocks: init, invokes, failed invokes, shutdown.
+
+    Args:
+        alive: of :func:`lives`.
+        done: of :func:`activity`.
+        window: what the axis shows.
+    """
+    blocks: dict[str, list[Block]] = {}
+    for one in done.to_dict("records"):
+        count, busy = f"{int(one['Count']):,}", milliseconds(float(one["BusyMs"]))
+        said = (("how many", count), ("busy", busy), ("from", one["Utc"]))
+        at = (_ms(one["Begin"]), _ms(one["Finish"]))
+        blocks.setdefault(str(one["Label"]), []).append(Block(*at, str(one["Kind"]), said))
+    rows = tuple(
+        Row(str(one["Label"]), (_life(one), *blocks.get(str(one["Label"]), ()))) for one in alive.to_dict("records")
+    )
+    kinds = {ALIVE: colours.IDLE, **_present(done)}
+    edges = (ms(window.begin), ms(window.end))
+    return Rows(rows, kinds, "time", *edges, fresh=fresh_ms(window), row_px=ROW_PX)
+
+
+def _life(one: Mapping[Any, Any]) -> Block:
+    known = {
+        "invocations in all": f"{int(one['Invocations']):,}",
+        "type": str(one["InitType"] or ""),
+        "end": one["Ended"],
     }
-    idle = {
-        **place,
-        "tooltip": [
-            line("sandbox", "Label"),
-            figure("invocations in all", "Invocations"),
-            line("type", "InitType"),
-            line("end", "Ended"),
-        ],
-    }
-    blocks = {
-        **place,
-        "color": base.colour(_present(done), "Kind"),
-        "stroke": {"field": "Colour", "type": "nominal", "scale": None},
-        "tooltip": [
-            line("sandbox", "Label"),
-            line("what", "Kind"),
-            figure("how many", "Count"),
-            figure("busy, ms", "BusyMs", ",.0f"),
-            line("from", "Begin", "temporal", "%Y-%m-%d %H:%M:%S"),
-            line("UTC", "Utc"),
-        ],
-    }
-    thin = {"type": "bar", "height": 3, "color": colours.IDLE, "opacity": 0.55}
-    thick = {"type": "bar", "height": ROW_HEIGHT - 8, "strokeWidth": 1, **ALL_VALID}
-    layers = [Layer(thin, idle, alive), Layer(thick, blocks, done)]
-    return base.layered(window, layers, height=ROW_HEIGHT * len(alive) + 60)
+    said = tuple((name, value) for name, value in known.items() if value)
+    return Block(_ms(one["Begin"]), _ms(one["Finish"]), ALIVE, said, thin=True)
+
+
+def _ms(at: pd.Timestamp) -> float:
+    return at.timestamp() * 1000
 
 
 def _present(done: pd.DataFrame) -> dict[str, str]:

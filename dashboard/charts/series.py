@@ -1,144 +1,87 @@
-"""Figures over time: counts that add up, levels that do not, percentiles."""
+"""Figures over time: counts that add up, levels that do not, percentiles. And how many took how long."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pandas as pd
 
-from dashboard.charts import base, colours, frames
-from dashboard.charts.spec import ALL_VALID, Chart, Layer, Spec, figure, line
-from dashboard.text import milliseconds
+from dashboard.charts import colours
+from dashboard.charts.plot import Plot, Trace, duration_ticks, known, over, traces
 from dashboard.timeaxis import Window
 
 Colours = Mapping[str, str]
-Words = Callable[[float], str]
-
-CLICKED: Final = "clicked"
-"""Name of the parameter of a chart that holds the bucket that was clicked."""
 
 PERCENTILE_COLUMNS: Final = {"P50Ms": "p50", "P95Ms": "p95", "P99Ms": "p99"}
+OUTCOMES: Final = {"succeeded": colours.SUCCEEDED, "failed": colours.FAILED}
+AGE_TICKS_MS: Final = tuple(1000.0 * s for s in (1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400))
+LARGE_PX: Final = 280
 
-LINE: Final = {"type": "line", "strokeWidth": 1.8}
-STEPS: Final = {**LINE, "interpolate": "step-after"}
-CLICK: Final = {"name": CLICKED, "select": {"type": "point", "fields": ["Bucket"], "on": "click"}}
 
-
-def stacked_counts(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours) -> Chart:
+def stacked_counts(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours) -> Plot:
     """Counts per bucket, one colour per function. The height of the stack is the total."""
-    totals = frame.groupby("Bucket", as_index=False).agg(Total=(value, "sum"))
-    targets = frames.said(frame, value, figures).merge(totals, on="Bucket", how="left")
-    lines = [figure(unit, "Total", ",.4~f"), line("of which", "Said")]
-    return base.layered(window, [_areas(frame, value, by_colour), _hover(targets, lines)])
+    return over(window, "stack", traces(frame, window, value, by_colour), label=unit)
 
 
-def concurrency(averages: pd.DataFrame, whole: pd.DataFrame, window: Window, by_colour: Colours) -> tuple[Chart, str]:
-    """Average concurrency per function, stacked: it adds up exactly. The line is the exact peak of the whole.
+def concurrency(averages: pd.DataFrame, whole: pd.DataFrame, window: Window, by_colour: Colours) -> Plot:
+    """Average concurrency per function, stacked: it adds up exactly. The lines are the exact peaks of the whole.
 
-    Returns:
-        The chart, and the name of its parameter that holds the bucket that was clicked.
+    A click on a bucket tells which.
+
+    Args:
+        averages: Bucket, FunctionName, Avg.
+        whole: Bucket, Scope, Peak; one scope for each account and region.
+        window: whose buckets they are.
+        by_colour: the colour of each function.
     """
-    peak = Layer(
-        {**STEPS, "color": colours.ACCOUNT},
-        {"x": base.time_x(), "y": base.count_y("Peak"), "detail": {"field": "Scope", "type": "nominal"}},
-        frames.closed(whole, "Scope"),
-    )
-    peaks = whole.groupby("Bucket", as_index=False).agg(Peak=("Peak", "max"), Avg=("Avg", "sum"))
-    targets = frames.said(averages, "Avg", figures).merge(peaks, on="Bucket", how="right")
-    lines = [figure("peak", "Peak"), figure("average", "Avg", ".2f"), line("of which", "Said")]
-    layers = [_areas(averages, "Avg", by_colour), peak, _hover(targets, lines, clickable=True)]
-    return base.layered(window, layers, height=280, top=float(whole["Peak"].max())), CLICKED
+    scopes = [str(one) for one in whole["Scope"].unique()]
+    names = {one: "peak" if len(scopes) == 1 else f"peak of {one}" for one in scopes}
+    named = whole.assign(Scope=whole["Scope"].map(names))
+    peaks = traces(named, window, "Peak", dict.fromkeys(names.values(), colours.ACCOUNT), "Scope")
+    stack = traces(averages, window, "Avg", by_colour)
+    return over(window, "stack", stack, label="average", above=peaks, click=True, height=LARGE_PX)
 
 
-def steps(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours) -> Chart:
-    """A level per function, as steps: each holds for its whole bucket."""
-    return levels(frames.closed(frame, "FunctionName"), window, value, unit, by_colour)
+def steps(frame: pd.DataFrame, window: Window, value: str, by_colour: Colours, limits: Sequence[float] = ()) -> Plot:
+    """A level per series, as steps: each holds for its whole bucket, and they break where nothing is known."""
+    return over(window, "steps", traces(frame, window, value, by_colour), limits=tuple(limits))
 
 
-def levels(
-    frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours, limits: Sequence[float] = ()
-) -> Chart:
-    """Levels per series as steps that break where nothing is known, with lines where the limits are."""
-    encoding = {
-        "x": base.time_x(),
-        "y": base.count_y(value),
-        "color": base.colour(by_colour, "FunctionName", "stroke"),
-    }
-    layers = [Layer(STEPS, encoding, frame), *_alone(frame, value, encoding)]
-    if limits:
-        rule = {"type": "rule", "color": colours.FAILED, "strokeDash": [6, 4], "strokeWidth": 1.5}
-        at = {"y": base.count_y("Limit"), "tooltip": [figure("limit", "Limit")]}
-        layers.append(Layer(rule, at, pd.DataFrame({"Limit": list(limits)})))
-    layers.append(_hover(frames.said(frame, value, figures), [line(unit, "Said")]))
-    highest = max([*limits, float(frame[value].astype(float).max()) if not frame.empty else 0.0])
-    return base.layered(window, layers, top=highest)
-
-
-def figures(value: float) -> str:
-    """A count or an average as it is said beside others."""
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
-
-
-def _areas(frame: pd.DataFrame, value: str, by_colour: Colours) -> Layer:
-    """One area per function on top of the others, as steps. A tooltip for each bucket of each would be thousands."""
-    mark = {"type": "area", "interpolate": "step-after", **ALL_VALID}
-    y = {"y": base.count_y("Low"), "y2": {"field": "High"}}
-    shown = frames.closed(frames.stack(frame, value), "FunctionName")
-    return Layer(mark, {"x": base.time_x(), **y, "color": base.colour(by_colour, "FunctionName")}, shown)
-
-
-def _hover(rows: pd.DataFrame, lines: Sequence[Spec], *, clickable: bool = False) -> Layer:
-    """An unseen block for each bucket, over all its height, that says what is there."""
-    mark = {"type": "rect", "opacity": 0.001, **ALL_VALID, **({"cursor": "pointer"} if clickable else {})}
-    encoding = {"x": base.time_x(), "x2": {"field": "BucketEnd"}, "tooltip": [*base.when(), *lines]}
-    return Layer(mark, encoding, rows, (CLICK,) if clickable else ())
-
-
-def _alone(frame: pd.DataFrame, value: str, encoding: Mapping[str, Spec]) -> list[Layer]:
-    """A point for each value between two gaps, of which a line shows nothing."""
-    rows = frames.alone(frame, value, str(encoding["color"]["field"]))
-    return [] if rows.empty else [Layer({"type": "point", "filled": True, "size": 24}, encoding, rows)]
-
-
-def _lines(frame: pd.DataFrame, window: Window, value: str, name: str, axis: Spec, by: Colours) -> Chart:
-    encoding = {"x": base.time_x(), "y": base.log(value, axis), "color": base.colour(by, name, "stroke")}
-    said = frames.said(frame, value, milliseconds, name)
-    layers = [Layer(LINE, encoding, frame), *_alone(frame, value, encoding)]
-    return base.layered(window, [*layers, _hover(said, [line("of", "Said")])])
-
-
-def ages(frame: pd.DataFrame, window: Window, by_colour: Colours) -> Chart:
+def ages(frame: pd.DataFrame, window: Window, by_colour: Colours) -> Plot:
     """Ages per series, in ms, on a logarithmic scale from a second up; a bucket without one is a gap."""
-    shown = frame.assign(AgeMs=frame["AgeMs"].astype(float).clip(lower=1000))
-    return _lines(shown, window, "AgeMs", "FunctionName", base.age_axis(shown["AgeMs"]), by_colour)
+    shown = traces(frame.assign(AgeMs=frame["AgeMs"].astype(float).clip(lower=1000)), window, "AgeMs", by_colour)
+    highest = max(known(shown), default=0.0)
+    ticks = tuple(tick for tick in AGE_TICKS_MS if tick <= 2 * highest)
+    return over(window, "lines", shown, unit="ms", ticks=ticks)
 
 
-def percentiles(frame: pd.DataFrame, window: Window) -> Chart:
+def percentiles(frame: pd.DataFrame, window: Window) -> Plot:
     """p50, p95 and p99 of the duration per bucket; a bucket without invocations is a gap."""
-    long = frame.melt(
-        id_vars=["Bucket", "BucketEnd"], value_vars=list(PERCENTILE_COLUMNS), var_name="Name", value_name="Value"
+    lines = tuple(
+        line
+        for column, name in PERCENTILE_COLUMNS.items()
+        for line in traces(frame.assign(Name=name), window, column, {name: colours.PERCENTILES[name]}, "Name")
     )
-    long["Name"] = long["Name"].map(PERCENTILE_COLUMNS)
-    return _lines(long, window, "Value", "Name", base.duration_axis(long["Value"], grid=True), colours.PERCENTILES)
+    ticks = tuple(duration_ticks(min(known(lines)), max(known(lines))))
+    return over(window, "lines", lines, unit="ms", ticks=ticks)
 
 
-def histogram(bins: pd.DataFrame) -> Chart:
-    """How many took how long; bins grow by a constant factor."""
-    sized = bins.assign(From=10 ** (bins["Bin"] / 8), Below=10 ** ((bins["Bin"] + 1) / 8))
-    outcome = {"succeeded": colours.SUCCEEDED, "failed": colours.FAILED}
-    stacked = frames.stack(sized, "Invocations", "Bin", "Outcome")
-    encoding = {
-        "x": base.log("From", base.duration_axis(sized["From"], grid=False)),
-        "x2": {"field": "Below"},
-        "y": base.count_y("Low"),
-        "y2": {"field": "High"},
-        "color": base.colour(outcome, "Outcome"),
-        "tooltip": [
-            figure("from, ms", "From", ",.1f"),
-            figure("below, ms", "Below", ",.1f"),
-            line("outcome", "Outcome"),
-            figure("invocations", "Invocations", ","),
-        ],
+def histogram(bins: pd.DataFrame) -> Plot:
+    """How many took how long; bins grow by a constant factor.
+
+    Args:
+        bins: rows of invocations_histogram.sql.
+    """
+    first, last = int(bins["Bin"].min()), int(bins["Bin"].max())
+    edges = tuple(10 ** (number / 8) for number in range(first, last + 2))
+    counted = {
+        (str(outcome), int(number)): float(invocations)
+        for outcome, number, invocations in zip(bins["Outcome"], bins["Bin"], bins["Invocations"], strict=True)
     }
-    return Chart([Layer({"type": "rect"}, encoding, stacked[stacked["Invocations"] > 0])], base.HEIGHT)
+    stack = tuple(
+        Trace(outcome, colour, tuple(counted.get((outcome, number), 0.0) for number in range(first, last + 1)))
+        for outcome, colour in OUTCOMES.items()
+    )
+    ticks = tuple(duration_ticks(edges[0], edges[-1]))
+    return Plot("stack", edges, stack, across="ms", across_ticks=ticks, label="invocations")

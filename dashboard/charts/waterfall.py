@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import pandas as pd
 
-from dashboard.charts import base, colours
+from dashboard.charts import colours
 from dashboard.charts.cold_starts import PHASE_TITLES
-from dashboard.charts.spec import Chart, Layer, category, figure, line, quantity
+from dashboard.charts.rows import ROOM_AFTER, Block, Row, Rows
 from dashboard.text import milliseconds
 from semconv import phases
 
 OWN: Final = "function's own span"
-ROW_HEIGHT: Final = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,71 +134,33 @@ def _bar(key: str, row: Mapping[str, object] | pd.Series, depth: int, first: pd.
     )
 
 
-def waterfall(drawn: list[Bar]) -> Chart:
+def waterfall(drawn: list[Bar]) -> Rows:
     """Bars over milliseconds since the first span began, each with its duration beside it."""
     total_ms = max(bar.offset_ms + bar.duration_ms for bar in drawn) or 1.0
-    frame = pd.DataFrame(
-        {
-            "Row": index,
-            "Label": "\u00a0\u00a0\u00a0" * (bar.depth - 1) + ("└ " if bar.depth else "") + bar.label,
-            "Kind": PHASE_TITLES.get(bar.kind, bar.kind),
-            "Begin": bar.offset_ms,
-            "Finish": bar.offset_ms + bar.duration_ms,
-            "DurationMs": bar.duration_ms,
-            "Text": _text(bar),
-            "TextAt": bar.offset_ms + bar.duration_ms,
-            "Utc": bar.start.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC",
-            "Source": bar.source or "own tracing",
-            "Outcome": "failed" if bar.failed else "ok",
-            "Estimated": bar.estimated,
-            "Colour": colours.PHASES.get(bar.kind, colours.OWN_SPAN),
-        }
-        for index, bar in enumerate(drawn)
+    titles = {bar.kind: PHASE_TITLES.get(bar.kind, bar.kind) for bar in drawn}
+    kinds = {title: colours.PHASES.get(kind, colours.OWN_SPAN) for kind, title in titles.items()}
+    rows = tuple(
+        Row(
+            "\u00a0\u00a0\u00a0" * (bar.depth - 1) + ("└ " if bar.depth else "") + bar.label,
+            (_block(bar, titles[bar.kind]),),
+            _text(bar),
+            failed=bar.failed,
+        )
+        for bar in drawn
     )
-    labels = {int(row): str(label) for row, label in zip(frame["Row"], frame["Label"], strict=True)}
-    axis = {
-        "labelExpr": f"{json.dumps(list(labels.values()))}[datum.value]",
-        "labelLimit": 260,
-        "labelAlign": "left",
-        "labelPadding": _label_width(labels.values()),
-        "ticks": False,
-        "domain": False,
-    }
-    y = {"field": "Row", "type": "ordinal", "title": None, "axis": axis}
-    x = quantity(
-        "Begin",
-        scale={"domain": [0, total_ms * 1.14], "nice": False},
-        axis={"tickCount": 8, "labelExpr": base.DURATION_LABEL},
+    return Rows(rows, kinds, "ms", 0, total_ms * ROOM_AFTER, legend=False)
+
+
+def _block(bar: Bar, title: str) -> Block:
+    said = (
+        ("took", f"{bar.duration_ms:,.3f} ms"),
+        ("began after", f"{bar.offset_ms:,.3f} ms"),
+        ("began", bar.start.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"),
+        ("outcome", "failed" if bar.failed else "ok"),
+        ("known from", bar.source or "own tracing"),
+        *([("end", "estimated")] if bar.estimated else []),
     )
-    own = {"field": "Colour", "type": "nominal", "scale": None}
-    blocks = {
-        "y": y,
-        "x": x,
-        "x2": {"field": "Finish"},
-        "color": own,
-        "stroke": own,
-        "fillOpacity": {"condition": {"test": "datum.Estimated", "value": 0.35}, "value": 0.95},
-        "tooltip": [
-            line("phase", "Kind"),
-            figure("ms", "DurationMs", ",.3f"),
-            figure("began after, ms", "Begin", ",.3f"),
-            line("began", "Utc"),
-            line("outcome", "Outcome"),
-            line("known from", "Source"),
-            line("end is an estimate", "Estimated"),
-        ],
-    }
-    failed = {"test": "datum.Outcome == 'failed'", "value": colours.FAILED}
-    texts = {
-        "y": y,
-        "x": quantity("TextAt"),
-        "text": category("Text"),
-        "color": {"condition": failed, "value": colours.NEUTRAL},
-    }
-    bar = {"type": "bar", "height": ROW_HEIGHT - 10, "cornerRadius": 2, "strokeWidth": 1.2}
-    text = {"type": "text", "align": "left", "dx": 6, "fontSize": 11}
-    layers = [Layer(bar, blocks, frame), Layer(text, texts, frame)]
-    return Chart(layers, height=ROW_HEIGHT * len(drawn) + 40)
+    return Block(bar.offset_ms, bar.offset_ms + bar.duration_ms, title, said, faint=bar.estimated)
 
 
 def _text(bar: Bar) -> str:
@@ -210,8 +170,3 @@ def _text(bar: Bar) -> str:
     if bar.estimated:
         marks.append("end estimated")
     return " · ".join(marks)
-
-
-def _label_width(labels: Iterable[str]) -> int:
-    longest = max((len(label) for label in labels), default=10)
-    return min(260, 7 * longest)

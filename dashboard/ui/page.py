@@ -15,7 +15,8 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.charts.spec import Chart
+from dashboard.charts.plot import Plot
+from dashboard.charts.rows import Rows
 from dashboard.errors import ConfigError, DashboardError, QueryError
 from dashboard.filters import Filters
 from dashboard.guesses import Lead
@@ -23,7 +24,7 @@ from dashboard.pages import page
 from dashboard.plans import PLANS
 from dashboard.sql import filter_params
 from dashboard.timeaxis import between, both_zones, zone
-from dashboard.ui import bar, choices, data, foresight
+from dashboard.ui import bar, choices, data, foresight, plots
 from dashboard.ui.asking import Asking, waiting
 
 LOG: Final = logging.getLogger(__name__)
@@ -104,9 +105,9 @@ class Run(Asking):
             LOG.exception("panel on page %s failed", self.name)
             st.error("This panel failed. The dashboard's own log has the reason.", icon=":material/bug_report:")
 
-    def chart(self, chart: Chart, alt_text: str, frame: pd.DataFrame, name: str) -> None:
+    def chart(self, chart: Plot | Rows, alt_text: str, frame: pd.DataFrame, name: str) -> None:
         """Draw a chart that takes no clicks, with a download of what it shows."""
-        st.vega_lite_chart(chart.spec(), alt=alt_text, key=f"chart-{self.name}-{name}")
+        plots.plot(chart, alt_text, f"chart-{self.name}-{name}")
         self.download(frame, name)
 
     def download(self, frame: pd.DataFrame, name: str) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts import cold_starts, frames, over_time, series
+from dashboard.charts import cold_starts, frames, over_time
 from dashboard.filters import InvocationFilters, InvocationKey
 from dashboard.text import milliseconds, plural
 from dashboard.timeaxis import DAY_S
-from dashboard.ui import choices, tables
+from dashboard.ui import choices, plots, tables
 from dashboard.ui.page import Run, nothing
 
 
@@ -138,24 +138,16 @@ def concurrency_over_time(run: Run, *, by_function: bool) -> None:
         nothing("No sandbox was busy in this time.")
         return
     whole = frames.ACCOUNT if by_function else ""
-    highest, chart, parameter = run.made(over_time.busy, rows, run.window, covered, whole)
-    key = f"chart-{run.name}-concurrency"
+    highest, chart = run.made(over_time.busy, rows, run.window, covered, whole)
 
-    def clicked() -> None:
-        chosen = getattr(st.session_state[key].selection, series.CLICKED, None) or []
-        if chosen:
-            begin = pd.Timestamp(chosen[0]["Bucket"], unit="ms", tz="UTC").to_pydatetime()
-            last = begin + timedelta(seconds=run.window.bucket_s, milliseconds=-1)
-            busy = InvocationFilters(at=begin, until=last)
-            choices.plan("invocations", {**run.filters.around(begin, last).query(), **busy.query()})
+    def clicked(bucket_ms: int) -> None:
+        begin = datetime.fromtimestamp(bucket_ms / 1000, UTC)
+        last = begin + timedelta(seconds=run.window.bucket_s, milliseconds=-1)
+        busy = InvocationFilters(at=begin, until=last)
+        choices.plan("invocations", {**run.filters.around(begin, last).query(), **busy.query()})
 
-    st.vega_lite_chart(
-        chart.spec(),
-        key=key,
-        on_select=clicked,
-        selection_mode=parameter,
-        alt=f"Concurrency over time. Highest peak {highest[0]} at {run.shown(highest[1])}.",
-    )
+    alt = f"Concurrency over time. Highest peak {highest[0]} at {run.shown(highest[1])}."
+    plots.plot(chart, alt, f"chart-{run.name}-concurrency", clicked)
     st.caption(
         "Colours: average per function, which adds up. Grey line: exact peak. Click a moment to see what ran then."
     )

@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+from dashboard import browser as modules
 from dashboard.pages import PAGES, page
-from dashboard.text import count
+from dashboard.text import count, milliseconds
 from deploy.local.browser import DESKTOP, PHONE, READY, browser, open_page, settle
 from tests.support.collector import CollectorProcess
 from tests.support.dashboard import Seeded, running_dashboard
@@ -18,6 +19,7 @@ from tests.support.dashboard import Seeded, running_dashboard
 pytestmark = pytest.mark.browser
 
 TIMEOUT_S = 30
+CHART = "lambdascope-chart"
 HEADER_PX, ROW_PX = 34, 33
 """Heights in a table, which is a canvas: there is no element to click."""
 
@@ -104,10 +106,10 @@ def test_from_the_fleet_to_what_took_the_time_of_one_invocation(tab, url, seeded
     key = arrived(tab, "invocation")
     one = next(one for one in own if one.request_id == key["request"][0])
     assert figure(tab, "Memory") == f"{one.max_memory_mb} MB"
-    waterfall = tab.get_by_test_id("stVegaLiteChart")
+    waterfall = tab.get_by_test_id(CHART)
     expect(waterfall).to_have_count(1)
-    label = tab.locator("[aria-label*='spans; the longest is']").first
-    expect(label).to_be_attached()
+    expect(waterfall).to_have_attribute("aria-label", re.compile("spans; the longest is"))
+    expect(waterfall).to_contain_text("invoke")
 
     tab.go_back()
     assert arrived(tab, "invocations") == choices
@@ -117,13 +119,86 @@ def test_from_the_fleet_to_what_took_the_time_of_one_invocation(tab, url, seeded
 
 def test_a_moment_in_the_chart_of_concurrency_leads_to_what_ran_then(tab, url, seeded):
     open_page(tab, url, page("concurrency"), query=list(seeded.query.items()))
-    chart = tab.get_by_test_id("stVegaLiteChart").first
-    box = chart.bounding_box()
+    chart = tab.get_by_test_id(CHART).first
+    inside = chart.locator(".u-over")
+    box = inside.bounding_box()
     assert box is not None
-    chart.click(position={"x": box["width"] / 2, "y": box["height"] * 0.6})
+    inside.click(position={"x": box["width"] / 2, "y": box["height"] * 0.5})
     choices = arrived(tab, "invocations")
     assert choices["range"] == ["custom"]
     assert seeded.query["from"] <= choices["at"][0] < choices["until"][0] <= seeded.query["to"]
+
+
+def test_a_chart_says_what_is_in_a_bucket_and_is_reached_by_the_keyboard(tab, url, seeded):
+    open_page(tab, url, page("fleet"), query=list(seeded.query.items()))
+    chart = tab.get_by_test_id(CHART).first
+    total = len(seeded.fleet.invocations)
+    expect(chart).to_have_attribute("aria-label", f"Invocations over time by function, {total:,} in all.")
+    hover = chart.locator(".lsc-hover")
+    said: list[list[str]] = []
+    chart.focus()
+    tab.keyboard.press("Home")
+    while (lines := hover.inner_text().splitlines()) not in said[-1:]:
+        said.append(lines)
+        tab.keyboard.press("ArrowRight")
+    assert len(said) > 10
+    assert sum(int(lines[lines.index("invocations") + 1].replace(",", "")) for lines in said) == total
+    assert chart.locator("[aria-live]").inner_text().split() == " ".join(said[-1]).split()
+    tab.keyboard.press("Escape")
+    expect(chart.locator(".lsc-hover")).to_be_hidden()
+
+
+def test_a_moment_is_chosen_by_the_keyboard_too(tab, url, seeded):
+    open_page(tab, url, page("concurrency"), query=list(seeded.query.items()))
+    tab.get_by_test_id(CHART).first.focus()
+    for key in ("Home", "ArrowRight", "ArrowRight", "Enter"):
+        tab.keyboard.press(key)
+    choices = arrived(tab, "invocations")
+    assert seeded.query["from"] <= choices["at"][0] < choices["until"][0] <= seeded.query["to"]
+
+
+def test_a_chart_follows_the_width_of_its_place(tab, url, seeded):
+    open_page(tab, url, page("concurrency"), query=list(seeded.query.items()))
+    canvas = tab.get_by_test_id(CHART).first.locator("canvas")
+    before = canvas.bounding_box()
+    tab.set_viewport_size({"width": 900, "height": 900})
+    assert before is not None
+    tab.wait_for_function(
+        "([selector, width]) => document.querySelector(selector).getBoundingClientRect().width < width",
+        arg=[f"[data-testid={CHART}] canvas", before["width"] - 100],
+    )
+
+
+FIGURES_MS = (
+    0,
+    0.004,
+    0.42,
+    1,
+    18.34,
+    99.94,
+    100,
+    742.4,
+    999.4,
+    1420,
+    9994,
+    12_340,
+    59_940,
+    59_960,
+    125_000,
+    3_600_000,
+)
+
+
+def test_the_browser_writes_durations_as_the_rest_of_the_page_does(tab, url):
+    open_page(tab, url, page("fleet"))
+    written = tab.evaluate(
+        """async ([path, figures]) => {
+            const { milliseconds } = await import(path);
+            return figures.map(milliseconds);
+        }""",
+        [f"{url}/{modules.PREFIX}{modules.version(modules.files())}/words.js", FIGURES_MS],
+    )
+    assert written == [milliseconds(one) for one in FIGURES_MS]
 
 
 def test_choices_stay_from_page_to_page_and_over_a_reload(tab, url, seeded):

@@ -1,11 +1,14 @@
 """What is put into the HTML page, and that nothing else is touched."""
 
 import asyncio
+import gzip
+import re
 from typing import Any
 
 import pytest
 
-from dashboard.server import Arrivals, TellBase
+from dashboard import browser
+from dashboard.server import Arrivals, Modules, TellBase
 
 
 def respond(content_type: str, body: list[bytes], accept: str = "text/html,*/*"):
@@ -110,3 +113,63 @@ def test_a_browser_says_that_it_has_drawn(method, path, says):
     asyncio.run(arrivals(scope, receive, send))
     assert told == (["drawn"] if says else ["passed on"])
     assert [one["status"] for one in sent if one["type"] == "http.response.start"] == ([204] if says else [])
+
+
+def module(path: str, *, encoding: str = "gzip, br") -> tuple[int, dict[bytes, bytes], bytes]:
+    """What a browser gets for a path; 0 where the request is passed on."""
+    sent: list[dict[str, Any]] = []
+
+    async def application(scope, receive, send):
+        pass
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        raise AssertionError("nothing is read")
+
+    headers = [(b"accept-encoding", encoding.encode())]
+    scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
+    asyncio.run(Modules(application)(scope, receive, send))
+    if not sent:
+        return 0, {}, b""
+    return sent[0]["status"], dict(sent[0]["headers"]), b"".join(one.get("body", b"") for one in sent[1:])
+
+
+BEFORE = f"/{browser.PREFIX}{browser.version(browser.files())}/"
+
+
+@pytest.mark.parametrize("prefix", ["", "/behind/a/proxy"])
+def test_the_page_names_a_module_that_is_there_and_kept_for_good(prefix):
+    _, page, _ = respond("text/html", [b"<head>"])
+    (entry,) = re.findall(r'import\(url \+ "([^"]+)"\)', page.decode())
+    status, headers, body = module(f"{prefix}/{entry}")
+    assert (status, headers[b"content-encoding"]) == (200, b"gzip")
+    assert headers[b"content-type"].startswith(b"text/javascript")
+    assert b"immutable" in headers[b"cache-control"]
+    assert gzip.decompress(body) == (browser.HERE / "charts.js").read_bytes()
+    assert b".lsc-plot" in page
+
+
+def test_every_module_that_one_imports_is_there_for_who_packs_nothing_too():
+    for name, content in browser.files().items():
+        if name.startswith("vendor/"):
+            continue
+        for imported in re.findall(r'from "\./([^"]+)"', gzip.decompress(content).decode()):
+            status, headers, body = module(BEFORE + imported, encoding="")
+            assert (status, body) == (200, (browser.HERE / imported).read_bytes())
+            assert b"content-encoding" not in headers
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (BEFORE + "none.js", 404),
+        (BEFORE + "../server.py", 404),
+        (BEFORE + "__init__.py", 404),
+        (f"/{browser.PREFIX}0000000000000000/charts.js", 0),
+        ("/static/js/index.js", 0),
+    ],
+)
+def test_nothing_but_a_module_is_answered_with(path, status):
+    assert module(path)[0] == status

@@ -1,14 +1,28 @@
 """From rows to what a chart draws."""
 
 import json
-import re
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pandas as pd
 import pytest
 
-from dashboard.charts import adhoc, base, cold_starts, colours, fleet, frames, sandboxes, series, waterfall
+from dashboard.charts import (
+    adhoc,
+    cold_starts,
+    colours,
+    cost,
+    fleet,
+    frames,
+    over_time,
+    plot,
+    sandboxes,
+    series,
+    waterfall,
+)
 from dashboard.charts.frames import Coverage
+from dashboard.charts.plot import Plot
+from dashboard.charts.rows import Rows
 from dashboard.timeaxis import absolute_window
 from semconv import phases
 
@@ -61,22 +75,6 @@ def test_buckets_are_cut_at_the_window():
     assert shown["Bucket"].iloc[0] == pd.Timestamp(window.begin)
     assert shown["BucketEnd"].iloc[-1] == pd.Timestamp(window.end)
     assert (shown["BucketEnd"] > shown["Bucket"]).all()
-
-
-def test_stacks_touch_and_end_at_the_total():
-    stacked = frames.stack(counts((0, "a", 5), (0, "b", 7), (0, "c", 0), (1, "b", 2)), "N")
-    assert [(row.FunctionName, row.Low, row.High) for row in stacked.itertuples()] == [
-        ("a", 0, 5),
-        ("b", 5, 12),
-        ("c", 12, 12),
-        ("b", 0, 2),
-    ]
-
-
-def test_the_last_step_of_a_line_has_a_width():
-    line = frames.closed(frames.fill(counts((0, "a", 5)), WINDOW, ALL, ["N"]), "FunctionName")
-    assert line["Bucket"].max() == pd.Timestamp(WINDOW.end)
-    assert len(line) == 11
 
 
 def test_small_series_are_added_up_and_none_is_lost():
@@ -274,12 +272,18 @@ def test_spans_that_name_each_other_as_parent_are_drawn_once():
 def test_a_failed_and_an_estimated_end_are_marked():
     bars = drawn(span("inv", "", phases.INVOKE, 0, 5, StatusCode="Error", EndEstimated=True))
     assert (bars[0].failed, bars[0].estimated) == (True, True)
-    assert "failed · end estimated" in next(iter(waterfall.waterfall(bars).layers[1].rows["Text"]))
+    (row,) = sent(waterfall.waterfall(bars))["rows"]
+    assert row["text"] == "5.0 ms · failed · end estimated"
+    assert row["failed"]
+    (block,) = row["blocks"]
+    assert block["faint"]
+    assert ["outcome", "failed"] in block["said"]
+    assert ["end", "estimated"] in block["said"]
 
 
 def test_a_label_with_quotes_stays_text():
     bars = drawn(span("x", "", "", 0, 5, SpanName='it\'s "quoted" \\ </script>'))
-    assert json.loads(json.dumps(waterfall.waterfall(bars).spec()["layer"]))
+    assert 'it\'s "quoted" \\ </script>' in sent(waterfall.waterfall(bars))["rows"][0]["name"]
 
 
 def test_no_spans_no_bars():
@@ -289,60 +293,77 @@ def test_no_spans_no_bars():
 # Charts --------------------------------------------------------------------------------------------------------------
 
 
-def test_charts_over_time_cover_the_whole_window():
-    filled = frames.fill(counts((0, "a", 5)), WINDOW, ALL, ["N"])
-    spec = series.stacked_counts(filled, WINDOW, "N", "rows", {"a": "#000000"}).spec()
-    edges = spec["datasets"][spec["layer"][0]["data"]["name"]]
-    assert list(edges["Edge"]) == [at(0), at(10)]
+def sent(chart: Plot | Rows) -> dict[str, Any]:
+    """What the browser reads of a chart."""
+    spec = json.loads(chart.payload("What it says."))
+    assert spec["alt"] == "What it says."
+    return cast("dict[str, Any]", spec)
 
 
-def test_a_chart_sends_the_columns_that_it_draws_and_no_other():
-    filled = frames.fill(counts((0, "a", 5)), WINDOW, ALL, ["N"]).assign(Unused="x")
-    spec = series.stacked_counts(filled, WINDOW, "N", "rows", {"a": "#000000"}).spec()
-    sent = [set(spec["datasets"][layer["data"]["name"]].columns) for layer in spec["layer"]]
-    assert sent == [
-        {"Edge"},
-        {"Bucket", "FunctionName", "Low", "High"},
-        {"Bucket", "BucketEnd", "Utc", "Said", "Total"},
+def ms(second: float) -> int:
+    return round(at(second).timestamp() * 1000)
+
+
+def test_charts_over_time_cover_the_whole_window_and_the_last_bucket_has_a_width():
+    covered = Coverage(BEGIN + timedelta(seconds=2), BEGIN + timedelta(seconds=5))
+    filled = frames.fill(counts((3, "a", 5)), WINDOW, covered, ["N"])
+    spec = sent(series.stacked_counts(filled, WINDOW, "N", "rows", {"a": "#000000"}))
+    assert spec["edges"] == [ms(second) for second in range(11)]
+    assert spec["traces"] == [{"name": "a", "colour": "#000000", "values": [None, None, 0, 5, 0, 0, *[None] * 4]}]
+
+
+def test_the_first_and_the_last_bucket_are_cut_at_the_window():
+    window = absolute_window(BEGIN + timedelta(seconds=3), BEGIN + timedelta(seconds=303), BEGIN + timedelta(days=1))
+    rows = pd.DataFrame({"Bucket": [at(2), at(302)], "FunctionName": "a", "N": [1, 2]})
+    filled = frames.fill(rows, window, Coverage(window.begin, window.end), ["N"])
+    spec = sent(series.stacked_counts(filled, window, "N", "rows", {"a": "#000000"}))
+    assert (spec["edges"][0], spec["edges"][-1]) == (ms(3), ms(303))
+    assert (spec["traces"][0]["values"][0], spec["traces"][0]["values"][-1]) == (1, 2)
+
+
+def test_series_are_sent_in_the_order_of_their_colours_with_the_rest_on_top():
+    filled = frames.fill(counts((0, "b", 5), (0, frames.OTHERS, 9), (1, "a", 7)), WINDOW, ALL, ["N"])
+    spec = sent(series.stacked_counts(filled, WINDOW, "N", "rows", over_time.palette(filled)))
+    assert [one["name"] for one in spec["traces"]] == ["a", "b", frames.OTHERS]
+    assert (spec["form"], spec["label"], spec["click"]) == ("stack", "rows", False)
+
+
+def test_the_peaks_of_accounts_are_lines_above_the_stack_that_can_be_clicked():
+    filled = frames.fill(counts((0, "a", 5)), WINDOW, ALL, ["N"]).assign(Avg=0.5)
+    one = filled.assign(Scope="1/eu", Peak=7)
+    spec = sent(series.concurrency(filled, one, WINDOW, {"a": "#000000"}))
+    assert [(line["name"], line["values"]) for line in spec["above"]] == [("peak", [7] * 10)]
+    assert spec["traces"][0]["values"] == [0.5] * 10
+    assert spec["click"]
+    two = pd.concat([one, one.assign(Scope="2/eu", Peak=3)])
+    names = [line["name"] for line in sent(series.concurrency(filled, two, WINDOW, {"a": "#000000"}))["above"]]
+    assert names == ["peak of 1/eu", "peak of 2/eu"]
+
+
+def test_a_level_that_is_not_known_is_a_gap_and_limits_are_sent():
+    rows = pd.DataFrame({"Bucket": [at(0), at(4), at(5)], "FunctionName": "a", "Highest": [1.0, 2.0, 3.0]})
+    spec = sent(over_time.claimed(rows, WINDOW, (1000.0,))[1])
+    assert spec["traces"][0]["values"] == [1, None, None, None, 2, 3, *[None] * 4]
+    assert (spec["form"], spec["limits"]) == ("steps", [1000])
+
+
+def test_percentiles_and_ages_are_on_logarithmic_axes():
+    rows = pd.DataFrame({"Bucket": [at(0), at(9)], "P50Ms": [1.0, 2.0], "P95Ms": [3.0, 4.0], "P99Ms": [5.0, 1000.0]})
+    spec = sent(over_time.percentiles(rows, WINDOW)[1])
+    assert [(one["name"], one["values"][0], one["values"][-1]) for one in spec["traces"]] == [
+        ("p50", 1, 2),
+        ("p95", 3, 4),
+        ("p99", 5, 1000),
     ]
-
-
-def test_what_a_condition_reads_is_sent_too():
-    spec = waterfall.waterfall(drawn(span("inv", "", phases.INVOKE, 0, 5))).spec()
-    assert {"Estimated", "Outcome"} <= set(spec["datasets"]["rows-0"].columns)
-
-
-def test_a_click_tells_which_bucket():
-    filled = frames.fill(counts((0, "a", 5)), WINDOW, ALL, ["N"])
-    whole = filled.assign(Scope="1/eu", Peak=7, Avg=2.0)
-    chart, parameter = series.concurrency(filled.assign(Avg=filled["N"]), whole, WINDOW, {"a": "#000000"})
-    clickable = [layer for layer in chart.spec()["layer"] if "params" in layer]
-    assert [one["params"][0]["name"] for one in clickable] == [parameter]
-    rows = chart.layers[-1].rows
-    assert list(rows["Bucket"]) == list(filled["Bucket"])
-    assert list(rows["Said"])[:2] == ["a 5", "nothing"]
-    assert list(rows["Peak"]) == [7] * 10
-
-
-def test_a_tooltip_names_the_largest_and_counts_the_rest():
-    filled = frames.fill(counts(*[(0, f"f{i}", i + 1) for i in range(9)]), WINDOW, ALL, ["N"])
-    said = frames.said(frames.closed(filled, "FunctionName"), "N", series.figures)
-    assert len(said) == 10
-    assert said["Said"].iloc[0] == "f8 9 · f7 8 · f6 7 · f5 6 · f4 5 · f3 4 · 3 more"
-    assert said["Utc"].iloc[1] == "2026-03-01 12:00:01 UTC"
-
-
-def test_a_value_between_gaps_is_a_point_because_a_line_would_not_show_it():
-    rows = pd.DataFrame({"Bucket": [at(0), at(4), at(5)], "P50Ms": [1.0, 2.0, 3.0]})
-    shown = frames.gaps_by(rows.assign(FunctionName="a"), WINDOW, ["P50Ms"], "FunctionName")
-    assert list(frames.alone(shown, "P50Ms", "FunctionName")["P50Ms"]) == [1.0]
+    assert (spec["form"], spec["unit"], spec["ticks"]) == ("lines", "ms", [1, 3, 10, 30, 100, 300, 1000])
+    aged = pd.DataFrame({"Bucket": [at(0)], "FunctionName": "a", "AgeMs": [90_000]})
+    assert sent(over_time.ages(aged, WINDOW)[1])["ticks"] == [1000, 10_000, 60_000]
 
 
 def test_only_what_may_still_change_is_shaded():
     fresh = absolute_window(BEGIN, BEGIN + timedelta(hours=1), BEGIN + timedelta(hours=1))
-    shaded = [layer.rows.to_dict("records") for layer in base.shade(fresh)]
-    assert shaded == [[{"Begin": at(3300), "Finish": at(3600)}]]
-    assert base.shade(WINDOW) == []
+    assert plot.fresh_ms(fresh) == ms(3300)
+    assert plot.fresh_ms(WINDOW) is None
 
 
 @pytest.mark.parametrize(
@@ -350,18 +371,70 @@ def test_only_what_may_still_change_is_shaded():
     [(100, 400, [50, 70, 100, 200, 300, 500, 700]), (1, 1000, [1, 3, 10, 30, 100, 300, 1000])],
 )
 def test_ticks_of_durations_are_round_and_enough(low, high, expected):
-    assert list(base.duration_ticks(low, high)) == expected
+    assert list(plot.duration_ticks(low, high)) == expected
+
+
+def test_bins_of_durations_touch_and_an_empty_one_is_none_the_less_there():
+    bins = pd.DataFrame({"Bin": [8, 8, 10], "Outcome": ["failed", "succeeded", "succeeded"], "Invocations": [1, 2, 4]})
+    spec = sent(series.histogram(bins))
+    assert spec["edges"] == pytest.approx([10, 10 ** (9 / 8), 10 ** (10 / 8), 10 ** (11 / 8)])
+    assert [(one["name"], one["values"]) for one in spec["traces"]] == [("succeeded", [2, 0, 4]), ("failed", [1, 0, 0])]
+    assert spec["across"] == "ms"
+
+
+def test_phases_stand_beside_one_another_in_the_order_of_events():
+    rows = pd.DataFrame(
+        {
+            "FunctionName": ["f", "f", "f", "g"],
+            "Phase": [phases.INIT, phases.FUNCTION_INIT, phases.EXTENSION_INIT, phases.INIT],
+            "TotalMs": [400.0, 200.0, 100.0, 1000.0],
+            "Count": [2, 2, 2, 1],
+            "P50Ms": [200.0, 100.0, 50.0, 1000.0],
+            "P95Ms": [210.0, 110.0, 60.0, 1000.0],
+        }
+    )
+    spec = sent(cold_starts.stacked_phases(cold_starts.mean_parts(rows)))
+    assert [(row["name"], row["text"]) for row in spec["rows"]] == [("g", "1.00 s"), ("f", "200 ms")]
+    assert [spec["kinds"][block["kind"]][0] for block in spec["rows"][1]["blocks"]] == [
+        "extension init",
+        "function init",
+        "rest of init",
+    ]
+    assert [(block["begin"], block["end"]) for block in spec["rows"][1]["blocks"]] == [(0, 50), (50, 150), (150, 200)]
+    assert spec["rows"][1]["blocks"][0]["said"] == [
+        ["mean", "50.0 ms"],
+        ["p50", "50.0 ms"],
+        ["p95", "60.0 ms"],
+        ["times", "2"],
+    ]
+
+
+def test_what_a_function_costs_is_in_parts_that_add_up():
+    shown = pd.DataFrame(
+        {"FunctionName": ["f", "g"], "ListUsd": [1.0, 3.0], "OfInitUsd": [0.25, 0.0], "OfExtensionsUsd": [0.25, 1.0]}
+    )
+    spec = sent(cost.bars(cost.parts(shown)))
+    assert [(row["name"], row["text"]) for row in spec["rows"]] == [("g", "$3.00"), ("f", "$1.00")]
+    assert [(block["begin"], block["end"]) for block in spec["rows"][1]["blocks"]] == [
+        (0, 0.25),
+        (0.25, 0.75),
+        (0.75, 1),
+    ]
+    assert spec["across"] == "usd"
 
 
 def test_a_result_is_drawn_only_where_that_makes_sense():
     numbers = pd.DataFrame({"n": [1, 2]})
     assert adhoc.simple_chart(numbers) is None
     assert adhoc.simple_chart(pd.DataFrame({"name": ["a"]})) is None
-    over_time = adhoc.simple_chart(numbers.assign(t=[at(0), at(1)]))
-    by_name = adhoc.simple_chart(numbers.assign(name=["a", "b"]))
-    assert over_time is not None
-    assert by_name is not None
-    assert (over_time.layers[0].mark["type"], by_name.layers[0].mark["type"]) == ("line", "bar")
+    lines = adhoc.simple_chart(pd.DataFrame({"toDate(x)": [at(0), at(1)], "max(a.b[1])": [1, 2], "n": [3, 4]}))
+    bars = adhoc.simple_chart(numbers.assign(name=["a", "b"]))
+    assert lines is not None
+    assert bars is not None
+    assert (lines.form, lines.x, lines.x_title, lines.y) == ("lines", "Time", "toDate(x)", ["max(a·b(1))", "n"])
+    assert list(lines.rows.columns) == ["Time", "max(a·b(1))", "n"]
+    assert (bars.form, bars.x_title, bars.y_title) == ("bars", "name", "n")
+    assert bars.rows.to_dict("list") == {"Name": ["a", "b"], "Value": [1, 2]}
 
 
 # Sandboxes -----------------------------------------------------------------------------------------------------------
@@ -403,14 +476,12 @@ def test_work_outside_of_the_window_is_left_out_and_cut_at_its_edges():
     )
     done = sandboxes.activity(rows, sandboxes.lives(ALIVE, WINDOW), WINDOW)
     assert list(zip(done["Begin"], done["Finish"], strict=True)) == [(at(0), at(1)), (at(9), at(10))]
-    assert sandboxes.timeline(sandboxes.lives(ALIVE, WINDOW), done, WINDOW).height > 0
-
-
-@pytest.mark.parametrize(
-    ("names", "columns"), [(["p50", "p95"], 300 // 55), (["123456789012/eu-west-1 claimed"], 1), (["x" * 200], 1)]
-)
-def test_a_legend_has_as_many_columns_as_hold_its_longest_name(names, columns):
-    said = base.colour(dict.fromkeys(names, "#000"), "Name")["legend"]["columns"]["expr"]
-    form = re.fullmatch(r"max\(1, floor\(width / (\d+)\)\)", said)
-    assert form
-    assert max(1, 300 // int(form[1])) == columns
+    done = done.assign(Kind=["init", "invoke"])
+    spec = sent(sandboxes.timeline(sandboxes.lives(ALIVE, WINDOW), done, WINDOW))
+    assert [row["name"] for row in spec["rows"]] == ["f · aaaaaa", "g:3 · bbbbbb"]
+    assert [name for name, _ in spec["kinds"]] == ["alive", "init", "invoke"]
+    life, init, invoke = spec["rows"][0]["blocks"]
+    assert (life["begin"], life["end"], life["thin"]) == (ms(0), ms(10), True)
+    assert (init["begin"], init["end"], invoke["begin"], invoke["end"]) == (ms(0), ms(1), ms(9), ms(10))
+    assert invoke["said"][:2] == [["how many", "1"], ["busy", "3.00 s"]]
+    assert (spec["begin"], spec["end"], spec["across"]) == (ms(0), ms(10), "time")
