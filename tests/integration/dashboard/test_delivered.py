@@ -1,6 +1,7 @@
 """The panels of what CloudWatch, the inventory and the collector deliver: what they say is what was put in."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -190,10 +191,10 @@ def _spans() -> Iterator[bytes]:
 
 @pytest.fixture
 def ask(source: SqlSource):
-    def run(name: str, functions: tuple[str, ...] = ()) -> pd.DataFrame:
-        filters = Filters(range="custom", begin=WINDOW.begin, end=WINDOW.end, functions=functions)
+    def run(name: str, functions: tuple[str, ...] = (), window: Window = WINDOW) -> pd.DataFrame:
+        filters = Filters(range="custom", begin=window.begin, end=window.end, functions=functions)
         text = sql.statement(name)
-        params = {key: value for key, value in filter_params(filters, WINDOW).items() if f"{{{key}:" in text}
+        params = {key: value for key, value in filter_params(filters, window).items() if f"{{{key}:" in text}
         return source.frame(text, params)
 
     return run
@@ -254,6 +255,11 @@ def test_throttles_over_time(ask):
     assert list(frame["Throttles"]) == [sum(part) for part in buckets(THROTTLES) if sum(part)]
     assert set(frame["FunctionName"]) == {"buyer"}
     assert list(frame["Invocations"]) == [sum(BUYS[5:10])]
+
+
+def test_of_a_bucket_with_throttles_every_minute_counts(ask):
+    row = only(ask("throttles_over_time", window=replace(WINDOW, bucket_s=600)))
+    assert (row["Throttles"], row["Invocations"]) == (sum(THROTTLES[:10]), sum(BUYS[:10]))
 
 
 def test_an_episode_of_throttling_has_its_cause_and_its_share(ask):
@@ -336,6 +342,11 @@ def test_shards_as_invocations_saw_them(ask):
         assert (row["FunctionName"], row["EventSourceArn"]) == ("reader", STREAM)
         assert (row["Invocations"], row["Failed"]) == (len(seen), sum(not well for _, well in seen))
         assert (row["MaxAgeMs"], row["LastAgeMs"]) == (max(age for age, _ in seen), seen[-1][0])
+
+
+def test_there_are_no_shards_where_no_invocation_has_an_age(ask):
+    before = replace(WINDOW, begin=BEGIN - timedelta(hours=1), end=BEGIN)
+    assert ask("stream_shards", window=before).empty
 
 
 # Async and queues ----------------------------------------------------------------------------------------------------
