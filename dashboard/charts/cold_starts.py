@@ -11,7 +11,7 @@ import pandas as pd
 from dashboard.charts import colours
 from dashboard.charts.colours import REST_OF_INIT
 from dashboard.charts.rows import ROOM_AFTER, Block, Row, Rows
-from dashboard.text import milliseconds
+from dashboard.text import milliseconds, plural
 from dashboard.timeaxis import Window
 from semconv import phases
 
@@ -46,13 +46,17 @@ SLOWER: Final = 1.5
 """A release whose median init is so many times that of the one before is pointed out,"""
 SLOWER_BY_MS: Final = 50
 """if it is also so many milliseconds longer,"""
-ENOUGH: Final = 3
-"""both have so many cold starts,"""
 ERRORS: Final = 4.5
-"""and it is so many standard errors of the medians longer: of the hundreds of releases of a week some have few cold
-starts, which differ by half by chance."""
+"""and its typical init (the geometric mean) is so many standard errors longer: of the hundreds of releases of a week
+some have few cold starts, which differ by half by chance."""
 SPREAD: Final = 0.25
 """How much the inits of one version differ: the standard deviation of their logarithm."""
+ENOUGH: Final = 3
+"""Both have so many cold starts, to be sure of that spread;"""
+FEW: Final = {1: 2.0, 2: 1.5}
+"""of fewer than those each is so many times as long as all before,"""
+ENOUGH_BEFORE: Final = 5
+"""which are so many at least. That may be a pool or a cache that was cold once: it is said to be possible."""
 
 
 def releases(rows: pd.DataFrame, window: Window) -> pd.DataFrame:
@@ -63,23 +67,26 @@ def releases(rows: pd.DataFrame, window: Window) -> pd.DataFrame:
         window: the time asked for.
 
     Returns:
-        The rows with What (``Init of version 7, after 6``), ChangePercent, Slower and Why.
+        The rows with What (``Init of version 7, after 6``), ChangePercent, Slower, Sure and Why.
     """
     if rows.empty:
-        return rows.assign(What=[], ChangePercent=[], Slower=[], Why=[])
+        return rows.assign(What=[], ChangePercent=[], Slower=[], Sure=[], Why=[])
     new = rows[(rows["FirstSeen"] >= pd.Timestamp(window.begin)) & (rows["BeforeColdStarts"] > 0)]
     now, before = new["P50Ms"].astype(float), new["BeforeP50Ms"].astype(float)
     counts, counts_before = new["ColdStarts"].astype(float), new["BeforeColdStarts"].astype(float)
-    enough = (counts >= ENOUGH) & (counts_before >= ENOUGH)
-    # The standard error of a median is that of a mean times the root of half pi.
-    error = SPREAD * (math.pi / 2 * (1 / counts + 1 / counts_before)) ** 0.5
-    times = (ERRORS * error).map(math.exp).clip(lower=SLOWER)
+    # The logarithm of a geometric mean of n has a standard error of the spread over the root of n.
+    times = new["TypicalMs"].astype(float) / new["BeforeTypicalMs"].astype(float)
+    by_chance = (ERRORS * SPREAD * (1 / counts + 1 / counts_before) ** 0.5).map(math.exp)
+    few = counts < ENOUGH
+    each = new["LeastMs"].astype(float) >= counts.map(FEW) * new["BeforeMostMs"].astype(float)
+    enough = (counts_before >= ENOUGH_BEFORE) & each | ~few & (counts_before >= ENOUGH)
     out = new.assign(
         What=[_what(row) for row in new.to_dict("records")],
         ChangePercent=100 * (now / before - 1),
-        Slower=enough & (now >= times * before) & (now - before >= SLOWER_BY_MS),
+        Slower=enough & (times >= by_chance) & (now >= SLOWER * before) & (now - before >= SLOWER_BY_MS),
+        Sure=few.map({True: "possible", False: "likely"}),
         Why=[
-            f"median init {milliseconds(after)} over {cold} cold starts, {milliseconds(earlier)} before"
+            f"median init {milliseconds(after)} over {plural(cold, 'cold start')}, {milliseconds(earlier)} before"
             for after, earlier, cold in zip(now, before, new["ColdStarts"], strict=True)
         ],
     )

@@ -88,7 +88,7 @@ def incidents(parts: Sequence[pd.DataFrame], begin: datetime, releases: pd.DataF
     slower = releases[releases["Slower"]] if not releases.empty else releases
     rows += [
         {"Page": "cold_starts", "FunctionName": one["FunctionName"], "Cause": one["What"], "Began": one["FirstSeen"],
-         "Ended": one["LastSeen"], "Sure": "likely", "Why": one["Why"], "Others": ""}
+         "Ended": one["LastSeen"], "Sure": one["Sure"], "Why": one["Why"], "Others": ""}
         for one in slower.to_dict("records")
     ]  # fmt: skip
     if not rows:
@@ -146,6 +146,7 @@ def _unexplained(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _explains(cause: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     whose = cause["FunctionName"] == row["FunctionName"] or cause["Cause"] in SHARED_CAUSES
     earlier = CONSEQUENCES.get(cause["Page"], 0) < CONSEQUENCES[row["Page"]] and cause["Page"] != "cold_starts"
+    earlier |= (cause["Page"], cause["Cause"], row["Cause"]) == (row["Page"], "paused_mapping", "stopped")
     return bool(earlier and whose and cause["Began"] < row["Ended"] and row["Began"] < cause["Ended"])
 
 

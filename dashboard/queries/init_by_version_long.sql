@@ -3,7 +3,12 @@ WITH pow(1.015, -0.5) AS half_bin
 SELECT
     AccountId, Region, FunctionName, FunctionVersion, '' AS RuntimeVersion, FirstSeen, LastSeen, ColdStarts,
     pow(1.015, keys[arrayFirstIndex(n -> n > 0.5 * waited, below)]) * half_bin AS P50Ms,
+    pow(1.015, keys[1]) * half_bin AS LeastMs,
+    pow(1.015, keys[-1]) * half_bin AS MostMs,
+    pow(1.015, arraySum((key, n) -> key * n, keys, counts) / waited) * half_bin AS TypicalMs,
     lagInFrame(P50Ms) OVER before AS BeforeP50Ms,
+    lagInFrame(MostMs) OVER before AS BeforeMostMs,
+    lagInFrame(TypicalMs) OVER before AS BeforeTypicalMs,
     lagInFrame(ColdStarts) OVER before AS BeforeColdStarts,
     lagInFrame(FunctionVersion) OVER before AS BeforeVersion,
     '' AS BeforeRuntime,
@@ -15,7 +20,8 @@ FROM
         FirstStart AS FirstSeen, LastStart AS LastSeen, Inits AS ColdStarts,
         Inits AS waited,
         mapKeys(InitBins) AS keys,
-        arrayCumSum(mapValues(InitBins)) AS below
+        mapValues(InitBins) AS counts,
+        arrayCumSum(counts) AS below
     FROM lambda_activity(from = {from:DateTime64(3, 'UTC')} - toIntervalDay(1), to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
     WHERE FunctionName != '*' AND FunctionVersion != '' AND Inits > 0
         AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 import streamlit as st
 
+from dashboard import causes
 from dashboard.charts import cold_starts as shaping
 from dashboard.plans import LATEST_COLD
 from dashboard.text import count, seconds, share
@@ -62,7 +63,7 @@ def _findings(versions: pd.DataFrame) -> Iterator[panels.Finding]:
         released = one["FunctionVersion"] != one["BeforeVersion"]
         yield panels.Finding(
             "Init is slower since a release" if released else "Init is slower since a runtime update",
-            "likely",
+            causes.CONFIDENCE[one["Sure"]],
             str(one["FunctionName"]),
             one["FirstSeen"],
             None,

@@ -34,13 +34,15 @@ def test_a_cause_of_a_newer_collector_shows_under_its_own_name():
     assert causes.title("cold_starts", "Init of version 2, after 1") == "Init of version 2, after 1"
 
 
-def version(name, number, hour, p50, cold, before=None):
+def version(name, number, hour, p50, cold, before=None, spread=1.0):
+    """`spread`: by how much the longest init is above the median, and the shortest below."""
     before = before or ("", 0.0, 0)
     return {
         "AccountId": "1", "Region": "r", "FunctionName": name, "FunctionVersion": number,
         "RuntimeVersion": "python:3.12.v1",
         "FirstSeen": pd.Timestamp(T0 + timedelta(hours=hour)), "LastSeen": pd.Timestamp(T0 + timedelta(hours=hour + 1)),
         "ColdStarts": cold, "P50Ms": p50, "BeforeVersion": before[0], "BeforeP50Ms": before[1],
+        "LeastMs": p50 / spread, "TypicalMs": p50, "BeforeMostMs": before[1] * spread, "BeforeTypicalMs": before[1],
         "BeforeColdStarts": before[2], "BeforeRuntime": "python:3.12.v1",
     }  # fmt: skip
 
@@ -52,8 +54,8 @@ def version(name, number, hour, p50, cold, before=None):
         (149, 5, 100, False),
         (140, 5, 60, True),
         (99, 5, 50, False),
-        (300, 2, 100, False),
-        (200, 3, 100, False),
+        (200, 2, 100, False),
+        (170, 3, 100, False),
     ],
 )
 def test_a_release_is_pointed_out_where_init_is_much_slower(now, cold, before, slower):
@@ -64,18 +66,46 @@ def test_a_release_is_pointed_out_where_init_is_much_slower(now, cold, before, s
     assert list(found["What"]) == ["Init of version 2, after 1"]
 
 
-@pytest.mark.parametrize("cold", [3, 4, 6, 12, 50])
-def test_no_release_is_pointed_out_by_chance(cold):
+@pytest.mark.parametrize(
+    ("now", "cold", "spread", "sure"),
+    [
+        (300, 2, 1.2, "possible"),
+        (300, 2, 1.5, None),
+        (400, 1, 1.2, "possible"),
+        (300, 1, 1.2, None),
+        (400, 3, 1.9, "likely"),
+    ],
+)
+def test_few_cold_starts_tell_of_a_release_where_each_is_longer_than_all_before(now, cold, spread, sure):
+    before = ("1", 100.0, 9)
+    [found] = cold_starts.releases(pd.DataFrame([version("a", "2", 3, now, cold, before, spread)]), WINDOW).to_dict(
+        "records"
+    )
+    assert found["Slower"] == (sure is not None)
+    assert sure in (None, found["Sure"])
+
+
+@pytest.mark.parametrize("before", [3, 5, 8, 30, 200])
+@pytest.mark.parametrize("cold", [1, 2, 3, 4, 6, 12, 50])
+def test_no_release_is_pointed_out_by_chance(cold, before):
     # A thousand releases of like inits, as the emulator's fleets draw them: the hundreds of a week happen to have few.
-    draw = random.Random(cold)
+    draw = random.Random(1000 * cold + before)
 
-    def median_ms() -> float:
-        return statistics.median(draw.lognormvariate(math.log(800), 0.25) for _ in range(cold))
+    def drawn(count: int, median_ms: float) -> list[float]:
+        return [draw.lognormvariate(math.log(median_ms), 0.25) for _ in range(count)]
 
-    like = [version(f"f{one}", "2", 3, median_ms(), cold, ("1", median_ms(), cold)) for one in range(1000)]
-    assert not cold_starts.releases(pd.DataFrame(like), WINDOW)["Slower"].any()
-    slow = [version(f"f{one}", "2", 3, 6 * median_ms(), cold, ("1", median_ms(), cold)) for one in range(100)]
-    assert cold_starts.releases(pd.DataFrame(slow), WINDOW)["Slower"].mean() > 0.95
+    def found(times: float, number: int) -> pd.Series:
+        rows = []
+        for one in range(number):
+            new, old = drawn(cold, times * 800), drawn(before, 800)
+            row = version(f"f{one}", "2", 3, statistics.median(new), cold, ("1", statistics.median(old), before))
+            typical = {"TypicalMs": statistics.geometric_mean(new), "BeforeTypicalMs": statistics.geometric_mean(old)}
+            rows.append({**row, **typical, "LeastMs": min(new), "BeforeMostMs": max(old)})
+        return cold_starts.releases(pd.DataFrame(rows), WINDOW)["Slower"]
+
+    assert not found(1, 1000).any()
+    if min(cold, before) >= 3:
+        assert found(6, 100).mean() > 0.95
 
 
 def test_an_update_of_the_runtime_is_named_as_one():
