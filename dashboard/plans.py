@@ -27,7 +27,13 @@ LATEST_SANDBOXES: Final = 40
 AROUND: Final = timedelta(seconds=900)
 """Spans of a trace may lie this far from the invocation: callers before it, an init that it waited for."""
 
-INCIDENTS: Final = ("incidents_of_throttles", "incidents_of_streams", "invocations_stopped", "events_lost")
+INCIDENTS: Final = (
+    "incidents_of_throttles",
+    "incidents_of_streams",
+    "mappings_stopped",
+    "invocations_stopped",
+    "events_lost",
+)
 """The statements that find what went wrong, side by side."""
 
 
@@ -99,7 +105,7 @@ def _throttles(_: Choices, __: Window) -> Asks:
 
 def _streams(_: Choices, __: Window) -> Asks:
     return (
-        *_by_parts("stream_consumers", "stream_ingest_over_time"),
+        *_by_parts("stream_consumers", "mappings_stopped", "stream_ingest_over_time"),
         *_asks("stream_age_over_time", "stream_shards"),
     )
 

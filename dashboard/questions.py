@@ -69,6 +69,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "invocations_over_time": Question(of_each=True),
     "invocations_stopped": Question(days_at_a_time=1, newest=timedelta(days=8)),
     "mapping_funnel": Question(of_each=True, limit=200),
+    "mappings_stopped": Question(days_at_a_time=1, newest=timedelta(days=8)),
     "runtime_functions": Question(of_each=True, limit=2000),
     "runtime_versions": Question(of_each=True, limit=2000),
     "scaling_ramp": Question(of_each=True, limit=20),
@@ -80,7 +81,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "throttles_over_time": Question(of_each=True),
 }
 """By the name of a panel; the others are asked just as they are. Each minute of each function is looked at for
-``invocations_stopped``, hence of eight days at most."""
+``invocations_stopped``, and of each mapping for ``mappings_stopped``, hence of eight days at most."""
 
 
 def question(name: str) -> Question:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pandas as pd
@@ -16,16 +17,18 @@ from dashboard.ui.page import Run
 from dashboard.ui.panels import Finding, findings, function_at
 
 
-def consequences(run: Run, page: str, statement: str) -> None:
-    """In words what befell the functions of a page that is no limit and no lag: events were lost, nothing was invoked.
+def consequences(run: Run, page: str, *statements: str, besides: Collection[str] = ()) -> None:
+    """In words what befell the functions of a page that no cause is kept of: events were lost, nothing was invoked.
 
     Args:
         run: the drawing.
         page: whose causes these are, as in dashboard/causes.py.
-        statement: that finds them.
+        statements: that find them.
+        besides: functions of which the page tells already.
     """
     none = cold_starts.releases(pd.DataFrame(), run.window)
-    found = fleet.incidents(run.parts(statement), run.window.begin, none)
+    found = fleet.incidents([part for name in statements for part in run.parts(name)], run.window.begin, none)
+    found = found[(found["Page"] == page) & ~found["FunctionName"].isin(list(besides))]
     known = {name: causes.of(page, name) for name in found["Cause"].unique()}
     findings(
         run,

@@ -37,7 +37,7 @@ def _body(run: Run) -> None:
             Figure("Peak busy", count(own["Peak"].max()), about="Most sandboxes at once, exact"),
         ]
     )
-    news.consequences(run, "function", "invocations_stopped")
+    news.consequences(run, "function", "mappings_stopped", "invocations_stopped")
     news.incidents(run)
     panels.invocations_over_time(run)
     left, right = st.columns(2)

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import causes
 from dashboard.charts import fleet, over_time, parts
 from dashboard.text import count, known, milliseconds, seconds
-from dashboard.ui import panels, tables
+from dashboard.ui import news, panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
 
@@ -31,6 +31,8 @@ def _body(run: Run) -> None:
     run.causes_waiting()
     _figures(consumers)
     panels.findings(run, _findings(consumers, chosen=bool(run.filters.functions)))
+    paused = consumers[consumers["WorstCause"] == "paused_mapping"]
+    news.consequences(run, "streams", "mappings_stopped", besides=set(paused["FunctionName"]))
     with run.panel(
         "Consumers, those in trouble first",
         "Age is that of the oldest record of a minute. Where the inventory does not know how long the stream keeps "

@@ -168,6 +168,8 @@ def test_a_ripple_in_a_stream_is_no_incident():
     ("other", "explained"),
     [
         (("a", "paused_mapping", 0, 30, 900, "streams"), True),
+        (("a", "paused_mapping", 0, 30, 40, "function"), True),
+        (("b", "paused_mapping", 0, 30, 40, "function"), False),
         (("a", "reserved_zero", 0, 30, 312, "async"), True),
         (("a", "reserved_concurrency", 20, 25, 900), True),
         (("b", "reserved_concurrency", 0, 30, 900), False),

@@ -38,8 +38,9 @@ def test_the_parts_of_a_window_are_as_long_as_the_question_allows():
     ]
 
 
-def test_times_without_invocations_are_looked_for_in_the_newest_days():
-    parts = question("invocations_stopped").parts(window(30))
+@pytest.mark.parametrize("name", ["invocations_stopped", "mappings_stopped"])
+def test_pauses_are_looked_for_in_the_newest_days(name):
+    parts = question(name).parts(window(30))
     assert parts[-1].end == END
     assert timedelta(days=8) <= END - parts[0].begin < timedelta(days=9)
     assert question("incidents_of_streams").parts(window(30))[0].begin <= window(30).begin
