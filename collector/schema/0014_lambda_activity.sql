@@ -462,57 +462,121 @@ FROM
 GROUP BY AccountId, Region, FunctionName
 HAVING Peak > 0;
 
--- What most questions ask of lambda_activity, in half its time: nothing of money, inits or concurrency.
+-- What the views below begin their rows with, and those of the invocations that they count.
+-- define named
+AccountId, Region, FunctionName,
+    arrayJoin(if(r.FunctionVersion = '', [''], [toString(r.FunctionVersion), ''])) AS FunctionVersion,
+    ${bucket} AS Bucket,
+    sum(r.Invocations) AS Invocations
+-- end
+
+-- define of_grain
+AccountId, Region,
+        grain.1 AS FunctionName, grain.2 AS FunctionVersion,
+        intDiv(toUnixTimestamp64Milli(Start), step_ms) * step_ms AS TimeMs,
+        count() AS Invocations
+-- end
+
+-- define grains_that_began
+arrayJoin([(toString(FunctionName), toString(FunctionVersion)), ('*', '')]) AS grain
+        FROM lambda_invocations
+        WHERE ${began}
+-- end
+
+-- What most questions ask of lambda_activity, in half its time: nothing of inits or concurrency.
 CREATE OR REPLACE VIEW lambda_counts AS
 WITH
     {bucket_s:UInt32} AS bucket_s,
     ${range},
     ${pieces}
 SELECT
-    AccountId, Region, FunctionName,
-    arrayJoin(if(r.FunctionVersion = '', [''], [toString(r.FunctionVersion), ''])) AS FunctionVersion,
-    ${bucket} AS Bucket,
-    sum(r.Invocations) AS Invocations,
+    ${named},
     sum(r.Failed) AS Failed,
     sum(r.TimedOut) AS TimedOut,
     sum(r.ColdStarts) AS ColdStarts,
     sum(r.EndsEstimated) AS EndsEstimated,
     sum(r.Durations) AS Durations,
+    max(r.MaxDurationNs) AS MaxDurationNs,
     sumMap(r.DurationBins) AS DurationBins,
+    sumMap(r.BilledMBMs) AS BilledMBMs,
     max(r.MaxMemoryShare) AS MaxMemoryShare,
     min(r.FirstStart) AS FirstStart,
     max(r.LastStart) AS LastStart
 FROM
 (
     SELECT AccountId, Region, FunctionName, FunctionVersion, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs,
-        Invocations, Failed, TimedOut, ColdStarts, EndsEstimated, Durations, DurationBins, MaxMemoryShare,
-        FirstStart, LastStart
+        Invocations, Failed, TimedOut, ColdStarts, EndsEstimated, Durations, MaxDurationNs, DurationBins, BilledMBMs,
+        MaxMemoryShare, FirstStart, LastStart
     ${rollups_that_hold}
     AND Invocations > 0
     UNION ALL
     SELECT
-        AccountId, Region,
-        grain.1 AS FunctionName, grain.2 AS FunctionVersion,
-        intDiv(toUnixTimestamp64Milli(Start), step_ms) * step_ms AS TimeMs,
-        count() AS Invocations,
+        ${of_grain},
         countIf(ifNull(Status != 'success', 0)) AS Failed,
         countIf(ifNull(Status = 'timeout', 0)) AS TimedOut,
         countIf(ifNull(ColdStart, 0) != 0) AS ColdStarts,
         countIf(EndEstimated) AS EndsEstimated,
         countIf(isNotNull(DurationMs)) AS Durations,
+        max(toUInt64(ns)) AS MaxDurationNs,
         sumMapIf(map(bin, toUInt64(1)), isNotNull(DurationMs)) AS DurationBins,
+        sumMapIf(map(assumeNotNull(coalesce(Architecture, '')), billed_mb_ms), billed_mb_ms > 0) AS BilledMBMs,
         max(if(ifNull(MemorySizeMB, 0) = 0, 0, ifNull(MaxMemoryUsedMB, 0) / assumeNotNull(MemorySizeMB))) AS MaxMemoryShare,
         min(toDateTime64(Start, 3, 'UTC')) AS FirstStart,
         max(toDateTime64(Start, 3, 'UTC')) AS LastStart
     FROM
     (
         SELECT
-            AccountId, Region, Start, Status, ColdStart, EndEstimated, DurationMs, MaxMemoryUsedMB, MemorySizeMB,
+            AccountId, Region, Start, Status, ColdStart, EndEstimated, DurationMs, MaxMemoryUsedMB, MemorySizeMB, Architecture,
+            toUInt64(ifNull(round(BilledDurationMs), 0)) * toUInt64(ifNull(MemorySizeMB, 0)) AS billed_mb_ms,
             ifNull(round(DurationMs * 1e6), 0) AS ns,
             if(ns = 0, toInt16(-32768), toInt16(ceil(log(ns / 1e6) / log(1.015)))) AS bin,
-            arrayJoin([(toString(FunctionName), toString(FunctionVersion)), ('*', '')]) AS grain
-        FROM lambda_invocations
-        WHERE ${began}
+            ${grains_that_began}
+    )
+    GROUP BY AccountId, Region, grain, TimeMs
+) AS r
+GROUP BY AccountId, Region, FunctionName, FunctionVersion, Bucket;
+
+-- What of lambda_activity inits are about, in half its time.
+CREATE OR REPLACE VIEW lambda_inits AS
+WITH
+    {bucket_s:UInt32} AS bucket_s,
+    ${range},
+    ${pieces}
+SELECT
+    ${named},
+    sum(r.ColdStarts) AS ColdStarts,
+    sum(r.ProactiveInits) AS ProactiveInits,
+    sum(r.Inits) AS Inits,
+    sum(r.InitNs) AS InitNs,
+    sumMap(r.InitBins) AS InitBins,
+    min(r.FirstStart) AS FirstStart,
+    max(r.LastStart) AS LastStart
+FROM
+(
+    SELECT AccountId, Region, FunctionName, FunctionVersion, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs,
+        Invocations, ColdStarts, ProactiveInits, Inits, InitNs, InitBins, FirstStart, LastStart
+    ${rollups_that_hold}
+    AND Invocations > 0
+    UNION ALL
+    SELECT
+        ${of_grain},
+        countIf(is_cold) AS ColdStarts,
+        countIf(ifNull(ProactiveInit, 0) != 0) AS ProactiveInits,
+        countIf(has_waited) AS Inits,
+        sumIf(init_ns, has_waited) AS InitNs,
+        sumMapIf(map(init_bin, toUInt64(1)), has_waited) AS InitBins,
+        min(toDateTime64(Start, 3, 'UTC')) AS FirstStart,
+        max(toDateTime64(Start, 3, 'UTC')) AS LastStart
+    FROM
+    (
+        SELECT
+            AccountId, Region, Start, ProactiveInit,
+            ifNull(ColdStart, 0) != 0 AS is_cold,
+            coalesce(RestoreDurationMs, InitDurationMs) AS init_ms,
+            is_cold AND isNotNull(init_ms) AS has_waited,
+            toUInt64(ifNull(round(init_ms * 1e6), 0)) AS init_ns,
+            if(init_ns = 0, toInt16(-32768), toInt16(ceil(log(init_ns / 1e6) / log(1.015)))) AS init_bin,
+            ${grains_that_began}
     )
     GROUP BY AccountId, Region, grain, TimeMs
 ) AS r
@@ -521,10 +585,7 @@ GROUP BY AccountId, Region, FunctionName, FunctionVersion, Bucket;
 -- What of lambda_activity money is about, in half its time.
 -- define billed
 SELECT
-    AccountId, Region, FunctionName,
-    arrayJoin(if(r.FunctionVersion = '', [''], [toString(r.FunctionVersion), ''])) AS FunctionVersion,
-    ${bucket} AS Bucket,
-    sum(r.Invocations) AS Invocations,
+    ${named},
     sum(r.PostRuntimeNs) AS PostRuntimeNs,
     sum(r.BilledMs) AS BilledMs,
     sumMap(r.BilledMBMs) AS BilledMBMs,
@@ -538,10 +599,7 @@ FROM
     AND Invocations > 0
     UNION ALL
     SELECT
-        AccountId, Region,
-        grain.1 AS FunctionName, grain.2 AS FunctionVersion,
-        intDiv(toUnixTimestamp64Milli(Start), step_ms) * step_ms AS TimeMs,
-        count() AS Invocations,
+        ${of_grain},
         sum(post_runtime_ns) AS PostRuntimeNs,
         sum(billed_ms) AS BilledMs,
         sumMapIf(map(architecture, billed_ms * memory_mb), billed_ms > 0) AS BilledMBMs,
@@ -559,9 +617,7 @@ FROM
             ifNull(coalesce(RestoreDurationMs, InitDurationMs), -1) AS init_ms,
             toUInt64(round(greatest(0, init_ms) * 1e6)) AS init_ns,
             ifNull(ColdStart, 0) != 0 AND init_ms >= 0 AS has_waited,
-            arrayJoin([(toString(FunctionName), toString(FunctionVersion)), ('*', '')]) AS grain
-        FROM lambda_invocations
-        WHERE ${began}
+            ${grains_that_began}
     )
     GROUP BY AccountId, Region, grain, TimeMs
 ) AS r

@@ -15,7 +15,7 @@ FROM
         Inits AS waited, InitNs / 1e9 AS WaitedS,
         mapKeys(InitBins) AS keys,
         arrayCumSum(mapValues(InitBins)) AS below
-    FROM lambda_activity(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
+    FROM lambda_inits(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
     WHERE FunctionName != '*' AND FunctionVersion = '' AND (ColdStarts > 0 OR ProactiveInits > 0)
         AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
         AND ({account:String} = '' OR AccountId = {account:String})

@@ -22,7 +22,7 @@ FROM
         mapKeys(InitBins) AS keys,
         mapValues(InitBins) AS counts,
         arrayCumSum(counts) AS below
-    FROM lambda_activity(from = {from:DateTime64(3, 'UTC')} - toIntervalDay(1), to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
+    FROM lambda_inits(from = {from:DateTime64(3, 'UTC')} - toIntervalDay(1), to = {to:DateTime64(3, 'UTC')}, bucket_s = 0)
     WHERE FunctionName != '*' AND FunctionVersion != '' AND Inits > 0
         AND (empty({functions:Array(String)}) OR has({functions:Array(String)}, FunctionName))
         AND ({account:String} = '' OR AccountId = {account:String})

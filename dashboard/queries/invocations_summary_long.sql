@@ -20,7 +20,7 @@ FROM
         arrayCumSum(mapValues(bins)) AS below,
         max(a.MaxDurationNs) / 1e6 AS MaxMs,
         sum(arraySum(mapValues(a.BilledMBMs))) / 1024000 AS BilledGBs
-    FROM lambda_activity(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 0) AS a
+    FROM lambda_counts(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 0) AS a
     WHERE FunctionVersion = '' AND if(empty({functions:Array(String)}), FunctionName = '*', has({functions:Array(String)}, FunctionName))
         AND ({account:String} = '' OR AccountId = {account:String})
         AND ({region:String} = '' OR Region = {region:String})

@@ -35,6 +35,7 @@ PARAMETERS = {
     "lambda_concurrency_peaks": f"{RANGE}, bucket_s = 60",
     "lambda_counts": f"{RANGE}, bucket_s = 60",
     "lambda_billed": f"{RANGE}, bucket_s = 60",
+    "lambda_inits": f"{RANGE}, bucket_s = 60",
     "lambda_invocations_between": RANGE,
     "lambda_sandboxes_between": RANGE,
     "lambda_sandboxes_over_time": f"{RANGE}, bucket_s = 60",

@@ -239,8 +239,24 @@ def answer(store: Store, bucket_s: int) -> dict[tuple[str, str, int], tuple[obje
     return {(row[0], row[1], row[2]): tuple(row[3:13]) for row in rows}
 
 
+def differing(store: Store, view: str, bucket_s: int) -> Sequence[Sequence[object]]:
+    """Rows of a view that has some columns of lambda_activity, and of those columns there, that the other lacks."""
+    given = (
+        "(from = fromUnixTimestamp64Milli({a:Int64}), to = fromUnixTimestamp64Milli({b:Int64}), "
+        "bucket_s = {bucket_s:UInt32})"
+    )
+    params = {"a": T0_MS - 2 * MINUTE_MS, "b": T0_MS + 6 * MINUTE_MS, "bucket_s": bucket_s}
+    described = store.client.query(f"DESCRIBE TABLE (SELECT * FROM {view}{given})", parameters=params)
+    columns = ", ".join(row[0] for row in described.result_rows)
+    return store.client.query(
+        f"SELECT count() AS times, {columns} FROM (SELECT {columns} FROM {view}{given} "
+        f"UNION ALL SELECT {columns} FROM lambda_activity{given} WHERE Invocations > 0) GROUP BY ALL HAVING times != 2",
+        parameters=params,
+    ).result_rows
+
+
 def test_rollups_and_invocations_say_the_same_and_the_truth(store: Store) -> None:
-    """Without any rollup, with all of them, and with some that no longer hold."""
+    """Without any rollup, with all of them, and with some that no longer hold; also views of a few columns."""
     facts = fleet(7, 600)
     late = facts[::7]
     store.deliver(deliveries([fact for fact in facts if fact not in set(late)]))
@@ -253,6 +269,8 @@ def test_rollups_and_invocations_say_the_same_and_the_truth(store: Store) -> Non
             assert rollups.run(LONG_AFTER_S, settled=True).waiting == 0
         for bucket_s in (60, 3600, 7):
             assert answer(store, bucket_s) == truth(facts, bucket_s * 1000), (made, bucket_s)
+            for view in ("lambda_counts", "lambda_billed", "lambda_inits"):
+                assert differing(store, view, bucket_s) == [], (made, bucket_s, view)
 
 
 def test_quantiles_from_rollups_are_within_a_percent(store: Store) -> None:
