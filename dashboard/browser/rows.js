@@ -97,7 +97,7 @@ export class Rows extends Surface {
   lines({ row, block }) {
     const [name, colour] = this.spec.kinds[block.kind];
     const [first, ...more] = block.said.map(([what, figure]) => ({ name: what, figure }));
-    return [row.name.trim(), { ...first, name: first ? `${name}, ${first.name}` : name, colour }, ...more];
+    return [row.name.replace(/^[\s└]+/, ""), { ...first, name: first ? `${name}, ${first.name}` : name, colour }, ...more];
   }
 
   /** Up and down from row to row, left and right from block to block. */
