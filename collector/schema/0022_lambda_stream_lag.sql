@@ -264,13 +264,15 @@ watched AS
                 'slow_consumer') AS first_cause
         FROM facts
     ),
-    -- Lag has one cause until it is over: single minutes look like the other.
+    -- Lag has one cause until it is over: single minutes look like the other. Where few records come, one that has to wait for
+    -- a slow consumer comes now and then: as long as invocations are slow, it goes on.
     lagging AS
     (
         SELECT
             *,
             first_cause IN ('poisoned_shard', 'slow_consumer') AS is_lag,
-            is_lag AND minute - maxIf(minute, is_lag) OVER earlier > 360 AS lag_begins
+            is_lag OR first_cause = '' AND has_point AND is_slow_near AS may_lag,
+            may_lag AND minute - maxIf(minute, may_lag) OVER earlier > 360 AS lag_begins
         FROM judged
         WINDOW earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
@@ -287,11 +289,21 @@ watched AS
             *,
             countIf(first_cause = 'poisoned_shard') OVER of_episode AS poisoned,
             countIf(first_cause = 'slow_consumer') OVER of_episode AS slow,
+            -- Ten minutes and eight invocations, four times as slow without the longest, are no chance.
+            slow > 0 AND maxIf(minute, may_lag) OVER of_episode - minIf(minute, may_lag) OVER of_episode >= 600
+                AND sumIf(durations, may_lag) OVER of_episode >= 8
+                AND sumIf(duration_ms, may_lag) OVER of_episode - maxIf(most_ms, may_lag) OVER of_episode
+                    >= 4 * usual_ms * (sumIf(durations, may_lag) OVER of_episode - 1) AS stays_slow,
             -- Over within three minutes, as after an invocation that hung and was tried again: nothing is held up.
-            is_lag AND poisoned + slow <= 3
+            is_lag AND NOT stays_slow AND poisoned + slow <= 3
                 AND maxIf(minute, is_lag) OVER of_episode - minIf(minute, is_lag) OVER of_episode <= 180
                 AND argMaxIf(point_after, minute, is_lag) OVER of_episode > 0 AS is_passing,
-            multiIf(NOT is_lag, first_cause, is_passing, 'catching_up', poisoned > slow, 'poisoned_shard', 'slow_consumer')
+            multiIf(
+                NOT is_lag AND NOT (may_lag AND stays_slow AND poisoned <= slow
+                    AND minute >= minIf(minute, may_lag AND is_slow) OVER of_episode), first_cause,
+                is_passing, 'catching_up',
+                poisoned > slow, 'poisoned_shard',
+                'slow_consumer')
                 AS raw_cause
         FROM numbered
         WINDOW of_episode AS (PARTITION BY AccountId, Region, FunctionName, lag_episode)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -154,6 +154,24 @@ def test_a_silence_is_a_pause_of_the_mapping_where_chance_and_the_hour_do_not_br
     told = stored.rows(f"SELECT {columns.format('lambda_stream_lag_between')} AND Cause != ''")
     assert told == ([] if cause is None else [cause])
     assert stored.rows(f"SELECT {columns.format('lambda_inferred_stream_causes')}") == told
+
+
+@pytest.mark.parametrize(("slow", "waits", "since"), [
+    (range(20, 50), (25, 35, 45), [20]), (range(20, 50), (), []), (range(24, 28), (25,), []), ((), (25, 35, 45), []),
+])  # fmt: skip
+def test_a_consumer_stays_too_slow_for_records_that_wait_now_and_then(
+    stored: Stored, slow: Sequence[int], waits: Sequence[int], since: list[int]
+) -> None:
+    minutes = range(-600, 60)
+    stored.put(
+        "slow",
+        *(one for at in minutes for one in reads([at], age_ms=30_000 if at in waits else 500)),
+        *(point("Duration", at, 40_000 if at in slow else 100) for at in minutes),
+    )
+    columns = f"DISTINCT Cause, Since FROM {{}}({RANGE}) WHERE FunctionName = 'f' AND Cause != 'catching_up'"
+    told = stored.rows(f"SELECT {columns.format('lambda_inferred_stream_causes')}")
+    assert told == [("slow_consumer", T0.replace(tzinfo=None) + timedelta(minutes=at)) for at in since]
+    assert stored.rows(f"SELECT {columns.format('lambda_stream_lag_between')} AND Cause != ''") == told
 
 
 def test_the_time_to_data_loss_follows_from_the_age_the_slope_and_the_retention(stored: Stored) -> None:
