@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -175,11 +176,11 @@ def _assigned(config: FleetConfig, profiles: Sequence[Profile]) -> tuple[Inciden
         _check_limits(incident, config.limits, where)
         chosen = incident
         if incident.function is None:
-            # The busiest one that fits and has no other incident: an incident that nobody feels shows nothing.
+            # The one that feels most of it and has no other incident: an incident that nobody feels shows nothing.
             fitting = [one for one in profiles if incidents.suits(incident, one) and one.name not in taken]
             if not fitting:
                 raise FleetConfigError(f"{where}: no function is left that it could happen to; add functions")
-            chosen = replace(incident, function=max(fitting, key=lambda one: one.requests_per_s).name)
+            chosen = replace(incident, function=max(fitting, key=partial(incidents.felt, incident)).name)
             taken.add(chosen.function)
         elif incident.function not in by_name:
             raise FleetConfigError(f"{where}: there is no function {incident.function!r}")

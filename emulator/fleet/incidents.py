@@ -181,3 +181,20 @@ def suits(incident: Incident, profile: Profile) -> bool:
     if 1.5 * getattr(incident, "duration_ms", 0.0) > 1000 * profile.timeout_s:
         return False  # it would time out instead
     return profile.trigger in incident.triggers
+
+
+_LONGEST_INIT_MS: Final = 9000
+"""Lambda ends an init after 10 s, and inits differ."""
+
+
+def felt(incident: Incident, profile: Profile) -> tuple[bool, float]:
+    """How much of the incident a function would feel; greater is more.
+
+    First whether it would be that at all: no batch that times out, no init that Lambda ends. Then how busy the function
+    is; a shard is, by the time that its batches take.
+    """
+    if isinstance(incident, SlowConsumer):
+        is_whole = 1.5 * incident.factor * profile.duration_ms <= 1000 * profile.timeout_s
+        return is_whole, profile.requests_per_s / profile.shards * profile.duration_ms
+    is_whole = not isinstance(incident, SlowInit) or incident.factor * profile.init_ms <= _LONGEST_INIT_MS
+    return is_whole, profile.requests_per_s

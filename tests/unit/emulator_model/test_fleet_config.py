@@ -50,6 +50,39 @@ def test_the_same_seed_draws_the_same_functions():
     assert list(generate(50, 1.0, 7)) != list(generate(50, 1.0, 8))
 
 
+@pytest.mark.parametrize(
+    ("kind", "more", "functions", "felt_by"),
+    [
+        ("slow_consumer", {"factor": 50}, {"idle": {"requests_per_s": 0.01}, "busy": {"requests_per_s": 1}}, "busy"),
+        (
+            "slow_consumer",
+            {"factor": 50},
+            {"quick": {"requests_per_s": 1, "duration_ms": 5}, "busy": {"requests_per_s": 0.5, "duration_ms": 200}},
+            "busy",
+        ),
+        (
+            "slow_consumer",
+            {"factor": 50},
+            {
+                "times out": {"requests_per_s": 9, "duration_ms": 900},
+                "busy": {"requests_per_s": 0.5, "duration_ms": 200},
+            },
+            "busy",
+        ),
+        (
+            "slow_init",
+            {"factor": 4},
+            {"ended": {"requests_per_s": 9, "init_ms": 4000}, "busy": {"requests_per_s": 1, "init_ms": 400}},
+            "busy",
+        ),
+    ],
+)
+def test_an_incident_happens_to_whom_it_is_felt_by(kind, more, functions, felt_by):
+    described = [{"name": name, "trigger": "kinesis", **function} for name, function in functions.items()]
+    fleet = fleet_of({"describe": described, "incidents": [{"kind": kind, "start_h": 0, "for_min": 10, **more}]})
+    assert [one.function for one in fleet.incidents] == [felt_by]
+
+
 @pytest.mark.parametrize("kind", sorted(incidents.KINDS))
 def test_every_kind_of_incident_finds_a_function_in_the_default_fleet(kind):
     limits = {"account_concurrency": 10_000}
