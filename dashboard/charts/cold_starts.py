@@ -54,9 +54,9 @@ SPREAD: Final = 0.25
 ENOUGH: Final = 3
 """Both have so many cold starts, to be sure of that spread;"""
 FEW: Final = {1: 2.0, 2: 1.5}
-"""of fewer than those each is so many times as long as all before,"""
-ENOUGH_BEFORE: Final = 5
-"""which are so many at least. That may be a pool or a cache that was cold once: it is said to be possible."""
+"""where either has fewer, each init is so many times as long as all before,"""
+ENOUGH_BESIDE: Final = 5
+"""and the other has so many. That may be a pool or a cache that was cold once: it is said to be possible."""
 
 
 def releases(rows: pd.DataFrame, window: Window) -> pd.DataFrame:
@@ -77,9 +77,10 @@ def releases(rows: pd.DataFrame, window: Window) -> pd.DataFrame:
     # The logarithm of a geometric mean of n has a standard error of the spread over the root of n.
     times = new["TypicalMs"].astype(float) / new["BeforeTypicalMs"].astype(float)
     by_chance = (ERRORS * SPREAD * (1 / counts + 1 / counts_before) ** 0.5).map(math.exp)
-    few = counts < ENOUGH
-    each = new["LeastMs"].astype(float) >= counts.map(FEW) * new["BeforeMostMs"].astype(float)
-    enough = (counts_before >= ENOUGH_BEFORE) & each | ~few & (counts_before >= ENOUGH)
+    fewer, more = counts.clip(upper=counts_before), counts.clip(lower=counts_before)
+    few = fewer < ENOUGH
+    each = new["LeastMs"].astype(float) >= fewer.map(FEW) * new["BeforeMostMs"].astype(float)
+    enough = ~few | each & (more >= ENOUGH_BESIDE)
     out = new.assign(
         What=[_what(row) for row in new.to_dict("records")],
         ChangePercent=100 * (now / before - 1),

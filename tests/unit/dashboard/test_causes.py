@@ -67,17 +67,20 @@ def test_a_release_is_pointed_out_where_init_is_much_slower(now, cold, before, s
 
 
 @pytest.mark.parametrize(
-    ("now", "cold", "spread", "sure"),
+    ("now", "cold", "cold_before", "spread", "sure"),
     [
-        (300, 2, 1.2, "possible"),
-        (300, 2, 1.5, None),
-        (400, 1, 1.2, "possible"),
-        (300, 1, 1.2, None),
-        (400, 3, 1.9, "likely"),
+        (300, 2, 9, 1.2, "possible"),
+        (300, 2, 9, 1.5, None),
+        (300, 2, 4, 1.2, None),
+        (400, 1, 9, 1.2, "possible"),
+        (300, 1, 9, 1.2, None),
+        (300, 9, 2, 1.2, "possible"),
+        (300, 9, 2, 1.5, None),
+        (400, 3, 9, 1.9, "likely"),
     ],
 )
-def test_few_cold_starts_tell_of_a_release_where_each_is_longer_than_all_before(now, cold, spread, sure):
-    before = ("1", 100.0, 9)
+def test_few_cold_starts_tell_of_a_release_where_each_is_longer_than_all_before(now, cold, cold_before, spread, sure):
+    before = ("1", 100.0, cold_before)
     [found] = cold_starts.releases(pd.DataFrame([version("a", "2", 3, now, cold, before, spread)]), WINDOW).to_dict(
         "records"
     )
@@ -85,7 +88,7 @@ def test_few_cold_starts_tell_of_a_release_where_each_is_longer_than_all_before(
     assert sure in (None, found["Sure"])
 
 
-@pytest.mark.parametrize("before", [3, 5, 8, 30, 200])
+@pytest.mark.parametrize("before", [1, 2, 3, 5, 8, 30, 200])
 @pytest.mark.parametrize("cold", [1, 2, 3, 4, 6, 12, 50])
 def test_no_release_is_pointed_out_by_chance(cold, before):
     # A thousand releases of like inits, as the emulator's fleets draw them: the hundreds of a week happen to have few.
