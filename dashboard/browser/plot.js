@@ -103,9 +103,9 @@ export class Plot extends Surface {
     const shown = this.areas ? this.areas.map(({ high }) => high) : spec.traces.map(({ values }) => values);
     const above = spec.above.map(({ values }) => values);
     const known = [...shown, ...above, spec.limits].flat().filter((value) => value !== null);
-    const high = Math.max(...known, 0);
-    if (!spec.ticks.length) return [0, (high || 1) * ROOM_ABOVE];
-    const low = Math.min(...known);
+    const high = known.reduce((most, value) => Math.max(most, value), 0);
+    const low = known.reduce((least, value) => Math.min(least, value), spec.ticks.length ? Infinity : 0);
+    if (!spec.ticks.length) return [low * ROOM_ABOVE, (high || 1) * ROOM_ABOVE];
     return low < high ? [low / 1.1, high * 1.1] : [low / 2, low * 2];
   }
 

@@ -41,12 +41,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows over one axis: of instants in ms since the epoch, of ms or of dollars."""
+    """Rows over one axis: of instants in ms since the epoch, of ms, of dollars or of a count."""
 
     rows: tuple[Row, ...]
     kinds: Mapping[str, str]
     """The colour of each kind of block."""
-    across: Literal["time", "ms", "usd"]
+    across: Literal["time", "ms", "usd", "count"]
     begin: float
     end: float
     legend: bool = True

@@ -3,15 +3,13 @@
 import streamlit as st
 
 from dashboard import cookbook
-from dashboard.charts.adhoc import Simple, simple_chart
+from dashboard.charts.adhoc import simple_chart
 from dashboard.sql import QueryRows
 from dashboard.text import count, milliseconds, plural
-from dashboard.ui import choices, data
+from dashboard.ui import choices, data, plots
 from dashboard.ui.page import Run, nothing, show
 
 MAX_ROWS = 10_000
-CHART_PX = 320
-ALT = "The result as a chart."
 NAMES = ("q",)
 FIRST_TABLE = "lambda_invocations"
 """Whose columns are shown until another one is chosen: what most statements begin with."""
@@ -68,25 +66,8 @@ def _result(run: Run, asked: str) -> None:
         if chart is None:
             nothing("A chart needs a time or a text column and a number column.")
         else:
-            _draw(chart)
+            plots.plot(chart, "The result as a chart.", "sql-chart")
     run.download(rows.frame, "result")
-
-
-def _draw(chart: Simple) -> None:
-    if chart.form == "lines":
-        st.line_chart(chart.rows, x=chart.x, y=chart.y, x_label=chart.x_title, y_label="", height=CHART_PX, alt=ALT)
-    else:
-        (length,) = chart.y
-        st.bar_chart(
-            chart.rows,
-            x=chart.x,
-            y=length,
-            x_label=chart.y_title,
-            y_label=chart.x_title,
-            horizontal=True,
-            sort=f"-{length}",
-            alt=ALT,
-        )
 
 
 def _schema(run: Run) -> None:

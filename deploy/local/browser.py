@@ -168,8 +168,8 @@ def settle(tab: Page, timeout_s: float) -> None:
     """Wait until Streamlit runs nothing, and every chart that is in sight is drawn."""
     tab.wait_for_function(
         """() => document.querySelector('[data-testid="stApp"]')?.getAttribute('data-test-script-state') !== 'running'
-            && [...document.querySelectorAll('[data-testid="stVegaLiteChart"], .stBidiComponent')]
-                .every(chart => chart.offsetParent === null || chart.querySelector('canvas, svg, [data-drawn]'))
+            && [...document.querySelectorAll('.stBidiComponent')]
+                .every(chart => chart.offsetParent === null || chart.querySelector('canvas'))
             && !document.querySelector('[data-testid="stSkeleton"]')""",
         timeout=timeout_s * 1000,
     )

@@ -230,12 +230,19 @@ def test_times_are_in_the_viewers_zone_with_utc_beside(url, seeded):
         expect(tab.get_by_text(re.compile(r"IST · .* UTC"))).to_be_visible()
 
 
-def test_a_statement_is_written_run_and_linked(tab, url):
+def test_a_statement_is_written_run_linked_and_drawn(tab, url):
+    heard: list[str] = []
+    tab.on("console", lambda message: heard.append(message.text) if message.type in ("error", "warning") else None)
     open_page(tab, url, page("sql"))
-    tab.get_by_role("textbox", name="Statement").fill("SELECT 6 * 7 AS answer")
+    tab.get_by_role("textbox", name="Statement").fill("SELECT 6 * 7 AS answer, 'it''s [x.y]' AS `a.b`")
     tab.get_by_role("button", name="Run").click()
     tab.wait_for_url("**q=SELECT**")
     expect(tab.get_by_text(re.compile("1 row in"))).to_be_visible()
+    tab.get_by_role("tab", name="Chart").click()
+    chart = tab.get_by_test_id(CHART)
+    expect(chart.locator("canvas")).to_be_visible()
+    expect(chart).to_contain_text("it's [x.y]")
+    assert heard == []
 
 
 def test_the_page_comes_by_itself_once_the_collector_is_up(tab, tmp_path):

@@ -427,14 +427,40 @@ def test_a_result_is_drawn_only_where_that_makes_sense():
     numbers = pd.DataFrame({"n": [1, 2]})
     assert adhoc.simple_chart(numbers) is None
     assert adhoc.simple_chart(pd.DataFrame({"name": ["a"]})) is None
-    lines = adhoc.simple_chart(pd.DataFrame({"toDate(x)": [at(0), at(1)], "max(a.b[1])": [1, 2], "n": [3, 4]}))
-    bars = adhoc.simple_chart(numbers.assign(name=["a", "b"]))
-    assert lines is not None
-    assert bars is not None
-    assert (lines.form, lines.x, lines.x_title, lines.y) == ("lines", "Time", "toDate(x)", ["max(a·b(1))", "n"])
-    assert list(lines.rows.columns) == ["Time", "max(a·b(1))", "n"]
-    assert (bars.form, bars.x_title, bars.y_title) == ("bars", "name", "n")
-    assert bars.rows.to_dict("list") == {"Name": ["a", "b"], "Value": [1, 2]}
+    assert adhoc.simple_chart(pd.DataFrame({"t": pd.DatetimeIndex([pd.NaT], tz="UTC"), "n": [1]})) is None
+
+
+def test_numbers_of_a_result_are_lines_over_its_time():
+    rows = pd.DataFrame({"max(a.b[1])": [3, -1, float("inf")], "t": [at(4), at(0), at(2)], "n": [3.0, None, 5.0]})
+    spec = sent(checked(adhoc.simple_chart(rows)))
+    assert (spec["kind"], spec["form"], spec["edges"]) == ("plot", "lines", [ms(0), ms(2), ms(4), ms(6)])
+    assert [(one["name"], one["values"]) for one in spec["traces"]] == [
+        ("max(a.b[1])", [-1, None, 3]),
+        ("n", [None, 5, 3]),
+    ]
+
+
+def test_a_result_with_several_rows_at_a_time_has_a_line_for_each_text():
+    rows = pd.DataFrame({"t": [at(0), at(0), at(1)], "f": ["a", "b", "a"], "n": [1, 2, 3], "m": [7, 8, 9]})
+    spec = sent(checked(adhoc.simple_chart(rows)))
+    assert [(one["name"], one["values"]) for one in spec["traces"]] == [("a", [1, 3]), ("b", [2, None])]
+
+
+def test_a_result_without_time_is_bars_the_longest_first():
+    rows = pd.DataFrame({"n": [1.5, -2.0, 30], "it's [x.y]": ["a", None, "c"]})
+    spec = sent(checked(adhoc.simple_chart(rows)))
+    assert [(row["name"], row["text"]) for row in spec["rows"]] == [("c", "30"), ("a", "1.5"), ("NULL", "-2")]
+    assert [(block["begin"], block["end"]) for row in spec["rows"] for block in row["blocks"]] == [
+        (0, 30),
+        (0, 1.5),
+        (-2, 0),
+    ]
+    assert spec["begin"] == -2
+
+
+def checked(chart: Plot | Rows | None) -> Plot | Rows:
+    assert chart is not None
+    return chart
 
 
 # Sandboxes -----------------------------------------------------------------------------------------------------------
