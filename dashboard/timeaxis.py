@@ -24,6 +24,8 @@ PROVISIONAL_S: Final = 300
 exports are sent in batches. lambda_concurrency marks the same minutes as provisional."""
 
 DAY_S: Final = 86_400
+ABOUT_A_DAY_S: Final = DAY_S + 1800
+"""The last 24 hours are up to a step and a bucket longer."""
 HOUR_S: Final = 3600
 LATE_S: Final = 3600
 RELATIVE_S: Final = {"15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "7d": 604_800}
@@ -75,16 +77,17 @@ class Window:
         """Its last day in UTC, and before it as many days at a time; itself where it is no longer than one.
 
         What took long to find about days that are over need not be found again when a live range moves, and what needs
-        much memory needs no more for a longer range. Wherever a range begins, its parts begin on the same days.
+        much memory needs no more for a longer range. Wherever a range begins, its parts begin on the same days. Single
+        days are whole ones: the last day's are among the last week's.
 
         Args:
             days: at most so many are one part.
         """
-        if self.span_s <= DAY_S:
+        if self.span_s <= (DAY_S if days == 1 else ABOUT_A_DAY_S):
             return [self]
         last = floor_to(self.end, DAY_S)
         cut = floor_to(self.begin, days * DAY_S) + timedelta(days=days)
-        starts = [floor_to(self.begin, HOUR_S)]  # what was over before is no news of this time
+        starts = [floor_to(self.begin, DAY_S if days == 1 else HOUR_S)]  # what was over before is no news of this time
         while cut < last:
             starts.append(cut)
             cut += timedelta(days=days)

@@ -54,14 +54,27 @@ def test_a_time_is_settled_once_its_last_minutes_cannot_grow(ended_s, settled):
     assert absolute_window(end - timedelta(hours=1), end, NOW).settled is settled
 
 
-def test_a_long_window_is_whole_days_from_the_hour_of_its_begin_to_its_end():
+def test_a_long_window_is_whole_days_from_that_of_its_begin_to_its_end():
     window = relative_window(RELATIVE_S["7d"], NOW)
     days = window.parts(days=1)
-    assert [day.begin.hour for day in days] == [window.begin.hour] + [0] * 7
-    assert timedelta(0) <= window.begin - days[0].begin < timedelta(hours=1)
+    assert [day.begin.timestamp() % 86_400 for day in days] == [0] * 8
+    assert timedelta(0) <= window.begin - days[0].begin < timedelta(days=1)
     assert all(one.end == two.begin for one, two in pairwise(days))
     assert days[-1].end == window.end
     assert [day.over for day in days] == [True] * 7 + [False]
+
+
+def test_what_was_found_of_the_days_of_a_week_is_what_the_last_day_asks():
+    week, day = (relative_window(RELATIVE_S[name], NOW) for name in ("7d", "24h"))
+    of_week, of_day = ([(part.begin, part.end) for part in one.parts(days=1)] for one in (week, day))
+    assert of_day[:-1] == of_week[-2:-1]
+    assert of_day[-1][0] == of_week[-1][0]
+
+
+def test_the_last_24_hours_are_one_part_where_more_days_may_be():
+    window = relative_window(RELATIVE_S["24h"], NOW)
+    assert window.span_s > 86_400
+    assert window.parts(days=31) == [window]
 
 
 def test_a_short_window_is_its_own_only_part():
