@@ -29,7 +29,7 @@ from playwright.sync_api import Page as Tab
 from benchmarks import Measurement
 from dashboard.pages import PAGES, Page
 from dashboard.ui.tables import ROW_PX
-from deploy.local.browser import READY, browser, open_page, settle
+from deploy.local.browser import READY, arrive, browser, open_page, settle
 from tests.support.collector import ROOT, CollectorProcess, running_collector, wait_for_causes, wait_for_rows
 from tests.support.dashboard import running_dashboard
 
@@ -190,7 +190,7 @@ def _until_complete_ms(tab: Tab, name: str, target: str, act: Callable[[], None]
     before = tab.locator(READY.format(page=name)).get_attribute("data-run")
     began = time.monotonic()
     act()
-    tab.wait_for_selector(f"{READY.format(page=target)}:not([data-run='{before}'])", state="attached")
+    arrive(tab, f"{READY.format(page=target)}:not([data-run='{before}'])", OPEN_WITHIN_S)
     settle(tab, OPEN_WITHIN_S)
     return round((time.monotonic() - began) * 1000, 1)
 

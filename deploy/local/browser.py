@@ -144,13 +144,13 @@ def open_page(
     began = time.monotonic()
     try:
         tab.goto(url)
-        sentinel = tab.wait_for_selector(READY.format(page=page.name), state="attached", timeout=timeout_s * 1000)
+        arrive(tab, READY.format(page=page.name), timeout_s)
         settle(tab, timeout_s)
         report.paint_ms = round((time.monotonic() - began) * 1000, 1)
         report.ready = True
-        if sentinel is not None:
-            report.panels = int(sentinel.get_attribute("data-panels") or 0)
-            report.panel_errors = int(sentinel.get_attribute("data-errors") or 0)
+        sentinel = tab.locator(READY.format(page=page.name))
+        report.panels = int(sentinel.get_attribute("data-panels") or 0)
+        report.panel_errors = int(sentinel.get_attribute("data-errors") or 0)
     except PlaywrightError as error:
         report.console.append(f"browser: {str(error).splitlines()[0]}")
     finally:
@@ -162,6 +162,12 @@ def open_page(
         picture(tab, screenshot)
         report.screenshot = str(screenshot)
     return report
+
+
+def arrive(tab: Page, selector: str, timeout_s: float) -> None:
+    """Wait until an element is there, looking at every frame: Playwright's wait for a selector looks twice a second."""
+    there = "selector => document.querySelector(selector) !== null"
+    tab.wait_for_function(there, arg=selector, timeout=timeout_s * 1000)
 
 
 def settle(tab: Page, timeout_s: float) -> None:
