@@ -71,8 +71,9 @@ def test_init_is_split_by_the_probe(run, function, name):
     assert "runtime_and_function_init" not in found
     assert found["runtime_init"][1] == found["function_init"][1] == "probe"
     slept_ms, function_ms = found[name][0], found["function_init"][0]
-    # The sleep is of 200 ms by the runtime's own clock, which need not tick with ours, and seen to a sample.
-    assert 197 <= slept_ms <= function_ms < found["init"][0]
+    # The sleep is of 200 ms by the runtime's own clock, which need not tick with ours. A module is seen by samples, of
+    # which a busy machine takes the first and the last some milliseconds late.
+    assert 180 <= slept_ms <= function_ms < found["init"][0]
 
 
 def test_without_the_wrapper_init_is_split_by_proc(run):
