@@ -146,7 +146,7 @@ class Modules:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._files = browser.files()
-        self._before = f"/{browser.PREFIX}{browser.version(self._files)}/"
+        self._before = f"/{browser.folder()}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer for a module, and pass everything else on."""
@@ -174,7 +174,7 @@ class TellBase:
 
     def __init__(self, app: ASGIApp, url_paths: Iterable[str]) -> None:
         self._app = app
-        entry = f"{browser.PREFIX}{browser.version(browser.files())}/{browser.ENTRY}"
+        entry = browser.folder() + browser.ENTRY
         script = SCRIPT % (json.dumps([path for path in url_paths if path]), entry, DRAWN)
         self._script = f"{script}<style>{browser.styles()}</style>".encode()
 

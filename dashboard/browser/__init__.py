@@ -7,28 +7,29 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 HERE: Final = Path(__file__).parent
 ENTRY: Final = "charts.js"
 STYLES: Final = "charts.css"
-PREFIX: Final = "lambdascope/charts/"
-"""The path under the dashboard's own that all files are at, before :func:`version`."""
 
 
+@cache
 def files() -> dict[str, bytes]:
     """Every module by its path relative to the entry, compressed with gzip (RFC 1952)."""
     paths = sorted(HERE.rglob("*.js"))
     return {path.relative_to(HERE).as_posix(): gzip.compress(path.read_bytes(), mtime=0) for path in paths}
 
 
-def version(modules: dict[str, bytes]) -> str:
-    """A name for just these contents, so that a browser may keep them for good."""
+@cache
+def folder() -> str:
+    """The path of all modules under the dashboard's own. It names their contents, so that a browser may keep them."""
     digest = hashlib.sha256()
-    for path, content in modules.items():
+    for path, content in files().items():
         digest.update(path.encode() + b"\0" + content)
-    return digest.hexdigest()[:16]
+    return f"lambdascope/charts/{digest.hexdigest()[:16]}/"
 
 
 def styles() -> str:

@@ -9,7 +9,7 @@ export function element(tag, name = "", text = "") {
 }
 
 /** A name with its colour. */
-export function named(colour, name, line = false) {
+function named(colour, name, line = false) {
   const item = element("span", "lsc-name");
   const swatch = element("i", line ? "lsc-swatch lsc-line" : "lsc-swatch");
   swatch.style.background = colour;

@@ -1,7 +1,7 @@
 // Figures over buckets: areas on top of one another, steps or lines. uPlot keeps the axes and the canvas; what is drawn
 // between them is drawn here, as a bucket has a width and its figure holds for all of it.
 
-import { legend } from "./hover.js";
+import { element, legend } from "./hover.js";
 import { FAILED, Surface } from "./surface.js";
 import { WORDS, instants, milliseconds } from "./words.js";
 
@@ -21,6 +21,8 @@ function stacked(traces, buckets) {
     return { low, high: height.slice() };
   });
 }
+
+const sum = (values) => values.reduce((whole, value) => whole + value, 0);
 
 /** The buckets that follow one another with a figure each, as pairs of the first and the one after the last. */
 function runs(values) {
@@ -72,6 +74,11 @@ function stroke(ctx, xs, y, { colour, values }, steps, ratio) {
 }
 
 export class Plot extends Surface {
+  constructor(host) {
+    super(host);
+    this.band = element("div", "lsc-band");
+  }
+
   /** Draw what spec says: see dashboard/charts/plot.py. choose hears of the bucket that was clicked, by its begin. */
   show(spec, style, choose) {
     this.spec = spec;
@@ -91,11 +98,6 @@ export class Plot extends Surface {
     this.surface(legend(spec.traces, !this.areas), options, [this.edges, this.edges.map(() => null)]);
     this.uplot.over.append(this.band);
     this.uplot.over.style.cursor = spec.click ? "pointer" : "default";
-  }
-
-  get band() {
-    this.marked ??= Object.assign(document.createElement("div"), { className: "lsc-band", hidden: true });
-    return this.marked;
   }
 
   range() {
@@ -182,14 +184,16 @@ export class Plot extends Surface {
     const { spec, edges } = this;
     const words = WORDS[spec.unit];
     const line = ({ colour, name, values }) => ({ colour, name, figure: words(values[at]) });
-    const known = spec.traces.filter(({ values }) => values[at] !== null && (values[at] || !this.areas));
-    known.sort((one, other) => other.values[at] - one.values[at]);
+    const known = spec.traces.filter(({ values }) => values[at] !== null);
+    const above = spec.above.filter(({ values }) => values[at] !== null);
+    const named = known.filter(({ values }) => values[at] || !this.areas);
+    named.sort((one, other) => other.values[at] - one.values[at]);
     const out = spec.across === "time" ? instants(edges[at]) : [edges.slice(at, at + 2).map(milliseconds).join(" to ")];
-    out.push(...spec.above.filter(({ values }) => values[at] !== null).map(line));
-    if (this.areas) out.push({ name: spec.label, figure: words(known.reduce((sum, { values }) => sum + values[at], 0)) });
-    out.push(...known.slice(0, NAMED).map(line));
-    if (known.length > NAMED) out.push(`${known.length - NAMED} more`);
-    if (!known.length && !this.areas) out.push("nothing is known");
+    if (!known.length && !above.length) out.push("nothing is known");
+    out.push(...above.map(line));
+    if (this.areas && known.length) out.push({ name: spec.label, figure: words(sum(known.map(({ values }) => values[at]))) });
+    out.push(...named.slice(0, NAMED).map(line));
+    if (named.length > NAMED) out.push(`${named.length - NAMED} more`);
     out.push(...spec.limits.map((limit) => ({ name: "limit", figure: words(limit) })));
     return out;
   }

@@ -12,7 +12,7 @@ const SHADE = "rgba(138, 148, 160, 0.16)";
 const labels = (unit) => (_, ticks) => ticks.map((value) => (value === null ? null : TICKS[unit](value)));
 
 /** What an axis has whose ticks are given: those in sight, and labels only so many pixels apart. */
-export function given(ticks, low, high, scale, apart) {
+function given(ticks, low, high, scale, apart) {
   const shown = ticks.filter((tick) => tick >= low && tick <= high);
   const filter = (u) => {
     let last = null;
@@ -27,7 +27,7 @@ export function given(ticks, low, high, scale, apart) {
 }
 
 /** Steps between ticks: whole ones, unless all that is shown is below that. */
-export function increments(high) {
+function increments(high) {
   const steps = [];
   for (let power = high < 2 ? -9 : 0; power <= 15; power += 1) {
     for (const step of [1, 2, 5]) steps.push(step * 10 ** power);

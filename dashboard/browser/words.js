@@ -3,10 +3,10 @@
 const pad = (number, digits = 2) => String(number).padStart(digits, "0");
 
 /** A whole number with thousands set apart. */
-export const whole = (value) => Math.round(value).toLocaleString("en-US");
+const whole = (value) => Math.round(value).toLocaleString("en-US");
 
 /** A count, or an average of one, with two digits where they tell something. */
-export function count(value) {
+function count(value) {
   if (Number.isInteger(value) || Math.abs(value) >= 100) return whole(value);
   return value.toFixed(2);
 }
@@ -18,7 +18,7 @@ const SPANS = [
 ];
 
 /** A span of time in its two largest units. */
-export function seconds(value) {
+function seconds(value) {
   const total = Math.round(value);
   for (const [size, unit, smaller, smallerUnit] of SPANS) {
     if (total >= size) {
@@ -40,11 +40,8 @@ export function milliseconds(value) {
   return seconds(value / 1000);
 }
 
-/** A sum of dollars, of which even a millionth may be asked for. */
-export const dollars = (value) => (value >= 0.1 || value === 0 ? `$${value.toFixed(2)}` : `$${value.toPrecision(2)}`);
-
 /** How a figure of each unit is written. */
-export const WORDS = { count, ms: milliseconds, usd: dollars };
+export const WORDS = { count, ms: milliseconds };
 
 const TICK_UNITS = [
   [86400000, "d"],

@@ -321,6 +321,14 @@ def test_the_first_and_the_last_bucket_are_cut_at_the_window():
     assert (spec["traces"][0]["values"][0], spec["traces"][0]["values"][-1]) == (1, 2)
 
 
+def test_a_window_that_begins_between_two_milliseconds_has_its_first_bucket():
+    begin = BEGIN + timedelta(seconds=3, microseconds=1700)
+    window = absolute_window(begin, begin + timedelta(seconds=100), BEGIN + timedelta(days=1))
+    filled = frames.fill(counts((3, "a", 5)), window, Coverage(window.begin, window.end), ["N"])
+    spec = sent(series.stacked_counts(filled, window, "N", "rows", {"a": "#000000"}))
+    assert (spec["edges"][0], spec["traces"][0]["values"][0]) == (ms(3) + 1, 5)
+
+
 def test_series_are_sent_in_the_order_of_their_colours_with_the_rest_on_top():
     filled = frames.fill(counts((0, "b", 5), (0, frames.OTHERS, 9), (1, "a", 7)), WINDOW, ALL, ["N"])
     spec = sent(series.stacked_counts(filled, WINDOW, "N", "rows", over_time.palette(filled)))
