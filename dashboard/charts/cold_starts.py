@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
 
 from dashboard.charts import colours
 from dashboard.charts.colours import REST_OF_INIT
-from dashboard.charts.rows import ROOM_AFTER, Block, Row, Rows
-from dashboard.text import milliseconds, plural
+from dashboard.charts.rows import ROOM_AFTER, Row, Rows, Said, in_line
+from dashboard.text import count, milliseconds, plural
 from dashboard.timeaxis import Window
 from semconv import phases
 
@@ -154,18 +154,16 @@ def stacked_phases(parts: pd.DataFrame) -> Rows:
     present = [one for one in PARTS if one in set(parts["Phase"])]
     totals = parts.groupby("FunctionName")["MeanMs"].sum().sort_values(ascending=False, kind="stable")
     by_function = {str(name): part for name, part in parts.sort_values("Order").groupby("FunctionName")}
+    slowest = ((str(name), float(total)) for name, total in totals.items())
     rows = tuple(
-        Row(name, tuple(_beside(by_function[name].to_dict("records"))), milliseconds(total))
-        for name, total in [(str(name), total) for name, total in totals.items()]
+        Row(name, tuple(in_line(map(_part, by_function[name].to_dict("records")))), milliseconds(total))
+        for name, total in slowest
     )
     palette = {PHASE_TITLES[one]: colours.PHASES[one] for one in present}
     return Rows(rows, palette, "ms", 0, float(totals.max()) * ROOM_AFTER)
 
 
-def _beside(parts: Iterable[Mapping[Any, Any]]) -> Iterator[Block]:
-    end = 0.0
-    for one in parts:
-        begin, end = end, end + float(one["MeanMs"])
-        figures = {"mean": one["MeanMs"], "p50": one["P50Ms"], "p95": one["P95Ms"]}
-        said = [(name, milliseconds(value)) for name, value in figures.items() if not pd.isna(value)]
-        yield Block(begin, end, str(one["Title"]), (*said, ("times", f"{int(one['Count']):,}")))
+def _part(one: Mapping[Any, Any]) -> tuple[str, float, Said]:
+    figures = {"mean": one["MeanMs"], "p50": one["P50Ms"], "p95": one["P95Ms"]}
+    said = [(name, milliseconds(value)) for name, value in figures.items() if not pd.isna(value)]
+    return str(one["Title"]), float(one["MeanMs"]), (*said, ("times", count(one["Count"])))

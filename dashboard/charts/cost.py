@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.charts import colours
-from dashboard.charts.rows import ROOM_AFTER, Block, Row, Rows
+from dashboard.charts.rows import ROOM_AFTER, Row, Rows, Said, in_line
 from dashboard.timeaxis import Window
 from semconv import phases
 
@@ -70,16 +70,14 @@ def bars(long: pd.DataFrame) -> Rows:
     """
     totals = long.groupby("FunctionName")["Usd"].sum().sort_values(ascending=False)
     by_function = {str(name): part for name, part in long.sort_values("Order").groupby("FunctionName")}
-    named = [(str(name), total) for name, total in totals.items()]
-    rows = tuple(Row(name, tuple(_beside(by_function[name])), dollars(total)) for name, total in named)
+    dearest = ((str(name), float(total)) for name, total in totals.items())
+    rows = tuple(Row(name, tuple(in_line(_parts(by_function[name]))), dollars(total)) for name, total in dearest)
     return Rows(rows, PARTS, "usd", 0, float(totals.max()) * ROOM_AFTER)
 
 
-def _beside(parts_: pd.DataFrame) -> Iterator[Block]:
-    end = 0.0
-    for part, usd in zip(parts_["Part"], parts_["Usd"].astype(float), strict=True):
-        begin, end = end, end + usd
-        yield Block(begin, end, str(part), (("list price", dollars(usd)),))
+def _parts(of_one: pd.DataFrame) -> Iterator[tuple[str, float, Said]]:
+    for part, usd in zip(of_one["Part"], of_one["Usd"].astype(float), strict=True):
+        yield str(part), usd, (("list price", dollars(usd)),)
 
 
 def dollars(value: float) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 ROW_PX: Final = 26
 ROOM_AFTER: Final = 1.14
 """What is beside the longest block for the text after it."""
+
+
+Said = tuple[tuple[str, str], ...]
+"""Names and figures in words, the first beside the kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +23,7 @@ class Block:
     begin: float
     end: float
     kind: str
-    said: tuple[tuple[str, str], ...] = ()
-    """Names and figures in words, the first beside the kind."""
+    said: Said = ()
     faint: bool = False
     """Not known, but estimated."""
     thin: bool = False
@@ -75,6 +78,18 @@ class Rows:
             "rowPx": self.row_px,
         }
         return json.dumps(spec, separators=(",", ":"), allow_nan=False).encode()
+
+
+def in_line(parts: Iterable[tuple[str, float, Said]]) -> Iterator[Block]:
+    """Parts that add up, each where the one before it ends.
+
+    Args:
+        parts: the kind of each, how long it is, and what is said of it.
+    """
+    end = 0.0
+    for kind, length, said in parts:
+        begin, end = end, end + length
+        yield Block(begin, end, kind, said)
 
 
 def _row(row: Row, numbers: Mapping[str, int]) -> dict[str, Any]:

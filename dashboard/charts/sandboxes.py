@@ -11,7 +11,7 @@ from dashboard.charts import colours
 from dashboard.charts.frames import not_after, not_before
 from dashboard.charts.plot import fresh_ms, ms
 from dashboard.charts.rows import Block, Row, Rows
-from dashboard.text import milliseconds
+from dashboard.text import count, milliseconds
 from dashboard.timeaxis import Window
 
 ROW_PX: Final = 20
@@ -66,12 +66,11 @@ def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> Rows:
     """
     blocks: dict[str, list[Block]] = {}
     for one in done.to_dict("records"):
-        count, busy = f"{int(one['Count']):,}", milliseconds(float(one["BusyMs"]))
-        said = (("how many", count), ("busy", busy), ("from", one["Utc"]))
-        at = (_ms(one["Begin"]), _ms(one["Finish"]))
-        blocks.setdefault(str(one["Label"]), []).append(Block(*at, str(one["Kind"]), said))
+        said = (("how many", count(one["Count"])), ("busy", milliseconds(one["BusyMs"])), ("from", one["Utc"]))
+        block = Block(ms(one["Begin"]), ms(one["Finish"]), str(one["Kind"]), said)
+        blocks.setdefault(one["InstanceId"], []).append(block)
     rows = tuple(
-        Row(str(one["Label"]), (_life(one), *blocks.get(str(one["Label"]), ()))) for one in alive.to_dict("records")
+        Row(str(one["Label"]), (_life(one), *blocks.get(one["InstanceId"], ()))) for one in alive.to_dict("records")
     )
     kinds = {ALIVE: colours.IDLE, **_present(done)}
     edges = (ms(window.begin), ms(window.end))
@@ -80,16 +79,12 @@ def timeline(alive: pd.DataFrame, done: pd.DataFrame, window: Window) -> Rows:
 
 def _life(one: Mapping[Any, Any]) -> Block:
     known = {
-        "invocations in all": f"{int(one['Invocations']):,}",
-        "type": str(one["InitType"] or ""),
+        "invocations in all": count(one["Invocations"]),
+        "type": "" if pd.isna(one["InitType"]) else str(one["InitType"]),
         "end": one["Ended"],
     }
     said = tuple((name, value) for name, value in known.items() if value)
-    return Block(_ms(one["Begin"]), _ms(one["Finish"]), ALIVE, said, thin=True)
-
-
-def _ms(at: pd.Timestamp) -> float:
-    return at.timestamp() * 1000
+    return Block(ms(one["Begin"]), ms(one["Finish"]), ALIVE, said, thin=True)
 
 
 def _present(done: pd.DataFrame) -> dict[str, str]:

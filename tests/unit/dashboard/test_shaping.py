@@ -497,6 +497,17 @@ def test_a_sandbox_lives_until_its_shutdown_or_is_not_seen_to_end():
     assert list(lives["Label"]) == ["f · aaaaaa", "g:3 · bbbbbb"]
 
 
+def test_sandboxes_that_are_called_alike_keep_what_each_did():
+    alike = ALIVE.assign(InstanceId=["a-cccccc", "b-cccccc"], FunctionName="f", FunctionVersion="", InitType=None)
+    rows = pd.DataFrame(
+        {"InstanceId": ["b-cccccc"], "Kind": ["invoke"], "Start": [at(3)], "End": [at(4)], "Count": [1], "BusyMs": [9]}
+    )
+    lives = sandboxes.lives(alike, WINDOW)
+    spec = sent(sandboxes.timeline(lives, sandboxes.activity(rows, lives, WINDOW), WINDOW))
+    assert [(row["name"], len(row["blocks"])) for row in spec["rows"]] == [("f · cccccc", 1), ("f · cccccc", 2)]
+    assert [name for name, _ in spec["rows"][0]["blocks"][0]["said"]] == ["invocations in all", "end"]
+
+
 def test_work_outside_of_the_window_is_left_out_and_cut_at_its_edges():
     rows = pd.DataFrame(
         {
