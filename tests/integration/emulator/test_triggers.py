@@ -69,9 +69,10 @@ class Run:
         wait_for(is_drained, f"{source} to be drained")
 
     def printed(self, kind):
-        """Request ids and events that the function printed."""
+        """Request ids and events that the function printed. Ends the emulator: lines follow what they tell of."""
+        self.emulator.stop()
         mark = f"[f/function] {kind} "
-        return [json.loads(line[len(mark) :]) for line in list(self.emulator.lines) if line.startswith(mark)]
+        return [json.loads(line[len(mark) :]) for line in self.emulator.lines if line.startswith(mark)]
 
     def facts(self, kind):
         lines = map(json.loads, self.record.read_text(encoding="utf-8").splitlines())
@@ -111,7 +112,6 @@ def test_a_stream_is_read_in_order_and_its_lag_is_published(start):
     numbers = run.put("orders", *({"n": n, "sleep": 0.05} for n in range(6)))
     run.wait_drained("orders")
     batches = [event for _, event in run.printed("batch")]
-    run.emulator.stop()
 
     assert [item["n"] for event in batches for item in data_of(event)] == list(range(6))
     assert [record["kinesis"]["sequenceNumber"] for event in batches for record in event["Records"]] == numbers
@@ -157,7 +157,7 @@ def test_a_partial_answer_retries_from_the_first_failure(start):
 
 def test_a_paused_mapping_reads_nothing_and_catches_up(start):
     """Source: ``Enabled`` of UpdateEventSourceMapping."""
-    pauses = [{"start_s": 0, "for_s": 1}]
+    pauses = [{"start_s": 0, "for_s": 2}]
     run = start(sources={"orders": {"kind": "kinesis", "function": "f", "pauses": pauses}})
     wait_for(lambda: not run.sources()["sources"]["orders"]["enabled"], "the pause")
 
