@@ -8,7 +8,7 @@ const whole = (value) => Math.round(value).toLocaleString("en-US");
 /** A count, or an average of one, with two digits where they tell something. */
 function count(value) {
   if (Number.isInteger(value) || Math.abs(value) >= 100) return whole(value);
-  return value.toFixed(2);
+  return Math.abs(value) < 0.01 ? value.toPrecision(2) : value.toFixed(2);
 }
 
 const SPANS = [
@@ -56,7 +56,10 @@ function durationTick(value) {
   return `${Number((value / size).toPrecision(6))} ${unit}`;
 }
 
-const countTick = (value) => value.toLocaleString("en-US", { maximumFractionDigits: 6 });
+function countTick(value) {
+  if (Math.abs(value) < 1e-4) return String(Number(value.toPrecision(6)));
+  return value.toLocaleString("en-US", { maximumFractionDigits: 6 });
+}
 
 /** How a tick of each unit is written. */
 export const TICKS = { count: countTick, ms: durationTick, usd: (value) => `$${countTick(value)}` };

@@ -15,7 +15,7 @@ from dashboard.timeaxis import Window
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 HEIGHT: Final = 240
 DIGITS: Final = 6
-"""After the point, of figures that are sent: none of them is shown with more than two."""
+"""Of figures that are sent: after the point, or of those below one all that tell something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +83,23 @@ class Plot:
 
 
 def _sent(trace: Trace) -> dict[str, Any]:
-    values = [None if value is None else round(value, DIGITS) for value in trace.values]
+    values = [None if value is None else _short(value) for value in trace.values]
     return {"name": trace.name, "colour": trace.colour, "values": values}
 
 
-def over(window: Window, form: Literal["stack", "steps", "lines"], traces_: Iterable[Trace], **more: Any) -> Plot:
+def _short(value: float) -> float:
+    return round(value, DIGITS) if abs(value) >= 1 else float(f"{value:.{DIGITS}g}")
+
+
+def over(window: Window, form: Literal["stack", "steps", "lines"], traces_: Iterable[Trace]) -> Plot:
     """A plot over all of a window, its provisional end shaded.
 
     Args:
         window: whose buckets the traces have.
         form: how figures are drawn.
         traces_: of :func:`traces`.
-        more: further fields of the plot.
     """
-    return Plot(form, tuple(edges_ms(window)), tuple(traces_), fresh=fresh_ms(window), **more)
+    return Plot(form, tuple(edges_ms(window)), tuple(traces_), fresh=fresh_ms(window))
 
 
 def fresh_ms(window: Window) -> float | None:

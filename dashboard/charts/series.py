@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import pandas as pd
@@ -21,7 +22,7 @@ LARGE_PX: Final = 280
 
 def stacked_counts(frame: pd.DataFrame, window: Window, value: str, unit: str, by_colour: Colours) -> Plot:
     """Counts per bucket, one colour per function. The height of the stack is the total."""
-    return over(window, "stack", traces(frame, window, value, by_colour), label=unit)
+    return replace(over(window, "stack", traces(frame, window, value, by_colour)), label=unit)
 
 
 def concurrency(averages: pd.DataFrame, whole: pd.DataFrame, window: Window, by_colour: Colours) -> Plot:
@@ -40,12 +41,12 @@ def concurrency(averages: pd.DataFrame, whole: pd.DataFrame, window: Window, by_
     named = whole.assign(Scope=whole["Scope"].map(names))
     peaks = traces(named, window, "Peak", dict.fromkeys(names.values(), colours.ACCOUNT), "Scope")
     stack = traces(averages, window, "Avg", by_colour)
-    return over(window, "stack", stack, label="average", above=peaks, click=True, height=LARGE_PX)
+    return replace(over(window, "stack", stack), label="average", above=peaks, click=True, height=LARGE_PX)
 
 
 def steps(frame: pd.DataFrame, window: Window, value: str, by_colour: Colours, limits: Sequence[float] = ()) -> Plot:
     """A level per series, as steps: each holds for its whole bucket, and they break where nothing is known."""
-    return over(window, "steps", traces(frame, window, value, by_colour), limits=tuple(limits))
+    return replace(over(window, "steps", traces(frame, window, value, by_colour)), limits=tuple(limits))
 
 
 def ages(frame: pd.DataFrame, window: Window, by_colour: Colours) -> Plot:
@@ -53,7 +54,7 @@ def ages(frame: pd.DataFrame, window: Window, by_colour: Colours) -> Plot:
     shown = traces(frame.assign(AgeMs=frame["AgeMs"].astype(float).clip(lower=1000)), window, "AgeMs", by_colour)
     highest = max(known(shown), default=0.0)
     ticks = tuple(tick for tick in AGE_TICKS_MS if tick <= 2 * highest)
-    return over(window, "lines", shown, unit="ms", ticks=ticks)
+    return replace(over(window, "lines", shown), unit="ms", ticks=ticks)
 
 
 def percentiles(frame: pd.DataFrame, window: Window) -> Plot:
@@ -64,7 +65,7 @@ def percentiles(frame: pd.DataFrame, window: Window) -> Plot:
         for line in traces(frame.assign(Name=name), window, column, {name: colours.PERCENTILES[name]}, "Name")
     )
     ticks = tuple(duration_ticks(min(known(lines)), max(known(lines))))
-    return over(window, "lines", lines, unit="ms", ticks=ticks)
+    return replace(over(window, "lines", lines), unit="ms", ticks=ticks)
 
 
 def histogram(bins: pd.DataFrame) -> Plot:

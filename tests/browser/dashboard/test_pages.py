@@ -150,9 +150,23 @@ def test_a_chart_says_what_is_in_a_bucket_and_is_reached_by_the_keyboard(tab, ur
     expect(chart.locator(".lsc-hover")).to_be_hidden()
 
 
-def test_a_bucket_of_which_nothing_is_known_is_no_zero(tab, url):
-    hours = tuple(3_600_000.0 * hour for hour in range(4))
-    chart = Plot("stack", hours, (Trace("a", "#000000", (None, 5.0, 0.0)),), label="invocations")
+HOURS_MS = tuple(3_600_000.0 * hour for hour in range(4))
+
+
+@pytest.mark.parametrize(
+    ("chart", "expected"),
+    [
+        (
+            Plot("stack", HOURS_MS, (Trace("a", "#000000", (None, 5.0, 0.0)),), label="invocations"),
+            [["nothing is known"], ["invocations", "5", "a", "5"], ["invocations", "0"]],
+        ),
+        (
+            Plot("lines", HOURS_MS, (Trace("a", "#000000", (0.00001234567, 0.25, 1234.5)),)),
+            [["a", "0.000012"], ["a", "0.25"], ["a", "1,235"]],
+        ),
+    ],
+)
+def test_what_is_said_of_a_bucket_tells_nothing_from_unknown_and_little_from_nothing(tab, url, chart, expected):
     open_page(tab, url, page("sql"))
     tab.evaluate(
         """async ([path, text]) => {
@@ -161,15 +175,15 @@ def test_a_bucket_of_which_nothing_is_known_is_no_zero(tab, url):
             document.body.prepend(parentElement);
             draw({ parentElement, data: new TextEncoder().encode(text), setTriggerValue: () => {} });
         }""",
-        [f"{url}/{modules.folder()}charts.js", chart.payload("One of three hours.").decode()],
+        [f"{url}/{modules.folder()}charts.js", chart.payload("Of three hours.").decode()],
     )
-    drawn = tab.get_by_role("figure", name="One of three hours.")
+    drawn = tab.get_by_role("figure", name="Of three hours.")
     said = []
     drawn.focus()
     for key in ("Home", "ArrowRight", "ArrowRight"):
         tab.keyboard.press(key)
         said.append(drawn.locator(".lsc-hover").inner_text().splitlines()[1:])
-    assert said == [["nothing is known"], ["invocations", "5", "a", "5"], ["invocations", "0"]]
+    assert said == expected
 
 
 def test_a_moment_is_chosen_by_the_keyboard_too(tab, url, seeded):
