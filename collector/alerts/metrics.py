@@ -82,6 +82,10 @@ METRICS: Final = {
 }
 
 
+_ONE: Final = {"timeouts": "timeout", "kills": "kill", "events": "event"}
+"""Of our own units, what one of them is called. Those of people's own rules are said as they wrote them."""
+
+
 def shown(value: float | None, unit: str) -> str:
     """A value as people read it, such as ``12.5 %`` or ``3 timeouts``."""
     if value is None:
@@ -89,4 +93,4 @@ def shown(value: float | None, unit: str) -> str:
     if unit == "ratio":
         return f"{100 * value:.3g} %" if abs(value) < 10 else f"{100 * value:.0f} %"
     number = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
-    return f"{number} {unit}".strip()
+    return f"{number} {_ONE.get(unit, unit) if value == 1 else unit}".strip()

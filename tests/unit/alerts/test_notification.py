@@ -75,7 +75,8 @@ def test_fingerprints_tell_series_and_rules_apart():
     ("value", "unit", "text"),
     [
         (0.125, "ratio", "12.5 %"), (0, "ratio", "0 %"), (1, "ratio", "100 %"), (12.5, "ratio", "1250 %"),
-        (3, "timeouts", "3 timeouts"), (12345.6, "s", "12,346 s"), (1.2345, "s", "1.23 s"), (None, "s", "no data"),
+        (3, "timeouts", "3 timeouts"), (1, "timeouts", "1 timeout"), (1, "ms", "1 ms"),
+        (12345.6, "s", "12,346 s"), (1.2345, "s", "1.23 s"), (None, "s", "no data"),
         (-5, "d", "-5 d"), (7, "", "7"),
     ],
 )  # fmt: skip
