@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from dashboard.config import Config, SqlEndpoint
 from dashboard.errors import AccessDeniedError, QueryError, QueryRejectedError, SchemaMissingError, UnreachableError
 from dashboard.filters import Filters, InvocationFilters, InvocationKey
+from dashboard.rollups import Held, Span, of_held, span_of
 from dashboard.timeaxis import Window, step_for
 
 QUERIES: Final = Path(__file__).parent / "queries"
@@ -147,6 +148,7 @@ class SqlSource:
 
     client: Client
     endpoint: SqlEndpoint
+    held: Held = field(default_factory=Held, compare=False, repr=False)
 
     def frame(self, sql: str, params: Params, settings: Mapping[str, str] | None = None) -> pd.DataFrame:
         """Run a statement.
@@ -162,11 +164,21 @@ class SqlSource:
         Raises:
             QueryError: there is no result; the message is for the screen.
         """
+        changeable = self._changeable(settings or {})
+        span = span_of(sql, params)
+        if span is not None and self.held.get(span, lambda: self._hold(span, changeable)):
+            sql = of_held(sql)
+        return self._frame(sql, params, changeable)
+
+    def _hold(self, span: Span, settings: Mapping[str, str]) -> bool:
+        """Whether all rollups of a time hold."""
+        params = {"from": instant(span.begin), "to": instant(span.end)}
+        return bool(self._frame(statement("rollups_hold"), params, settings)["Hold"].iloc[0])
+
+    def _frame(self, sql: str, params: Params, settings: Mapping[str, str]) -> pd.DataFrame:
         bound = {name: list(value) if isinstance(value, tuple) else value for name, value in params.items()}
         try:
-            return aware(
-                self.client.query_df(sql, parameters=bound, settings=self._changeable(settings or {}), tz_mode="aware")
-            )
+            return aware(self.client.query_df(sql, parameters=bound, settings=dict(settings), tz_mode="aware"))
         except (ClickHouseError, OSError) as error:
             raise explain(error, self.endpoint) from error
 

@@ -406,12 +406,14 @@ FROM
     GROUP BY AccountId, Region, FunctionName, FunctionVersion, Bucket
 ) AS b;
 
--- Exact concurrency: peak and average of the busy intervals per bucket, from the same rows.
-CREATE OR REPLACE VIEW lambda_concurrency AS
-WITH
-    {bucket_s:UInt32} AS bucket_s,
-    ${range},
-    ${pieces}
+-- What a view asks of r, and the columns of rollups that it needs for that, are definitions where the views of 0018_lambda_held.sql
+-- say the same.
+-- define columns_of_concurrency
+AccountId, Region, FunctionName, FunctionVersion, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs,
+            BusyMs, Peak, FunctionPeak
+-- end
+
+-- define concurrency
 SELECT
     AccountId, Region, toDateTime(Bucket, 'UTC') AS Bucket, FunctionName, FunctionVersion, Peak,
     BusyMs / ${length_ms} AS Avg, ${provisional} AS Provisional
@@ -423,10 +425,18 @@ FROM
         ${bucket} AS Bucket,
         sum(r.BusyMs) AS BusyMs,
         max(if(FunctionVersion = '', r.FunctionPeak, r.Peak)) AS Peak
+-- end
+
+-- Exact concurrency: peak and average of the busy intervals per bucket, from the same rows.
+CREATE OR REPLACE VIEW lambda_concurrency AS
+WITH
+    {bucket_s:UInt32} AS bucket_s,
+    ${range},
+    ${pieces}
+${concurrency}
     FROM
     (
-        SELECT AccountId, Region, FunctionName, FunctionVersion, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs,
-            BusyMs, Peak, FunctionPeak
+        SELECT ${columns_of_concurrency}
         ${rollups_that_hold}
         UNION ALL
         SELECT AccountId, Region, FunctionName, FunctionVersion, TimeMs, BusyMs, Peak, if(FunctionVersion = '', Peak, 0) AS FunctionPeak
@@ -437,22 +447,30 @@ FROM
 ) AS b
 WHERE Peak > 0;
 
--- The highest of a function's peaks and the first bucket that has it: each function is one group, not one of each bucket.
-CREATE OR REPLACE VIEW lambda_concurrency_peaks AS
-WITH
-    {bucket_s:UInt32} AS bucket_s,
-    ${range},
-    ${pieces},
-    -- Greatest where the peak is, and of those in the first bucket.
+-- define columns_of_peaks
+AccountId, Region, FunctionName, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs, BusyMs, FunctionPeak
+-- end
+
+-- define peaks
+-- Greatest where the peak is, and of those in the first bucket.
     max(bitShiftLeft(r.FunctionPeak, 32) + toUInt64(4294967295 - toUnixTimestamp(${bucket}))) AS highest
 SELECT
     AccountId, Region, FunctionName,
     bitShiftRight(highest, 32) AS Peak,
     toDateTime(4294967295 - bitAnd(highest, 4294967295), 'UTC') AS Bucket,
     sum(r.BusyMs) AS BusyMs
+-- end
+
+-- The highest of a function's peaks and the first bucket that has it: each function is one group, not one of each bucket.
+CREATE OR REPLACE VIEW lambda_concurrency_peaks AS
+WITH
+    {bucket_s:UInt32} AS bucket_s,
+    ${range},
+    ${pieces},
+    ${peaks}
 FROM
 (
-    SELECT AccountId, Region, FunctionName, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs, BusyMs, FunctionPeak
+    SELECT ${columns_of_peaks}
     ${rollups_that_hold}
     UNION ALL
     SELECT AccountId, Region, FunctionName, TimeMs, BusyMs, if(FunctionVersion = '', Peak, 0) AS FunctionPeak
@@ -483,12 +501,13 @@ arrayJoin([(toString(FunctionName), toString(FunctionVersion)), ('*', '')]) AS g
         WHERE ${began}
 -- end
 
--- What most questions ask of lambda_activity, in half its time: nothing of inits or concurrency.
-CREATE OR REPLACE VIEW lambda_counts AS
-WITH
-    {bucket_s:UInt32} AS bucket_s,
-    ${range},
-    ${pieces}
+-- define columns_of_counts
+AccountId, Region, FunctionName, FunctionVersion, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs,
+        Invocations, Failed, TimedOut, ColdStarts, EndsEstimated, Durations, MaxDurationNs, DurationBins, BilledMBMs,
+        MaxMemoryShare, FirstStart, LastStart
+-- end
+
+-- define counts
 SELECT
     ${named},
     sum(r.Failed) AS Failed,
@@ -502,11 +521,18 @@ SELECT
     max(r.MaxMemoryShare) AS MaxMemoryShare,
     min(r.FirstStart) AS FirstStart,
     max(r.LastStart) AS LastStart
+-- end
+
+-- What most questions ask of lambda_activity, in half its time: nothing of inits or concurrency.
+CREATE OR REPLACE VIEW lambda_counts AS
+WITH
+    {bucket_s:UInt32} AS bucket_s,
+    ${range},
+    ${pieces}
+${counts}
 FROM
 (
-    SELECT AccountId, Region, FunctionName, FunctionVersion, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs,
-        Invocations, Failed, TimedOut, ColdStarts, EndsEstimated, Durations, MaxDurationNs, DurationBins, BilledMBMs,
-        MaxMemoryShare, FirstStart, LastStart
+    SELECT ${columns_of_counts}
     ${rollups_that_hold}
     AND Invocations > 0
     UNION ALL
@@ -536,12 +562,12 @@ FROM
 ) AS r
 GROUP BY AccountId, Region, FunctionName, FunctionVersion, Bucket;
 
--- What of lambda_activity inits are about, in half its time.
-CREATE OR REPLACE VIEW lambda_inits AS
-WITH
-    {bucket_s:UInt32} AS bucket_s,
-    ${range},
-    ${pieces}
+-- define columns_of_inits
+AccountId, Region, FunctionName, FunctionVersion, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs,
+        Invocations, ColdStarts, ProactiveInits, Inits, InitNs, InitBins, FirstStart, LastStart
+-- end
+
+-- define inits
 SELECT
     ${named},
     sum(r.ColdStarts) AS ColdStarts,
@@ -551,10 +577,18 @@ SELECT
     sumMap(r.InitBins) AS InitBins,
     min(r.FirstStart) AS FirstStart,
     max(r.LastStart) AS LastStart
+-- end
+
+-- What of lambda_activity inits are about, in half its time.
+CREATE OR REPLACE VIEW lambda_inits AS
+WITH
+    {bucket_s:UInt32} AS bucket_s,
+    ${range},
+    ${pieces}
+${inits}
 FROM
 (
-    SELECT AccountId, Region, FunctionName, FunctionVersion, toInt64(toUnixTimestamp(Time)) * 1000 AS TimeMs,
-        Invocations, ColdStarts, ProactiveInits, Inits, InitNs, InitBins, FirstStart, LastStart
+    SELECT ${columns_of_inits}
     ${rollups_that_hold}
     AND Invocations > 0
     UNION ALL

@@ -1,5 +1,6 @@
 -- cold_start_functions of more than six hours, from the rollups, which do not know types of initialization. Percentiles are
 -- those of their bins, which are 1.5 % wide: in the middle of a bin.
+-- rollups: of the window
 WITH pow(1.015, -0.5) AS half_bin
 SELECT
     AccountId, Region, FunctionName, '' AS InitType, Invocations, ColdStarts, ProactiveInits,

@@ -1,6 +1,7 @@
 -- Exact peak and time-weighted average of busy sandboxes per bucket: the account ('*') and functions, all versions. The ten
 -- functions with the highest averages and peaks have rows of their own, and the others one together, 'all others': their
 -- averages add up, and Peak is that of the highest of them.
+-- rollups: of the window
 SELECT
     AccountId, Region, one.1 AS Bucket, Name AS FunctionName,
     max(one.2) AS Peak, sum(one.3) AS Avg, max(one.4) AS Provisional,

@@ -1,6 +1,7 @@
 -- The highest concurrency of the account ('*') and of each function in the window's buckets, and the instant at which it
 -- began: the rollups tell the hour, or the bucket where those are shorter, and what was busy in it tells the instant. Half-open intervals [BusyStart, End) in
 -- whole milliseconds. What has not ended counts until now.
+-- rollups: of the window
 WITH
     toUInt32(least({bucket_s:UInt32}, 3600)) AS step_s,
     peaks AS

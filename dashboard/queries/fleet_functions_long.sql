@@ -1,6 +1,7 @@
 -- One row per function, and one for all of them together (IsTotal = 1): what happened in the window,
 -- and in the window of the same length before it. Parts are the invocations in 30 equal parts of the window.
 -- Percentiles are those of the rollups' bins, which are 1.5 % wide: in the middle of a bin.
+-- rollups: of the window and span_s s before it
 WITH
     {from:DateTime64(3, 'UTC')} AS begin,
     pow(1.015, -0.5) AS half_bin

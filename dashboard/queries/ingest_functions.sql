@@ -1,4 +1,5 @@
 -- Per function: when its newest invocation is from, how many still lack their report, and how many sandboxes ran them.
+-- rollups: of the window
 SELECT
     AccountId, Region, FunctionName, Invocations, EndsEstimated AS WithoutReport, ran.Sandboxes AS Sandboxes, LastStart
 FROM lambda_counts(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')}, bucket_s = 0) AS counted

@@ -1,4 +1,5 @@
 -- init_by_version of more than six hours, from the rollups, which do not know versions of runtimes: releases alone.
+-- rollups: of the window and 86400 s before it
 WITH pow(1.015, -0.5) AS half_bin
 SELECT
     AccountId, Region, FunctionName, FunctionVersion, '' AS RuntimeVersion, FirstSeen, LastSeen, ColdStarts,

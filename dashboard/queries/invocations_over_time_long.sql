@@ -1,5 +1,6 @@
 -- invocations_over_time of more than six hours, from the rollups. The ten functions with the most of each have rows of their own,
 -- and the others one together, 'all others'.
+-- rollups: of the window
 SELECT
     one.1 AS Bucket, Name AS FunctionName,
     sum(one.2) AS Invocations, sum(one.3) AS Failed, sum(one.4) AS ColdStarts,

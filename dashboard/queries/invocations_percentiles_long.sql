@@ -1,5 +1,6 @@
 -- invocations_percentiles of more than six hours, where nothing is chosen that the rollups do not know. Percentiles are those
 -- of their bins, which are 1.5 % wide: in the middle of a bin.
+-- rollups: of the window
 WITH pow(1.015, -0.5) AS half_bin
 SELECT
     Bucket,

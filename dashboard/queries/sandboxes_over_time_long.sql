@@ -1,4 +1,5 @@
 -- sandboxes_over_time of more than six hours: what was busy is what lambda_concurrency says.
+-- rollups: of the window
 WITH
 -- include sandboxes_alive
 GLOBAL ANY LEFT JOIN

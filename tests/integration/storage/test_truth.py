@@ -24,6 +24,7 @@ from tests.support.collector import lambda_span, trace_request
 MS = 1_000_000
 T0_MS = 1_750_031_940_000  # 2025-06-15 23:59:00 UTC, a minute before a day ends
 MINUTE_MS = 60_000
+DAY_MS = 86_400_000
 LONG_AFTER_S = T0_MS // 1000 + 7 * 86_400
 
 
@@ -271,6 +272,27 @@ def test_rollups_and_invocations_say_the_same_and_the_truth(store: Store) -> Non
             assert answer(store, bucket_s) == truth(facts, bucket_s * 1000), (made, bucket_s)
             for view in ("lambda_counts", "lambda_billed", "lambda_inits"):
                 assert differing(store, view, bucket_s) == [], (made, bucket_s, view)
+
+
+def test_rollups_that_all_hold_say_the_same_alone(store: Store) -> None:
+    """Of five days, of a day and minutes, of minutes within an hour, and of half an hour; some were made twice."""
+    facts = [replace(fact, start_ms=fact.start_ms + DAY_MS * (n % 3)) for n, fact in enumerate(fleet(11, 60))]
+    rollups = Rollups(store.client)
+    for part in (facts[::2], facts[1::2]):
+        store.deliver(deliveries(part))
+        rollups.run(LONG_AFTER_S, settled=True)
+    spans = ((-DAY_MS, 4 * DAY_MS), (-DAY_MS, DAY_MS + 4 * MINUTE_MS), (0, 3 * MINUTE_MS), (-30 * MINUTE_MS, 0))
+    views = ("lambda_counts", "lambda_inits", "lambda_concurrency", "lambda_concurrency_peaks")
+    for view, bucket_s, (begin_ms, end_ms) in itertools.product(views, (0, 60, 3600, 7200, 86400), spans):
+        given = "(from = fromUnixTimestamp64Milli({a:Int64}), to = fromUnixTimestamp64Milli({b:Int64}), "
+        given += "bucket_s = {bucket_s:UInt32}) ORDER BY ALL"
+        params = {"a": T0_MS + begin_ms, "b": T0_MS + end_ms, "bucket_s": bucket_s}
+        plain, held = (
+            store.client.query(f"SELECT * FROM {name}{given}", parameters=params).result_rows
+            for name in (view, f"{view}_held")
+        )
+        assert held == plain, (view, params)
+        assert held or begin_ms == -30 * MINUTE_MS
 
 
 def test_quantiles_from_rollups_are_within_a_percent(store: Store) -> None:
