@@ -17,7 +17,7 @@ from dashboard.filters import (
     parse_invocation_filters,
     parse_invocation_key,
 )
-from dashboard.sql import Value, instant, invocation_params, key_params, names
+from dashboard.sql import Value, instant, invocation_params, key_params, names, statement_name
 from dashboard.timeaxis import Window
 
 LATEST_COLD: Final = 50
@@ -117,14 +117,18 @@ def _cold_starts(_: Choices, __: Window) -> Asks:
     )
 
 
-def _invocations(choices: Choices, _: Window) -> Asks:
+def _invocations(choices: Choices, window: Window) -> Asks:
     params = invocation_params(parse_invocation_filters(choices.query))
+    figures = ("invocations_summary", "invocations_percentiles", "invocations_histogram")
     return (
-        Ask("invocations_summary", params),
-        Ask("invocations_percentiles", params),
-        Ask("invocations_histogram", params),
+        *(Ask(name, params) for name in (("invocations_figures",) if reads_once(window, params) else figures)),
         Ask("invocations_latest", {"limit": LATEST_INVOCATIONS, **params}),
     )
+
+
+def reads_once(window: Window, params: Mapping[str, Value]) -> bool:
+    """Whether figures of invocations are of what is read one by one: then all of them are made of reading it once."""
+    return statement_name("invocations_summary", window, params) == "invocations_summary"
 
 
 def _invocation(choices: Choices, _: Window) -> Asks:

@@ -32,6 +32,29 @@ def coverage(frame: pd.DataFrame) -> Coverage | None:
     return Coverage(moment(frame["FirstStart"].iloc[0]), moment(frame["LastEnd"].iloc[0]))
 
 
+_QUANTILES: Final = ("P50Ms", "P95Ms", "P99Ms", "Since")
+
+
+def of_all(figures: pd.DataFrame) -> pd.DataFrame:
+    """Of rows of invocations_figures.sql, those like invocations_summary.sql's."""
+    return figures[figures["Of"] == "all"].drop(columns=["Of", "Bucket", "Bin", "Outcome", "Took"])
+
+
+def of_buckets(figures: pd.DataFrame) -> pd.DataFrame:
+    """Likewise invocations_percentiles.sql's."""
+    return _that_took(figures, "bucket", ("Bucket", "Invocations", *_QUANTILES))
+
+
+def of_bins(figures: pd.DataFrame) -> pd.DataFrame:
+    """Likewise invocations_histogram.sql's."""
+    return _that_took(figures, "bin", ("Bin", "Outcome", "Invocations", "Since"))
+
+
+def _that_took(figures: pd.DataFrame, of: str, columns: Sequence[str]) -> pd.DataFrame:
+    rows = figures[(figures["Of"] == of) & (figures["Took"] > 0)]
+    return rows.assign(Invocations=rows["Took"])[list(columns)].reset_index(drop=True)
+
+
 def moment(at: pd.Timestamp) -> datetime:
     """An instant of a frame, to the microsecond."""
     return at.to_pydatetime(warn=False)

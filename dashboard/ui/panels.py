@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -117,10 +117,15 @@ def width(run: Run) -> str:
     return plural(seconds, "second")
 
 
-def duration_percentiles(run: Run, **more: Any) -> None:
-    """p50, p95 and p99 over time."""
+def duration_percentiles(run: Run, ask: Callable[[], pd.DataFrame]) -> None:
+    """p50, p95 and p99 over time.
+
+    Args:
+        run: of the page.
+        ask: for rows like those of invocations_percentiles.sql.
+    """
     with run.panel("Duration: p50, p95, p99", "As the platform reports it, init not included. Logarithmic scale."):
-        rows = run.query("invocations_percentiles", **more)
+        rows = ask()
         if rows.empty:
             nothing("No invocation has reported its duration in this time.")
             return

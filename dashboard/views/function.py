@@ -42,7 +42,8 @@ def _body(run: Run) -> None:
     panels.invocations_over_time(run)
     left, right = st.columns(2)
     with left:
-        panels.duration_percentiles(run, **invocation_params(InvocationFilters()))
+        every = invocation_params(InvocationFilters())
+        panels.duration_percentiles(run, lambda: run.query("invocations_percentiles", **every))
     with right, run.panel("Sandboxes busy: average and peak", "Click a moment to see what ran then."):
         panels.concurrency_over_time(run, by_function=False)
     left, right = st.columns(2)

@@ -1,12 +1,14 @@
 """Invocations: which ran, how long they took, how they ended."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import pandas as pd
 import streamlit as st
 
-from dashboard.charts import series
+from dashboard.charts import frames, series
 from dashboard.filters import STATUSES, InvocationFilters, parse_invocation_filters
-from dashboard.plans import LATEST_INVOCATIONS
+from dashboard.plans import LATEST_INVOCATIONS, reads_once
 from dashboard.sql import invocation_params
 from dashboard.text import count, milliseconds, share
 from dashboard.ui import choices, panels
@@ -29,7 +31,12 @@ def _body(run: Run) -> None:
         st.info(f"Only what was busy at {run.shown(chosen.at)}{until}, init included.", icon=":material/my_location:")
         st.button("Show all of the time", on_click=_changed, args=("at",), type="tertiary", icon=":material/close:")
     params = invocation_params(chosen)
-    summary = run.query("invocations_summary", **params)
+    once = reads_once(run.window, params)
+
+    def asked(name: str, of: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+        return run.made(of, run.query("invocations_figures", **params)) if once else run.query(name, **params)
+
+    summary = asked("invocations_summary", frames.of_all)
     if summary.empty or not summary["Invocations"].iloc[0]:
         narrowed = bool(chosen.query() or run.filters.functions)
         nothing("No invocation matches. Choose a longer time or fewer filters above." if narrowed else NO_DATA)
@@ -50,9 +57,9 @@ def _body(run: Run) -> None:
     )
     left, right = st.columns(2)
     with left:
-        panels.duration_percentiles(run, **params)
+        panels.duration_percentiles(run, lambda: asked("invocations_percentiles", frames.of_buckets))
     with right, run.panel("How many took how long", "Eight bins for each factor of ten."):
-        bins = run.query("invocations_histogram", **params)
+        bins = asked("invocations_histogram", frames.of_bins)
         run.since(bins)
         run.chart(
             series.histogram(bins), f"Histogram of duration, p50 {milliseconds(only['P50Ms'])}.", bins, "histogram"

@@ -273,6 +273,19 @@ def test_every_panel_of_invocations_counts_the_chosen_ones(name, ask, truth):
     assert list(latest["RequestId"]) == [one.request_id for one in reversed(expected[-50:])]
 
 
+@pytest.mark.parametrize("name", CHOICES)
+def test_all_figures_of_invocations_are_of_reading_them_once(name, ask):
+    params = invocation_params(CHOICES[name][0])
+    once = ask("invocations_figures", **params)
+    for panel, of in (
+        ("invocations_summary", frames.of_all),
+        ("invocations_percentiles", frames.of_buckets),
+        ("invocations_histogram", frames.of_bins),
+    ):
+        alone, same = ask(panel, **params), of(once)
+        pd.testing.assert_frame_equal(same[list(alone.columns)], alone, check_dtype=False)
+
+
 @pytest.fixture
 def long(everything, seeded):
     """Choices of a time that the rollups answer for, and its window."""
