@@ -265,14 +265,17 @@ watched AS
         FROM facts
     ),
     -- Lag has one cause until it is over: single minutes look like the other. Where few records come, one that has to wait for
-    -- a slow consumer comes now and then: as long as invocations are slow, it goes on.
+    -- a slow consumer comes now and then: as long as invocations are slow, it goes on. A time in which nothing was invoked says
+    -- nothing of that: the next one does, for up to half an hour.
     lagging AS
     (
         SELECT
             *,
             first_cause IN ('poisoned_shard', 'slow_consumer') AS is_lag,
             is_lag OR first_cause = '' AND has_point AND is_slow_near AS may_lag,
-            may_lag AND minute - maxIf(minute, may_lag) OVER earlier > 360 AS lag_begins
+            maxIf(minute, may_lag AND is_slow_near) OVER earlier AS slow_before,
+            may_lag AND minute - maxIf(minute, may_lag) OVER earlier > 360
+                AND NOT (is_slow_near AND slow_before = point_before AND minute - slow_before <= 1800) AS lag_begins
         FROM judged
         WINDOW earlier AS (PARTITION BY AccountId, Region, FunctionName ORDER BY minute
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
@@ -294,10 +297,13 @@ watched AS
                 AND sumIf(durations, may_lag) OVER of_episode >= 8
                 AND sumIf(duration_ms, may_lag) OVER of_episode - maxIf(most_ms, may_lag) OVER of_episode
                     >= 4 * usual_ms * (sumIf(durations, may_lag) OVER of_episode - 1) AS stays_slow,
-            -- Over within three minutes, as after an invocation that hung and was tried again: nothing is held up.
-            is_lag AND NOT stays_slow AND poisoned + slow <= 3
+            -- Over within three minutes, as after an invocation that hung and was tried again; or, where that is common, no
+            -- older than by three of those: nothing is held up.
+            is_lag AND NOT stays_slow AND (poisoned + slow <= 3
                 AND maxIf(minute, is_lag) OVER of_episode - minIf(minute, is_lag) OVER of_episode <= 180
-                AND argMaxIf(point_after, minute, is_lag) OVER of_episode > 0 AS is_passing,
+                AND argMaxIf(point_after, minute, is_lag) OVER of_episode > 0
+                OR poisoned > slow AND ifNull(maxIf(age_ms, is_lag) OVER of_episode
+                    < 3 * maxIf(most_near_ms, is_lag) OVER of_episode + usual_age_ms, 0)) AS is_passing,
             multiIf(
                 NOT is_lag AND NOT (may_lag AND stays_slow AND poisoned <= slow
                     AND minute >= minIf(minute, may_lag AND is_slow) OVER of_episode), first_cause,
@@ -314,7 +320,8 @@ watched AS
             *,
             argMaxIf(raw_cause, minute, raw_cause != '') OVER earlier AS cause_before,
             maxIf(minute, raw_cause != '') OVER earlier AS caused_before,
-            raw_cause != '' AND (raw_cause != cause_before OR minute - caused_before > 360) AS is_first,
+            raw_cause != '' AND (raw_cause != cause_before
+                OR minute - caused_before > if(raw_cause = 'slow_consumer' AND lag_episode <= caused_before, 1800, 360)) AS is_first,
             -- Not from a single slow one on, after which it gets four times as slow.
             ifNull(is_slow AND 4 * duration_ms / durations >= ifNull(mean_after_ms, 0), 0) AS is_slow_since,
             is_slow_since AND NOT argMaxIf(is_slow_since, minute, durations > 0) OVER earlier AS slows_down
@@ -397,7 +404,7 @@ ifNull(multiIf(
         final_cause = 'slow_consumer', 'invocations succeed, and records come faster than they are worked off',
         final_cause = 'throttled',
             format('{} throttled and {} ran in 5 minutes', toString(round(refused_shortly)), toString(round(ran_shortly))),
-        final_cause = 'catching_up' AND is_passing, 'it was over within three minutes',
+        final_cause = 'catching_up' AND is_passing, 'it is over soon, as after an invocation that hung',
         final_cause = 'catching_up', 'the age falls',
         ''), '')
 -- end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from emulator.fields import Fields
 from emulator.fleet.profiles import Profile, Trigger
@@ -185,16 +185,45 @@ def suits(incident: Incident, profile: Profile) -> bool:
 
 _LONGEST_INIT_MS: Final = 9000
 """Lambda ends an init after 10 s, and inits differ."""
+_LONG_WAIT_MS: Final = 10_000
+"""A record that waits no longer for the batch before it is none that anybody misses;"""
+_LONG_WAIT_WINDOWS: Final = 5
+"""nor is one that waits no longer than that many of the windows in which a batch gathers."""
+_FEW: Final = 3
 
 
-def felt(incident: Incident, profile: Profile) -> tuple[bool, float]:
-    """How much of the incident a function would feel; greater is more.
+class Felt(NamedTuple):
+    """How much of an incident a function would feel; greater is more."""
 
-    First whether it would be that at all: no batch that times out, no init that Lambda ends. Then how busy the function
-    is; a shard is, by the time that its batches take.
-    """
+    shows: bool
+    """What the incident is known by would be there."""
+    is_whole: bool
+    """Nothing else would be there: no batch that times out, no init that Lambda ends."""
+    busy: float
+    """The function's traffic; of a shard, by the time that its batches take."""
+
+
+def felt(incident: Incident, profile: Profile) -> Felt:
+    """How much of the incident a function would feel."""
     if isinstance(incident, SlowConsumer):
         is_whole = 1.5 * incident.factor * profile.duration_ms <= 1000 * profile.timeout_s
-        return is_whole, profile.requests_per_s / profile.shards * profile.duration_ms
+        busy = profile.requests_per_s / profile.shards * profile.duration_ms
+        return Felt(_waiting(incident, profile) >= _FEW, is_whole, busy)
     is_whole = not isinstance(incident, SlowInit) or incident.factor * profile.init_ms <= _LONGEST_INIT_MS
-    return is_whole, profile.requests_per_s
+    return Felt(is_whole, is_whole, profile.requests_per_s)
+
+
+def _waiting(incident: SlowConsumer, profile: Profile) -> float:
+    """How many records may be expected to come while their shard is busy for long: they are what is late.
+
+    A shard takes a batch, and those that come meanwhile wait for its end. Those that time out are tried again.
+    """
+    come = profile.requests_per_s * 60 * incident.for_min
+    batch_ms = incident.factor * profile.duration_ms
+    if batch_ms > 1500 * profile.timeout_s:
+        return come
+    come_meanwhile = profile.requests_per_s / profile.shards * batch_ms / 1000
+    long_ms = max(_LONG_WAIT_MS, 1000 * _LONG_WAIT_WINDOWS * profile.batching_window_s)
+    if batch_ms < long_ms and come_meanwhile < profile.batch_size:
+        return 0.0
+    return come * come_meanwhile / (1 + come_meanwhile)

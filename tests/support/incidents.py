@@ -110,19 +110,24 @@ incidents:
 """
 
 
+OTHER_ENDS: Final = ((4, 9, 31), (2, 3, 17), (6, 19, 44), (4, 14, 5), (3, 23, 52))
+"""Weekday from Monday, hour and minute: what befalls a function by night, or on Sunday, befalls it otherwise."""
+
+
 def fleets() -> dict[str, Described]:
-    """Half a day with every kind of incident; in the soak the example's week of 300 functions, and a day of others."""
+    """Half a day with every kind of incident; in the soak the example's week of 300 functions, and days of others."""
     if not FULL:
-        return {"small": Described(SMALL_FLEET, 1, _last_wednesday_noon())}
+        return {"small": Described(SMALL_FLEET, 1, _last(2, 12, 0))}
     example = ROOT / "emulator" / "fleet" / "examples" / "incidents.yaml"
-    return {"week": Described(example.read_text(encoding="utf-8"), 1), "other": Described(OTHER_FLEET, 5)}
+    others = {f"other-{number}": Described(OTHER_FLEET, 5, _last(*end)) for number, end in enumerate(OTHER_ENDS)}
+    return {"week": Described(example.read_text(encoding="utf-8"), 1), **others}
 
 
-def _last_wednesday_noon() -> str:
+def _last(weekday: int, hour: int, minute: int) -> str:
     """The same fleet whenever the tests run, and young enough for no retention to take it."""
     now = datetime.now(UTC)
-    noon = now.replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=(now.weekday() - 2) % 7)
-    return (noon if noon <= now else noon - timedelta(days=7)).isoformat()
+    at = now.replace(hour=hour, minute=minute, second=0, microsecond=0) - timedelta(days=(now.weekday() - weekday) % 7)
+    return (at if at <= now else at - timedelta(days=7)).isoformat()
 
 
 SHOWS: Final = {

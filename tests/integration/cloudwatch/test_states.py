@@ -156,17 +156,23 @@ def test_a_silence_is_a_pause_of_the_mapping_where_chance_and_the_hour_do_not_br
     assert stored.rows(f"SELECT {columns.format('lambda_inferred_stream_causes')}") == told
 
 
-@pytest.mark.parametrize(("slow", "waits", "since"), [
-    (range(20, 50), (25, 35, 45), [20]), (range(20, 50), (), []), (range(24, 28), (25,), []), ((), (25, 35, 45), []),
+@pytest.mark.parametrize(("ran", "slow", "waits", "since"), [
+    (range(-600, 60), range(20, 50), (25, 35, 45), [20]),
+    (range(-600, 60), range(20, 50), (), []),
+    (range(-600, 60), range(24, 28), (25,), []),
+    (range(-600, 60), (), (25, 35, 45), []),
+    # Where seldom anything comes, the time between two invocations says nothing, for up to half an hour.
+    (range(-600, 60, 7), range(1, 60), (30,), [2]),
+    (range(-600, 60, 7), [*range(-30, 0), *range(5, 60)], (30,), [9]),
+    (range(-1600, 60, 40), range(-400, 60), (0, 40), []),
 ])  # fmt: skip
 def test_a_consumer_stays_too_slow_for_records_that_wait_now_and_then(
-    stored: Stored, slow: Sequence[int], waits: Sequence[int], since: list[int]
+    stored: Stored, ran: range, slow: Sequence[int], waits: Sequence[int], since: list[int]
 ) -> None:
-    minutes = range(-600, 60)
     stored.put(
         "slow",
-        *(one for at in minutes for one in reads([at], age_ms=30_000 if at in waits else 500)),
-        *(point("Duration", at, 40_000 if at in slow else 100) for at in minutes),
+        *(one for at in ran for one in reads([at], age_ms=30_000 if at in waits else 500)),
+        *(point("Duration", at, 40_000 if at in slow else 100) for at in ran),
     )
     columns = f"DISTINCT Cause, Since FROM {{}}({RANGE}) WHERE FunctionName = 'f' AND Cause != 'catching_up'"
     told = stored.rows(f"SELECT {columns.format('lambda_inferred_stream_causes')}")
