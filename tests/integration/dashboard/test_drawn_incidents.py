@@ -1,7 +1,7 @@
 """Fleets with incidents of every kind, of drawn size, hour and length: the Fleet page names each, and nothing else.
 
 From the emulator's metrics and invocations to the rows of the page, without a browser. In the soak each fleet has an
-incident that still goes on at its end. And weeks of consumers of streams that time out and fail as they always do.
+incident that still goes on at its end. And days of consumers of streams that time out and fail as they always do.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ HOURS = 12 if FULL else 6
 NEWEST = datetime(2026, 6, 8, tzinfo=UTC)
 ENOUGH = 60
 """A pause in which so many invocations were due has to be found; those of less may be."""
+ENOUGH_GOING_ON = 150
+"""The same where it still goes on, so that only what was before it tells how many."""
 
 LATE_MS = 15_000
 """Records that wait so long, and six times as long as batches gather, are late:"""
@@ -214,7 +216,7 @@ def is_visible(incident: Any, run: Run, begin_s: float, end_s: float) -> bool:
     during = [one for one in ran if begin_s <= one.start < end_s]
     if incident.kind == "paused_mapping":
         before = sum(begin_s - 1800 <= one.start < begin_s for one in ran)
-        return before * (end_s - begin_s) / 1800 >= ENOUGH
+        return before * (end_s - begin_s) / 1800 >= (ENOUGH if ran[-1].start >= end_s else ENOUGH_GOING_ON)
     if incident.kind == "slow_consumer":
         usual_ms = statistics.median(one.age_ms for one in ran)
         late = sum(one.age_ms >= max(LATE_MS, 6 * usual_ms) for one in during)
@@ -258,7 +260,7 @@ def test_each_incident_is_named_and_nothing_else_is(stored: Stored, number: int,
 
 def consumers(number: int) -> Fleet:
     """Those that read streams."""
-    described = {"functions": 300, "days": 7 if FULL else 1, "requests_per_s": (1.0, 2.0, 4.0)[number % 3]}
+    described = {"functions": 300, "days": 3 if FULL else 1, "requests_per_s": (1.0, 2.0, 4.0)[number % 3]}
     fleet = fleet_of(described, number)
     return replace(fleet, profiles=tuple(one for one in fleet.profiles if one.trigger.is_stream))
 
