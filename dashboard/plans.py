@@ -10,6 +10,7 @@ from typing import Final
 import pandas as pd
 
 from dashboard.charts import sandboxes
+from dashboard.charts.frames import ended
 from dashboard.filters import (
     Choices,
     Filters,
@@ -141,7 +142,7 @@ def of_invocation(found: pd.DataFrame, _: Window) -> Asks:
     if found.empty:
         return ()
     only = found.iloc[0]
-    near: dict[str, Value] = {"from": instant(only["Start"] - AROUND), "to": instant(only["End"] + AROUND)}
+    near: dict[str, Value] = {"from": instant(only["Start"] - AROUND), "to": instant(ended(only) + AROUND)}
     trace = str(only["TraceId"])
     return (
         Ask("invocation_spans", {"trace": trace, **near}),

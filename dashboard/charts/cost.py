@@ -47,8 +47,8 @@ def table(rows: pd.DataFrame, window: Window) -> pd.DataFrame:
 
 
 def parts(shown: pd.DataFrame) -> pd.DataFrame:
-    """The dearest functions, each cut into init, the function itself and extensions after the answer."""
-    top = shown.nlargest(SHOWN, "ListUsd")
+    """The dearest functions of known cost, each cut into init, the function itself and extensions after the answer."""
+    top = shown.dropna(subset=["ListUsd"]).nlargest(SHOWN, "ListUsd")
     rest = (top["ListUsd"] - top["OfInitUsd"] - top["OfExtensionsUsd"]).clip(lower=0)
     wide = pd.DataFrame(
         {

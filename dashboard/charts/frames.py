@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import pandas as pd
@@ -15,6 +15,8 @@ ACCOUNT: Final = "*"
 """The FunctionName under which lambda_concurrency gives the whole account and region."""
 OTHERS: Final = "all others"
 """The FunctionName under which a statement gives the sum of those that are too many for a chart."""
+LONGEST: Final = timedelta(seconds=900)
+"""The highest timeout that a function can have (``Timeout`` of CreateFunction)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,12 @@ def _that_took(figures: pd.DataFrame, of: str, columns: Sequence[str]) -> pd.Dat
 def moment(at: pd.Timestamp) -> datetime:
     """An instant of a frame, to the microsecond."""
     return at.to_pydatetime(warn=False)
+
+
+def ended(invocation: pd.Series) -> datetime:
+    """When an invocation ended; of one whose end has not come, when it must have: Lambda lets none run any longer."""
+    end = invocation["End"]
+    return moment(invocation["Start"]) + LONGEST if pd.isna(end) else moment(end)
 
 
 def fill(

@@ -33,6 +33,8 @@ class Bar:
     duration_ms: float
     failed: bool
     estimated: bool
+    runs: bool
+    """It had not ended when it was last told of, after :attr:`duration_ms`."""
     source: str
 
 
@@ -130,6 +132,7 @@ def _bar(key: str, row: Mapping[str, object] | pd.Series, depth: int, first: pd.
         duration_ms=float(row["DurationNs"]) / 1e6,  # type: ignore[arg-type]  # likewise
         failed=str(row["StatusCode"]) == "Error",
         estimated=bool(row["EndEstimated"]),
+        runs=bool(row["InFlight"]),
         source=str(row["Source"]),
     )
 
@@ -156,17 +159,22 @@ def _block(bar: Bar, title: str) -> Block:
         ("took", f"{bar.duration_ms:,.3f} ms"),
         ("began after", f"{bar.offset_ms:,.3f} ms"),
         ("began", bar.start.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"),
-        ("outcome", "failed" if bar.failed else "ok"),
+        ("outcome", "not known yet" if bar.runs else "failed" if bar.failed else "ok"),
         ("known from", bar.source or "own tracing"),
-        *([("end", "estimated")] if bar.estimated else []),
+        *([("end", _end(bar))] if _end(bar) else []),
     )
-    return Block(bar.offset_ms, bar.offset_ms + bar.duration_ms, title, said, faint=bar.estimated)
+    return Block(bar.offset_ms, bar.offset_ms + bar.duration_ms, title, said, faint=bool(_end(bar)))
+
+
+def _end(bar: Bar) -> str:
+    """What is to be said of its end, if it was not told."""
+    return "has not come" if bar.runs else "estimated" if bar.estimated else ""
 
 
 def _text(bar: Bar) -> str:
     marks = [milliseconds(bar.duration_ms)]
     if bar.failed:
         marks.append("failed")
-    if bar.estimated:
-        marks.append("end estimated")
+    if _end(bar):
+        marks.append(f"end {_end(bar)}")
     return " · ".join(marks)

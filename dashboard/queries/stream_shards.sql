@@ -4,7 +4,8 @@ SELECT
     ResourceAttributes['faas.name'] AS FunctionName,
     SpanAttributes['lambda.event_source_arn'] AS EventSourceArn,
     SpanAttributes['messaging.destination.partition.id'] AS Shard,
-    count() AS Invocations,
+    -- What one was told with while it ran has the id of its final span.
+    uniqExact(SpanId) AS Invocations,
     countIf(StatusCode = 'Error') AS Failed,
     max(toFloat64OrNull(SpanAttributes['lambda.iterator_age_ms'])) AS MaxAgeMs,
     argMax(toFloat64OrNull(SpanAttributes['lambda.iterator_age_ms']), Timestamp) AS LastAgeMs

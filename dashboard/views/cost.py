@@ -29,7 +29,12 @@ def _body(run: Run) -> None:
         run.panel("Where the money goes", "The dearest functions: init, the function itself, extensions afterwards."),
     ):
         parts = shaping.parts(shown)
-        run.chart(shaping.bars(parts), "What init, the function and extensions cost, by function.", parts, "parts")
+        if parts.empty:
+            nothing(
+                "No report has come yet: what was billed is told with the next invocation of a sandbox, or its end."
+            )
+        else:
+            run.chart(shaping.bars(parts), "What init, the function and extensions cost, by function.", parts, "parts")
     with (
         right,
         run.panel(

@@ -6,11 +6,12 @@ from datetime import timedelta
 import pandas as pd
 import streamlit as st
 
+from dashboard.charts import frames
 from dashboard.charts.waterfall import bars, waterfall
 from dashboard.filters import InvocationFilters, parse_invocation_key
 from dashboard.plans import Ask, of_invocation
 from dashboard.sql import key_params
-from dashboard.text import UNKNOWN, known, megabytes, milliseconds
+from dashboard.text import UNKNOWN, known, megabytes, milliseconds, plural
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
 from dashboard.ui.page import Run, nothing, show
@@ -44,7 +45,7 @@ def _head(run: Run, only: pd.Series) -> None:
     version = "" if only["FunctionVersion"] in ("", "$LATEST") else f":{only['FunctionVersion']}"
     st.markdown(f"## {only['FunctionName']}{version} · {panels.outcome(only.to_dict())}")
     st.caption(f"Request {only['RequestId']} · attempt {only['Attempt']} · started {run.shown(only['Start'])}")
-    start, end = only["Start"].to_pydatetime(warn=False), only["End"].to_pydatetime(warn=False)
+    start, end = frames.moment(only["Start"]), frames.ended(only)
     around = run.filters.at(start - timedelta(minutes=5), end + timedelta(minutes=5)).query()
     busy = replace(run.filters.around(start, start), functions=()).query()
     name = str(only["FunctionName"])
@@ -67,7 +68,11 @@ def _figures(only: pd.Series) -> None:
     row(
         [
             Figure("Duration", milliseconds(_number(only["DurationMs"])), about="As reported, init not included"),
-            Figure("Init", milliseconds(_number(init)) if only["ColdStart"] else "warm", about="That it waited for"),
+            Figure(
+                "Init",
+                "warm" if _number(only["ColdStart"]) == 0 else milliseconds(_number(init)),
+                about="That it waited for",
+            ),
             Figure("Billed", milliseconds(_number(only["BilledDurationMs"]))),
             Figure("After the runtime", milliseconds(_number(only["PostRuntimeMs"])), about="Extensions still at work"),
             Figure(
@@ -97,9 +102,14 @@ def _spans(run: Run, only: pd.Series, ask: Ask) -> None:
     if not drawn:
         nothing("No span of this invocation is stored: otel_traces may keep less than lambda_invocations.")
         return
-    st.caption(f"0 is {run.shown(drawn[0].start)}. Pale bars: the end is an estimate.")
+    pale = (
+        " Pale bars: the end is an estimate, or has not come."
+        if any(one.estimated or one.runs for one in drawn)
+        else ""
+    )
+    st.caption(f"0 is {run.shown(drawn[0].start)}.{pale}")
     longest = max(drawn, key=lambda one: one.duration_ms)
-    text = f"{len(drawn)} spans; the longest is {longest.label} with {milliseconds(longest.duration_ms)}."
+    text = f"{plural(len(drawn), 'span')}; the longest is {longest.label} with {milliseconds(longest.duration_ms)}."
     run.chart(waterfall(drawn), text, rows, "spans")
 
 

@@ -60,10 +60,12 @@ def _body(run: Run) -> None:
         panels.duration_percentiles(run, lambda: asked("invocations_percentiles", frames.of_buckets))
     with right, run.panel("How many took how long", "Eight bins for each factor of ten."):
         bins = asked("invocations_histogram", frames.of_bins)
-        run.since(bins)
-        run.chart(
-            series.histogram(bins), f"Histogram of duration, p50 {milliseconds(only['P50Ms'])}.", bins, "histogram"
-        )
+        if bins.empty:
+            nothing("The duration of no invocation is known yet.")
+        else:
+            run.since(bins)
+            alt = f"Histogram of duration, p50 {milliseconds(only['P50Ms'])}."
+            run.chart(series.histogram(bins), alt, bins, "histogram")
     rows = run.query("invocations_latest", limit=LATEST_INVOCATIONS, **params)
     title = f"The latest {len(rows)}" if len(rows) == LATEST_INVOCATIONS else f"All {len(rows)}"
     with run.panel(

@@ -218,7 +218,14 @@ def test_no_rows_no_parts():
 
 
 def span(key: str, parent: str, phase: str, start_s: float, ms: float, **more: object) -> dict[str, object]:
-    given = {"InstanceId": "i", "Attempt": "1", "StatusCode": "Ok", "EndEstimated": False, "SpanName": phase or key}
+    given = {
+        "InstanceId": "i",
+        "Attempt": "1",
+        "StatusCode": "Ok",
+        "EndEstimated": False,
+        "InFlight": False,
+        "SpanName": phase or key,
+    }
     times = {"Start": at(start_s), "DurationNs": int(ms * 1e6)}
     return {"SpanId": key, "ParentSpanId": parent, "Phase": phase, "Source": "telemetry"} | given | times | more
 
@@ -279,6 +286,15 @@ def test_a_failed_and_an_estimated_end_are_marked():
     assert block["faint"]
     assert ["outcome", "failed"] in block["said"]
     assert ["end", "estimated"] in block["said"]
+
+
+def test_what_has_not_ended_says_so():
+    bars = drawn(span("inv", "", phases.INVOKE, 0, 10_000, InFlight=True, StatusCode="Unset"))
+    (row,) = sent(waterfall.waterfall(bars))["rows"]
+    assert row["text"] == "10.0 s · end has not come"
+    (block,) = row["blocks"]
+    assert block["faint"]
+    assert ["outcome", "not known yet"] in block["said"]
 
 
 def test_a_label_with_quotes_stays_text():
