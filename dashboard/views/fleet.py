@@ -40,6 +40,8 @@ def _body(run: Run) -> None:
         rows = run.together("fleet_functions", span_s=span_s)
     total = shaping.whole(rows)
     if total is None:
+        with run.contained():
+            news.incidents(run)  # nothing may have run because of one
         nothing()
         return
     peaks = run.query("concurrency_peaks")

@@ -21,6 +21,8 @@ def _body(run: Run) -> None:
     st.markdown(f"## {name}")
     summary = run.query("invocations_summary", **invocation_params(InvocationFilters()))
     if summary.empty or not summary["Invocations"].iloc[0]:
+        with run.contained():
+            news.incidents(run)  # it may not have run because of one
         nothing(f"No invocations of {name} in this time. Choose a longer range above.")
         return
     peaks = run.query("concurrency_peaks")

@@ -1,4 +1,4 @@
-"""Invocations of which little is known, which are those that matter: every page shows what there is of them."""
+"""Invocations of which little is known, or that could not even begin, matter most: pages show what there is of them."""
 
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
 
+from collector.cloudwatch.point import Point, dimension_set
+from collector.cloudwatch.spooled import encode, rows
 from dashboard.pages import PAGES, page
 from deploy.local.browser import browser, open_page
-from tests.support.collector import lambda_span, running_collector, trace_request, wait_for_rows
+from tests.support.cloudwatch import store_at
+from tests.support.collector import lambda_span, running_collector, trace_request, wait_for_causes, wait_for_rows
 from tests.support.dashboard import running_dashboard
 
 pytestmark = pytest.mark.browser
@@ -88,3 +92,38 @@ def test_so_does_every_page_about_one_of_them(tab, url, name):
         assert f"{ms}.000 ms" in said
         assert ("has not come" in said) is ("lambda__in_flight" in told)
         assert ("estimated" in said) is ("lambda__end_estimated" in told)
+
+
+REFUSED_AT = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=3)
+BY = {"FunctionName": "switched-off"}
+
+
+def _refused() -> Iterator[Point]:
+    """Ten minutes in which all was throttled."""
+    for minute in range(10):
+        at_s = int(REFUSED_AT.timestamp()) + 60 * minute
+        for metric, total in (("Throttles", 40.0), ("Invocations", 0.0)):
+            yield Point(
+                "AWS/Lambda", metric, BY, dimension_set(BY), at_s, 60, total, 0.0, 1.0, 40.0, {}, "Count",
+                "123456789012", "eu-west-1",
+            )  # fmt: skip
+
+
+def test_of_a_function_that_could_not_run_at_all_the_incident_is_told(tab, tmp_path):
+    switched_off = {
+        "AccountId": "123456789012",
+        "Region": "eu-west-1",
+        "FunctionName": BY["FunctionName"],
+        "ReservedConcurrency": 0,
+        "PolledAt": REFUSED_AT - timedelta(minutes=5),
+    }
+    with store_at(tmp_path) as (store, client):
+        store.insert(rows([encode(list(_refused()), 1_800_000_000_000_000_000)]), "points")
+        client.insert("lambda_functions", [list(switched_off.values())], column_names=list(switched_off))
+    with running_collector(data=tmp_path) as collector:
+        wait_for_causes(collector.sql())
+        with running_dashboard(collector.addresses.sql_url) as address:
+            for name in ("fleet", "function"):
+                report = open_page(tab, address, page(name), query=[("range", "6h"), ("function", BY["FunctionName"])])
+                assert report.problems == []
+                expect(tab.get_by_text("1 incident, the newest first")).to_be_visible()
