@@ -37,6 +37,11 @@ class Bar:
     """It had not ended when it was last told of, after :attr:`duration_ms`."""
     source: str
 
+    @property
+    def untold(self) -> str:
+        """What is to be said of its end, if nothing told it."""
+        return "has not come" if self.runs else "estimated" if self.estimated else ""
+
 
 def bars(spans: pd.DataFrame, *, instance_id: str, attempt: int) -> list[Bar]:
     """The spans of one attempt, in the order in which they are drawn: each below its parent, earlier ones first.
@@ -161,20 +166,15 @@ def _block(bar: Bar, title: str) -> Block:
         ("began", bar.start.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"),
         ("outcome", "not known yet" if bar.runs else "failed" if bar.failed else "ok"),
         ("known from", bar.source or "own tracing"),
-        *([("end", _end(bar))] if _end(bar) else []),
+        *([("end", bar.untold)] if bar.untold else []),
     )
-    return Block(bar.offset_ms, bar.offset_ms + bar.duration_ms, title, said, faint=bool(_end(bar)))
-
-
-def _end(bar: Bar) -> str:
-    """What is to be said of its end, if it was not told."""
-    return "has not come" if bar.runs else "estimated" if bar.estimated else ""
+    return Block(bar.offset_ms, bar.offset_ms + bar.duration_ms, title, said, faint=bool(bar.untold))
 
 
 def _text(bar: Bar) -> str:
     marks = [milliseconds(bar.duration_ms)]
     if bar.failed:
         marks.append("failed")
-    if _end(bar):
-        marks.append(f"end {_end(bar)}")
+    if bar.untold:
+        marks.append(f"end {bar.untold}")
     return " · ".join(marks)

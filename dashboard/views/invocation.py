@@ -102,11 +102,7 @@ def _spans(run: Run, only: pd.Series, ask: Ask) -> None:
     if not drawn:
         nothing("No span of this invocation is stored: otel_traces may keep less than lambda_invocations.")
         return
-    pale = (
-        " Pale bars: the end is an estimate, or has not come."
-        if any(one.estimated or one.runs for one in drawn)
-        else ""
-    )
+    pale = " Pale bars: the end is an estimate, or has not come." if any(one.untold for one in drawn) else ""
     st.caption(f"0 is {run.shown(drawn[0].start)}.{pale}")
     longest = max(drawn, key=lambda one: one.duration_ms)
     text = f"{plural(len(drawn), 'span')}; the longest is {longest.label} with {milliseconds(longest.duration_ms)}."
