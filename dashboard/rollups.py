@@ -12,7 +12,7 @@ from typing import Final
 HOLD_FOR_S: Final = 2
 """For so long rollups that held are taken to hold, about as long as a page asks: what arrives then is seen later."""
 
-_READS: Final = re.compile(r"^-- rollups: of the window(?: and (\w+) s before it)?\n", re.MULTILINE)
+_READS: Final = re.compile(r"^-- rollups: of the window(?: and (\w+) s before it)?(?:, or (\w+))?\n", re.MULTILINE)
 _VIEW: Final = re.compile(r"\b(lambda_(?:counts|inits|concurrency|concurrency_peaks))\(")
 _HOUR_S: Final = 3600
 
@@ -53,9 +53,16 @@ def _seconds(said: str, params: Mapping[str, object]) -> int:
     return int(said if said.isdigit() else str(params[said]))
 
 
-def of_held(sql: str) -> str:
-    """The same statement for a time all of whose rollups hold: a third of what it takes otherwise."""
-    return _VIEW.sub(r"\1_held(", sql)
+def of_held(sql: str, statement: Callable[[str], str]) -> str:
+    """The same question for a time all of whose rollups hold: a third of what it takes otherwise, or less.
+
+    Args:
+        sql: a statement that says which rollups it reads. Where it says ``…, or NAME`` of them, it is that statement;
+            where not, this one with views of rollups alone.
+        statement: the text of one by its name.
+    """
+    said = _READS.search(sql)
+    return statement(said[2]) if said and said[2] else _VIEW.sub(r"\1_held(", sql)
 
 
 @dataclass(slots=True)

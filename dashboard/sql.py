@@ -167,7 +167,7 @@ class SqlSource:
         changeable = self._changeable(settings or {})
         span = span_of(sql, params)
         if span is not None and self.held.get(span, lambda: self._hold(span, changeable)):
-            sql = of_held(sql)
+            sql = of_held(sql, statement)
         return self._frame(sql, params, changeable)
 
     def _hold(self, span: Span, settings: Mapping[str, str]) -> bool:

@@ -1,8 +1,10 @@
 """Rollups alone are read where all of them hold, and never where one does not."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -14,7 +16,7 @@ from dashboard import sql
 from dashboard.config import SqlEndpoint
 from dashboard.filters import Filters
 from dashboard.sql import SqlSource, filter_params, instant
-from dashboard.timeaxis import Window
+from dashboard.timeaxis import Window, absolute_window
 from tests.support.cloudwatch import store_at
 from tests.support.collector import lambda_span, trace_request
 
@@ -28,15 +30,25 @@ def opened(tmp_path) -> Iterator[tuple[ClickHouseStore, Client]]:
         yield store, client
 
 
-def deliver(store: ClickHouseStore, name: str, at: datetime) -> None:
+def told(name: str, at: datetime, *, function: str = "checkout", ms: int = 100) -> bytes:
     """An invocation and what is known of its end."""
-    ns = int(at.timestamp()) * 10**9
+    ns, took_ns = int(at.timestamp()) * 10**9, ms * 10**6
     spans = [
-        lambda_span("invoke", request_id=name, start_ns=ns, duration_ns=10**8, lambda__status="success"),
-        lambda_span("post_runtime", request_id=name, start_ns=ns + 10**8, duration_ns=1, lambda__duration_ms=100.0),
+        lambda_span("invoke", request_id=name, start_ns=ns, duration_ns=took_ns, lambda__status="success"),
+        lambda_span(
+            "post_runtime", request_id=name, start_ns=ns + took_ns, duration_ns=1, lambda__duration_ms=float(ms)
+        ),
     ]
-    for number, decoded in enumerate(decode(Signal.TRACES, [trace_request(spans).SerializeToString()])):
+    return trace_request(spans, function=function, instance=f"{function}-1").SerializeToString()
+
+
+def insert(store: ClickHouseStore, name: str, exports: list[bytes]) -> None:
+    for number, decoded in enumerate(decode(Signal.TRACES, exports)):
         store.insert(decoded, f"{name}-{number}")
+
+
+def deliver(store: ClickHouseStore, name: str, at: datetime) -> None:
+    insert(store, name, [told(name, at)])
 
 
 def hold(client: Client, begin: datetime, end: datetime) -> bool:
@@ -96,3 +108,53 @@ def test_a_panel_reads_what_has_come_since(opened: tuple[ClickHouseStore, Client
     assert counted() == (2, False)
     Rollups(client).run(LONG_AFTER_S, settled=True)
     assert counted() == (2, True)
+
+
+INSTEAD = [
+    path.stem
+    for path in sorted(sql.QUERIES.glob("*.sql"))
+    if re.search(r"^-- rollups: .*, or \w+$", path.read_text(encoding="utf-8"), re.MULTILINE)
+]
+"""Those for which another statement stands where all rollups hold."""
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory) -> Iterator[Client]:
+    """Four days of three functions, all of whose rollups hold; of some minutes they were made twice."""
+    with store_at(tmp_path_factory.mktemp("settled")) as (store, client):
+        every = [
+            told(f"r{n}", BEGIN + timedelta(days=-2, minutes=47 * n, seconds=n), function=f"f{n % 3}", ms=100 + 7 * n)
+            for n in range(120)
+        ]
+        for name, part in (("first", every[::2]), ("then", every[1::2])):
+            insert(store, name, part)
+            Rollups(client).run(LONG_AFTER_S, settled=True)
+        yield client
+
+
+@pytest.mark.parametrize("functions", [(), ("f1",)])
+@pytest.mark.parametrize(
+    ("begin", "hours"),
+    [
+        (BEGIN, 24),
+        (BEGIN + timedelta(minutes=13), 6.75),
+        (BEGIN - timedelta(hours=12, minutes=7), 23.55),
+        (BEGIN - timedelta(hours=12), 48),
+        (BEGIN - timedelta(hours=1, minutes=31), 61.4),
+    ],
+)
+@pytest.mark.parametrize("name", INSTEAD)
+def test_what_stands_for_a_statement_has_the_same_rows(settled: Client, name, begin, hours, functions) -> None:
+    end = begin + timedelta(hours=hours)
+    window = absolute_window(begin, end, BEGIN + timedelta(days=9))
+    filters = Filters(range="custom", begin=begin, end=end, functions=functions)
+    params = {**filter_params(filters, window), "span_s": int(window.span_s)}
+    text = sql.statement(name)
+    source = SqlSource(settled, SqlEndpoint("http", "127.0.0.1", 0))
+    held = source.frame(text, params)
+    assert [known for _, known in source.held.found.values()] == [True]
+    plain = source.frame(text.replace("-- rollups: ", "-- reads: "), params)
+    assert len(held) > 1
+    by = [one for one in ("IsTotal", "FunctionName", "Bucket") if one in held]
+    said, same = (one.sort_values(by, ignore_index=True) for one in (plain, held))
+    pd.testing.assert_frame_equal(same, said)

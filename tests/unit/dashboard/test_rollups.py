@@ -39,7 +39,8 @@ def test_a_statement_says_of_which_time_it_reads_rollups(name: str) -> None:
     begins, ends = ({" ".join(one.split()) for one in said} for said in zip(*READ[name], strict=True))
     assert begins <= {FROM, earliest}
     assert ends <= {FROM, TO}
-    assert f"-- rollups: of the window{'' if before == '0' else f' and {before} s before it'}\n" in sql.statement(name)
+    said = f"-- rollups: of the window{'' if before == '0' else f' and {before} s before it'}"
+    assert re.search(f"^{said}(, or \\w+)?$", sql.statement(name), re.MULTILINE)
 
 
 def test_no_other_says_so() -> None:
@@ -88,7 +89,19 @@ def test_where_they_hold_the_views_of_them_are_asked() -> None:
         "FROM lambda_concurrency_held(from = 1) JOIN lambda_concurrency_peaks_held(1) JOIN lambda_counts_held(1), "
         "lambda_inits_held(1)"
     )
-    assert of_held(f"{text}, lambda_costs(1)") == f"{held}, lambda_costs(1)"
+    assert of_held(f"{text}, lambda_costs(1)", sql.statement) == f"{held}, lambda_costs(1)"
+
+
+@pytest.mark.parametrize("name", sorted(READ))
+def test_or_the_statement_that_stands_for_it_and_is_given_the_same(name: str) -> None:
+    text = sql.statement(name)
+    instead = re.search(r"^-- rollups: .*, or (\w+)$", text, re.MULTILINE)
+    held = of_held(text, sql.statement)
+    assert not ASKS.search(held)
+    if instead:
+        assert held == sql.statement(instead[1])
+        given = [set(re.findall(r"\{\w+:\w+", one)) for one in (held, text)]
+        assert given[0] <= given[1]
 
 
 def test_what_was_found_is_believed_for_a_moment() -> None:
