@@ -68,7 +68,7 @@ def _by_parts(*asked: str) -> Asks:
 def _fleet(_: Choices, window: Window) -> Asks:
     return (
         Ask("fleet_functions", {"span_s": int(window.span_s)}),
-        *_asks("concurrency_peaks", "init_by_version", "invocations_over_time", "coverage", "configuration_changes"),
+        *_asks("concurrency_highest", "init_by_version", "invocations_over_time", "coverage", "configuration_changes"),
         *_by_parts(*INCIDENTS),
     )
 
@@ -80,7 +80,7 @@ def _function(choices: Choices, _: Window) -> Asks:
     return (
         Ask("invocations_summary", invocation_params(every)),
         *_by_parts(*INCIDENTS),
-        *_asks("init_by_version", "concurrency_peaks", "concurrency_over_time", "invocations_over_time", "coverage"),
+        *_asks("init_by_version", "concurrency_over_time", "invocations_over_time", "coverage"),
         Ask("cold_start_phases"),
         Ask("invocations_percentiles", invocation_params(every)),
         *(

@@ -55,6 +55,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "cold_start_functions": Question(of_each=True),
     # Spans are sorted by whose they are: of one function they take a fifth of the time of all.
     "cold_start_phases": Question(reads=timedelta(days=1)),
+    "concurrency_highest": Question(of_each=True),
     "concurrency_over_time": Question(of_each=True),
     "concurrency_peaks": Question(of_each=True),
     "configuration_changes": Question(of_each=True, limit=500),

@@ -68,6 +68,8 @@ LONG: Final = {
     "sandboxes_over_time": "sandboxes_over_time_long",
 }
 """The statement of a panel for a longer time."""
+SHORT: Final = {"concurrency_highest": "concurrency_peaks"}
+"""The statement of a panel for a time that is not longer, where it is that of another panel."""
 
 
 def statement_name(name: str, window: Window, more: Params) -> str:
@@ -81,7 +83,7 @@ def statement_name(name: str, window: Window, more: Params) -> str:
     chooses = any(more.get(key, value) != value for key, value in invocation_params(InvocationFilters()).items())
     # "The last six hours" are up to a step longer, so that they end on a whole one.
     short = window.span_s <= SHORT_S + step_for(SHORT_S)
-    return name if chooses or short else LONG.get(name, name)
+    return SHORT.get(name, name) if chooses or short else LONG.get(name, name)
 
 
 def instant(at: datetime) -> str:

@@ -37,7 +37,7 @@ def table(rows: pd.DataFrame, peaks: pd.DataFrame, window: Window) -> pd.DataFra
 
     Args:
         rows: of fleet_functions.sql.
-        peaks: rows of concurrency_peaks.sql.
+        peaks: rows of concurrency_highest.sql.
         window: the time that they are about.
     """
     functions = rows[rows["IsTotal"] == 0]

@@ -19,6 +19,7 @@ from dashboard import sql
 from dashboard.answers import Answer, Answers, nbytes
 from dashboard.config import Config, from_environ
 from dashboard.errors import QueryError, UnreachableError
+from dashboard.garbage import Garbage
 from dashboard.lookahead import Budget, Lookahead, Traffic
 from dashboard.sql import Params, QueryRows, SqlSource, Value
 from dashboard.timeaxis import STEPS_S, Window, step_for
@@ -111,9 +112,20 @@ def traffic() -> Traffic:
 def drawn() -> None:
     """A browser has drawn what it was sent: what its viewer looks at next may be asked from now on."""
     traffic().drawn()
+    _workers().submit(_idle)
     one = lookahead()
     if one is not None:
         one.wake()
+
+
+def _idle() -> None:
+    if traffic().quiet_s():
+        _garbage().idle()
+
+
+@st.cache_resource(show_spinner=False)
+def _garbage() -> Garbage:
+    return Garbage()
 
 
 def lookahead() -> Lookahead | None:

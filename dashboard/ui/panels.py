@@ -160,9 +160,8 @@ def concurrency_over_time(run: Run, *, by_function: bool) -> None:
     run.download(rows.drop(columns="Functions"), "concurrency")
 
 
-def peaks_table(run: Run, peaks: pd.DataFrame, *, named: bool = True) -> None:
+def peaks_table(run: Run, peaks: pd.DataFrame) -> None:
     """The highest concurrency of each, a click on which leads to what ran at that instant."""
-    who = {"Who": st.column_config.TextColumn("Function", width="medium")} if named else {}
     shown = peaks.assign(Who=peaks["FunctionName"].where(peaks["FunctionName"] != frames.ACCOUNT, "whole account"))
 
     def target(row: pd.Series) -> tuple[str, dict[str, list[str]]]:
@@ -178,7 +177,7 @@ def peaks_table(run: Run, peaks: pd.DataFrame, *, named: bool = True) -> None:
         f"peaks-{run.name}",
         target,
         {
-            **who,
+            "Who": st.column_config.TextColumn("Function", width="medium"),
             "Peak": st.column_config.NumberColumn("Peak", help="Most sandboxes busy at once, exact"),
             "At": tables.instants(run.viewer, "First reached", MILLISECONDS),
             "Avg": st.column_config.NumberColumn("Average", format="%.2f", help="Over the whole time chosen"),

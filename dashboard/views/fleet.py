@@ -44,7 +44,7 @@ def _body(run: Run) -> None:
             news.incidents(run)  # nothing may have run because of one
         nothing()
         return
-    peaks = run.query("concurrency_peaks")
+    peaks = run.query("concurrency_highest")
     row(_figures(run, total, peaks))
     place = st.container()  # what takes the longest the first time must not keep the rest from being read
     with place:
@@ -96,9 +96,7 @@ def _figures(run: Run, total: pd.Series, peaks: pd.DataFrame) -> list[Figure]:
     ]
     account = peaks[peaks["FunctionName"] == ACCOUNT]
     if not account.empty and not run.filters.functions:
-        top = account.iloc[0]
-        about = f"Most sandboxes busy at once, exact; first at {run.shown(top['At'])}"
-        out.append(Figure("Peak busy", count(top["Peak"]), about=about))
+        out.append(Figure("Peak busy", count(account["Peak"].iloc[0]), about="Most sandboxes busy at once, exact"))
     return out
 
 

@@ -25,8 +25,8 @@ def _body(run: Run) -> None:
             news.incidents(run)  # it may not have run because of one
         nothing(f"No invocations of {name} in this time. Choose a longer range above.")
         return
-    peaks = run.query("concurrency_peaks")
-    own = peaks[peaks["FunctionName"] == name]
+    busy = run.query("concurrency_over_time")
+    own = busy[busy["FunctionName"] == name]
     only = summary.iloc[0]
     row(
         [
@@ -48,11 +48,7 @@ def _body(run: Run) -> None:
         panels.duration_percentiles(run, lambda: run.query("invocations_percentiles", **every))
     with right, run.panel("Sandboxes busy: average and peak", "Click a moment to see what ran then."):
         panels.concurrency_over_time(run, by_function=False)
-    left, right = st.columns(2)
-    with left:
-        panels.phases(run)
-    with right, run.panel("Highest peak", "Exact. Click the row to see what ran at that instant."):
-        panels.peaks_table(run, own, named=False)
+    panels.phases(run)
     failed = replace(InvocationFilters(), status="failed")
     with run.panel("Latest failures", "Click a row to see every phase of it."):
         _latest(run, failed, "function-failed", f"No invocation of {name} failed in this time.")

@@ -121,7 +121,7 @@ def test_filling_buckets_loses_and_invents_nothing(ask, truth, window):
 PEAKS = pytest.mark.parametrize("statement", ["concurrency_peaks", "concurrency_peaks_long"])
 
 
-@PEAKS
+@pytest.mark.parametrize("statement", ["concurrency_peaks", "concurrency_peaks_long", "concurrency_highest"])
 def test_concurrency_peaks_are_those_of_a_sweep(statement, ask, seeded):
     rows = ask(statement)
     peaks = by_function(rows, "Peak")
