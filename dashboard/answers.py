@@ -99,6 +99,17 @@ class Answers(Generic[T]):
             self._find(key, found, ask)
         return Answer(found.answer.result(), found.number)
 
+    def known(self, key: Hashable) -> Answer[T] | None:
+        """The answer of this key, for somebody who would not wait for it; None where none is kept."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None or found.until <= self._clock() or not found.answer.done():
+                return None
+            self.guessed_right += found.guessed
+            found.guessed = False
+            self._kept.move_to_end(key)
+            return Answer(found.answer.result(), found.number)
+
     @property
     def nbytes(self) -> int:
         """How large all that are kept are together."""

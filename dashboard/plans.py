@@ -52,6 +52,8 @@ class Ask:
     """Of the invocations themselves, however long the window is."""
     then: Callable[[pd.DataFrame, Window], Asks] | None = None
     """What is asked next, which the answer decides."""
+    unless: Ask | None = None
+    """Where the answer to this one is known, it says what is asked here too."""
 
 
 Asks = tuple[Ask, ...]
@@ -67,18 +69,23 @@ def _by_parts(*asked: str) -> Asks:
 
 def _fleet(_: Choices, window: Window) -> Asks:
     return (
-        Ask("fleet_functions", {"span_s": int(window.span_s)}),
+        fleet_of(window),
         *_asks("concurrency_highest", "init_by_version", "invocations_over_time", "coverage", "configuration_changes"),
         *_by_parts(*INCIDENTS),
     )
 
 
-def _function(choices: Choices, _: Window) -> Asks:
+def fleet_of(window: Window) -> Ask:
+    """The figures of each function."""
+    return Ask("fleet_functions", {"span_s": int(window.span_s)})
+
+
+def _function(choices: Choices, window: Window) -> Asks:
     if len(choices.filters.functions) != 1:
         return ()
     every, failed = InvocationFilters(), InvocationFilters(status="failed")
     return (
-        Ask("invocations_summary", invocation_params(every)),
+        Ask("invocations_summary", invocation_params(every), unless=fleet_of(window)),
         *_by_parts(*INCIDENTS),
         *_asks("init_by_version", "concurrency_over_time", "invocations_over_time", "coverage"),
         Ask("cold_start_phases"),

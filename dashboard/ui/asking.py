@@ -45,6 +45,18 @@ class Asking:
         """
         return self._answer(name, statement_name(name, self.window, more), more)
 
+    def known(self, ask: Ask) -> pd.DataFrame | None:
+        """What :meth:`query` would answer at once of a question that says the same of each function, about the chosen
+        ones; None where it would ask.
+        """
+        every = replace(self.filters, functions=())
+        params = {**filter_params(every, question(ask.name).read(self.window)), **ask.more}
+        answer = data.known(statement_name(ask.name, self.window, ask.more), params, data.keep_s(self.window))
+        if answer is None:
+            return None
+        rows = answer.value
+        return rows[rows["FunctionName"].isin(self.filters.functions)]
+
     def one_by_one(self, name: str, **more: Value) -> pd.DataFrame:
         """The rows of just this statement. Of a long window it reads the newest invocations alone: see :meth:`since`.
 
@@ -148,6 +160,8 @@ class Asking:
     def questions(self, asks: Asks) -> Iterator[Callable[[], pd.DataFrame]]:
         """What is asked, one after the other: each is called before the next is drawn, which may depend on it."""
         for ask in asks:
+            if ask.unless is not None and self.known(ask.unless) is not None:
+                continue
             if ask.by_parts:
                 yield from (partial(self._of_part, ask.name, part) for part in question(ask.name).parts(self.window))
                 continue

@@ -84,11 +84,19 @@ def query(name: str, params: Params, keep: int | None = STEPS_S[0], *, guess: bo
         QueryError: there is no result.
     """
     text, bound = _bound(name, params)
+    keep_s = KEPT.total_seconds() if keep is None else keep
+    return answers().get(_key(text, bound, keep), keep_s, lambda: _frame(text, bound, guess=guess), guess=guess)
+
+
+def known(name: str, params: Params, keep: int | None) -> Answer[pd.DataFrame] | None:
+    """What :func:`query` would answer at once; None where it would ask."""
+    return answers().known(_key(*_bound(name, params), keep))
+
+
+def _key(text: str, bound: tuple[tuple[str, Value], ...], keep: int | None) -> Hashable:
     # A time that goes on is asked about anew in its next slot, in which all viewers share the answer again.
     slot = () if keep is None else (int(time.monotonic() // keep),)
-    key = (config().sql.shown, text, bound, *slot)
-    keep_s = KEPT.total_seconds() if keep is None else keep
-    return answers().get(key, keep_s, lambda: _frame(text, bound, guess=guess), guess=guess)
+    return (config().sql.shown, text, bound, *slot)
 
 
 def ahead(ask: Callable[[], pd.DataFrame]) -> None:

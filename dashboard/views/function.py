@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import streamlit as st
 
 from dashboard.filters import InvocationFilters
-from dashboard.plans import LATEST_OF_FUNCTION
+from dashboard.plans import LATEST_OF_FUNCTION, fleet_of
 from dashboard.sql import invocation_params, names
 from dashboard.text import count, milliseconds, share
 from dashboard.ui import bar, choices, news, panels
@@ -19,7 +20,7 @@ def _body(run: Run) -> None:
         return
     name = run.filters.functions[0]
     st.markdown(f"## {name}")
-    summary = run.query("invocations_summary", **invocation_params(InvocationFilters()))
+    summary = _summary(run)
     if summary.empty or not summary["Invocations"].iloc[0]:
         with run.contained():
             news.incidents(run)  # it may not have run because of one
@@ -54,6 +55,14 @@ def _body(run: Run) -> None:
         _latest(run, failed, "function-failed", f"No invocation of {name} failed in this time.")
     with run.panel("Latest invocations", "Click a row to see every phase of it."):
         _latest(run, InvocationFilters(), "function-latest", "")
+
+
+def _summary(run: Run) -> pd.DataFrame:
+    """The figures of the function: who comes from Fleet has seen them there, and does not wait for them again."""
+    known = run.known(fleet_of(run.window))
+    if known is not None and len(known) <= 1:  # else it is there in several accounts or regions
+        return known
+    return run.query("invocations_summary", **invocation_params(InvocationFilters()))
 
 
 def _latest(run: Run, chosen: InvocationFilters, key: str, otherwise: str) -> None:

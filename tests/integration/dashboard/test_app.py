@@ -2,6 +2,7 @@
 
 import re
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.config import AHEAD_PERCENT, SQL_URL
 from dashboard.pages import PAGES
+from dashboard.sql import statement
 from dashboard.text import count
+from dashboard.ui import data
 from tests.support.collector import running_collector
 from tests.support.dashboard import Seeded
 
@@ -87,6 +90,29 @@ def test_one_function_shows_only_its_own(app, seeded):
     shown = figures(at)
     assert shown["Invocations"] == count(len(own))
     assert shown["Peak busy"] == str(seeded.fleet.peak("pdf-render"))
+
+
+@pytest.mark.parametrize("before", [timedelta(0), timedelta(days=1)], ids=["short", "long"])
+def test_who_comes_from_the_fleet_sees_the_same_figures_without_asking_again(app, seeded, before, monkeypatch):
+    asked: list[str] = []
+    frame = data._frame
+
+    def heard(text, params, *, guess):
+        asked.append(text)
+        return frame(text, params, guess=guess)
+
+    monkeypatch.setattr(data, "_frame", heard)
+    chosen = {**seeded.query, "from": f"{seeded.begin - before:%Y-%m-%dT%H:%M:%SZ}"}
+    summaries = {statement("invocations_summary"), statement("invocations_summary_long")}
+    shown = []
+    for way in (("function",), ("fleet", "function")):
+        data.answers.clear()
+        for page in way:
+            asked.clear()
+            at = app(f"views/{page}.py", **chosen, **({"function": "pdf-render"} if page == "function" else {}))
+        shown.append((figures(at), not summaries.isdisjoint(asked)))
+    assert shown[0][0] == shown[1][0]
+    assert [summed for _, summed in shown] == [True, False]
 
 
 def test_the_address_narrows_invocations_down(app, seeded):

@@ -49,6 +49,24 @@ def test_an_answer_is_asked_for_once_and_kept_for_its_time():
     assert anew.number != first.number
 
 
+def test_who_would_not_wait_gets_what_is_there():
+    clock = Clock()
+    answers = kept(clock=clock)
+    assert answers.known("a") is None
+    first = answers.get("a", 15, counted([]), guess=True)
+    assert answers.known("a") == first
+    assert (answers.guesses, answers.guessed_right, answers.asked) == (1, 1, 0)
+    clock.now += 15
+    assert answers.known("a") is None
+
+
+def test_who_would_not_wait_does_not_wait_for_what_is_being_asked():
+    answers = kept()
+    seen: list[object] = []
+    answers.get("a", 15, lambda: seen.append(answers.known("a")))
+    assert seen == [None]
+
+
 def test_guesses_make_room_for_what_somebody_looked_at():
     asked: list[str] = []
     answers = kept(most=4)
