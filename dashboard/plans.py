@@ -21,6 +21,7 @@ from dashboard.filters import (
 from dashboard.sql import Value, instant, invocation_params, key_params, names, statement_name
 from dashboard.timeaxis import Window
 
+COLD: Final = InvocationFilters(cold_only=True)
 LATEST_COLD: Final = 50
 LATEST_OF_FUNCTION: Final = 20
 LATEST_INVOCATIONS: Final = 200
@@ -121,7 +122,7 @@ def _streams(_: Choices, __: Window) -> Asks:
 def _cold_starts(_: Choices, __: Window) -> Asks:
     return (
         *_asks("invocations_over_time", "cold_start_functions", "cold_start_phases", "init_by_version", "coverage"),
-        Ask("cold_starts_latest", {"limit": LATEST_COLD}),
+        Ask("invocations_latest", {"limit": LATEST_COLD, **invocation_params(COLD)}),
     )
 
 

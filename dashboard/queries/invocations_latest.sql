@@ -37,7 +37,7 @@ WITH
         WHERE (some > 0 OR is_open) AND newer < 2 * {limit:UInt32}
     )
 SELECT
-    Start, FunctionName, FunctionVersion, Status, ErrorType, ColdStart, DurationMs,
+    Start, FunctionName, FunctionVersion, InitType, Status, ErrorType, ColdStart, DurationMs,
     coalesce(RestoreDurationMs, InitDurationMs) AS InitMs,
     BilledDurationMs, MaxMemoryUsedMB, MemorySizeMB, EndEstimated, RequestId, InstanceId, Attempt
 FROM lambda_invocations_between(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})

@@ -7,7 +7,8 @@ import streamlit as st
 
 from dashboard import causes
 from dashboard.charts import cold_starts as shaping
-from dashboard.plans import LATEST_COLD
+from dashboard.plans import COLD, LATEST_COLD
+from dashboard.sql import invocation_params
 from dashboard.text import count, seconds, share
 from dashboard.ui import panels, tables
 from dashboard.ui.figures import Figure, row
@@ -41,7 +42,17 @@ def _body(run: Run) -> None:
     with run.panel("By function", "Init duration as the platform reports it. Click a row to see the function alone."):
         _by_function(run, functions)
     with run.panel("Latest cold starts", "Click a row to see its phases on one time axis."):
-        panels.invocations_table(run, run.query("cold_starts_latest", limit=LATEST_COLD), "cold-latest")
+        panels.invocations_table(run, _latest(run), "cold-latest")
+
+
+def _latest(run: Run) -> pd.DataFrame:
+    rows = run.query("invocations_latest", limit=LATEST_COLD, **invocation_params(COLD))
+    return run.made(_of_cold, rows)
+
+
+def _of_cold(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without saying of each that it was one."""
+    return rows.drop(columns="ColdStart", errors="ignore")
 
 
 def _figures(over_time: pd.DataFrame, functions: pd.DataFrame) -> None:

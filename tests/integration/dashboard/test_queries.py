@@ -239,7 +239,7 @@ def test_init_by_version(ask, truth):
 
 
 def test_latest_cold_starts(ask, truth):
-    rows = ask("cold_starts_latest", limit=10)
+    rows = ask("invocations_latest", limit=10, **invocation_params(InvocationFilters(cold_only=True)))
     assert list(rows["RequestId"]) == [one.request_id for one in reversed(cold(truth)[-10:])]
 
 
