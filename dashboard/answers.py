@@ -99,15 +99,21 @@ class Answers(Generic[T]):
             self._find(key, found, ask)
         return Answer(found.answer.result(), found.number)
 
-    def known(self, key: Hashable) -> Answer[T] | None:
-        """The answer of this key, for somebody who would not wait for it; None where none is kept."""
+    def known(self, key: Hashable, *, guess: bool = False) -> Answer[T] | None:
+        """The answer of this key, for somebody who would not wait for it; None where none is kept.
+
+        Args:
+            key: tells one question from another.
+            guess: nobody looks at it yet.
+        """
         with self._lock:
             found = self._kept.get(key)
             if found is None or found.until <= self._clock() or not found.answer.done():
                 return None
-            self.guessed_right += found.guessed
-            found.guessed = False
-            self._kept.move_to_end(key)
+            if not guess:
+                self.guessed_right += found.guessed
+                found.guessed = False
+                self._kept.move_to_end(key)
             return Answer(found.answer.result(), found.number)
 
     @property

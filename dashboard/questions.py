@@ -21,6 +21,10 @@ class Question:
 
     of_each: bool = False
     """It says the same of each function, whichever are chosen: it is asked about all, and to choose asks nothing."""
+    of_largest: bool = False
+    """It adds up all but the largest: of another its rows about all say nothing, so it is asked about the chosen ones
+    unless those are known anyway.
+    """
     limit: int | None = None
     """Its LIMIT. With so many rows, or where it adds up the smaller ones, one that is not among them may have some."""
     days_at_a_time: int = MOST_DAYS_AT_A_TIME
@@ -56,7 +60,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     # Spans are sorted by whose they are: of one function they take a fifth of the time of all.
     "cold_start_phases": Question(reads=timedelta(days=1)),
     "concurrency_highest": Question(of_each=True),
-    "concurrency_over_time": Question(of_each=True),
+    "concurrency_over_time": Question(of_each=True, of_largest=True),
     "concurrency_peaks": Question(of_each=True),
     "configuration_changes": Question(of_each=True, limit=500),
     "cost_functions": Question(of_each=True, limit=1000),
@@ -66,9 +70,9 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "incidents_of_throttles": Question(of_causes=True),
     "ingest_coverage": Question(of_each=True, limit=500),
     "ingest_functions": Question(of_each=True),
-    "ingest_over_time": Question(of_each=True),
+    "ingest_over_time": Question(of_each=True, of_largest=True),
     "init_by_version": Question(of_each=True),
-    "invocations_over_time": Question(of_each=True),
+    "invocations_over_time": Question(of_each=True, of_largest=True),
     "invocations_stopped": Question(days_at_a_time=1, newest=timedelta(days=8)),
     "mapping_funnel": Question(of_each=True, limit=200),
     "mappings_stopped": Question(days_at_a_time=1, newest=timedelta(days=8)),

@@ -49,13 +49,10 @@ class Asking:
         """What :meth:`query` would answer at once of a question that says the same of each function, about the chosen
         ones; None where it would ask.
         """
-        every = replace(self.filters, functions=())
-        params = {**filter_params(every, question(ask.name).read(self.window)), **ask.more}
-        answer = data.known(statement_name(ask.name, self.window, ask.more), params, data.keep_s(self.window))
+        answer = self._known(statement_name(ask.name, self.window, ask.more), ask.more)
         if answer is None:
             return None
-        rows = answer.value
-        return rows[rows["FunctionName"].isin(self.filters.functions)]
+        return answer.value[answer.value["FunctionName"].isin(self.filters.functions)]
 
     def one_by_one(self, name: str, **more: Value) -> pd.DataFrame:
         """The rows of just this statement. Of a long window it reads the newest invocations alone: see :meth:`since`.
@@ -76,7 +73,7 @@ class Asking:
     def _answer(self, name: str, statement: str, more: Mapping[str, Value]) -> pd.DataFrame:
         """What is said of each function by itself is asked about all, and the rows of the chosen ones are taken."""
         chosen, known = self.filters.functions, question(name)
-        if not chosen or not known.of_each:
+        if not chosen or not known.of_each or (known.of_largest and self._known(statement, more) is None):
             return self._asked(statement, self.filters, more)
         every = self._asked(statement, replace(self.filters, functions=()), more)
         if every.empty:
@@ -85,6 +82,11 @@ class Asking:
         if known.leaves_out(every) and not set(chosen) <= set(rows["FunctionName"]):
             return self._asked(statement, self.filters, more)
         return self._know(rows.reset_index(drop=True), (self._name(every), chosen))
+
+    def _known(self, name: str, more: Mapping[str, Value]) -> Answer[pd.DataFrame] | None:
+        """What is known of all functions."""
+        params = {**filter_params(replace(self.filters, functions=()), question(name).read(self.window)), **more}
+        return data.known(name, params, data.keep_s(self.window), guess=self.guess)
 
     def _asked(self, name: str, filters: Filters, more: Mapping[str, Value]) -> pd.DataFrame:
         params = {**filter_params(filters, question(name).read(self.window)), **more}

@@ -88,9 +88,9 @@ def query(name: str, params: Params, keep: int | None = STEPS_S[0], *, guess: bo
     return answers().get(_key(text, bound, keep), keep_s, lambda: _frame(text, bound, guess=guess), guess=guess)
 
 
-def known(name: str, params: Params, keep: int | None) -> Answer[pd.DataFrame] | None:
+def known(name: str, params: Params, keep: int | None, *, guess: bool = False) -> Answer[pd.DataFrame] | None:
     """What :func:`query` would answer at once; None where it would ask."""
-    return answers().known(_key(*_bound(name, params), keep))
+    return answers().known(_key(*_bound(name, params), keep), guess=guess)
 
 
 def _key(text: str, bound: tuple[tuple[str, Value], ...], keep: int | None) -> Hashable:

@@ -54,6 +54,8 @@ def test_who_would_not_wait_gets_what_is_there():
     answers = kept(clock=clock)
     assert answers.known("a") is None
     first = answers.get("a", 15, counted([]), guess=True)
+    assert answers.known("a", guess=True) == first
+    assert answers.guessed_right == 0
     assert answers.known("a") == first
     assert (answers.guesses, answers.guessed_right, answers.asked) == (1, 1, 0)
     clock.now += 15

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dashboard.charts.frames import OTHERS
 from dashboard.questions import MOST_DAYS_AT_A_TIME, QUESTIONS, question
 from dashboard.sql import LONG, QUERIES, statement
 from dashboard.timeaxis import absolute_window
@@ -18,6 +19,11 @@ def window(days):
 
 def limits(name):
     return [int(found) for found in re.findall(r"^LIMIT (\d+)$", statement(name), re.MULTILINE)]
+
+
+def test_what_adds_the_smaller_ones_up_is_known_to_do_so():
+    adds_up = {name for name in QUESTIONS if f"'{OTHERS}'" in statement(name)}
+    assert {name for name, one in QUESTIONS.items() if one.of_largest} == adds_up
 
 
 @pytest.mark.parametrize("name", [name for name, one in QUESTIONS.items() if one.of_each])
