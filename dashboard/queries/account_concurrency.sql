@@ -10,12 +10,13 @@ SELECT
     any(held.Provisioned) AS Provisioned
 FROM
 (
-    SELECT AccountId, Region, MetricName, Time, max(Max) AS highest, max(Sum) AS summed
+    -- Of the greatest it makes no difference that a point may have come twice.
+    SELECT AccountId, Region, MetricName, max(Max) AS highest, max(Sum) AS summed
     FROM lambda_metrics
     WHERE MetricName IN ('ClaimedAccountConcurrency', 'UnreservedConcurrentExecutions', 'ConcurrentExecutions', 'Invocations')
         AND Namespace = 'AWS/Lambda' AND DimensionSet = '' AND PeriodS = 60
         AND Time >= {from:DateTime64(3, 'UTC')} AND Time < {to:DateTime64(3, 'UTC')}
-    GROUP BY AccountId, Region, MetricName, Time
+    GROUP BY AccountId, Region, MetricName
 ) AS points
 LEFT JOIN
 (

@@ -19,7 +19,8 @@ WITH
                     toStartOfHour(Time, 'UTC') AS Hour, 0 AS chosen, if(PeriodS = 60, Arrivals, 0) AS arrivals,
                     if(PeriodS = 3600, Computed, 0) AS of_hour
                 FROM lambda_rollup_state
-                WHERE Time >= toStartOfHour({from:DateTime64(3, 'UTC')}, 'UTC') AND Time < {to:DateTime64(3, 'UTC')}
+                -- To the end of the last one: what arrived for part of it can be just as much as its rollup was made of.
+                WHERE Time >= toStartOfHour({from:DateTime64(3, 'UTC')}, 'UTC') AND Time < {to:DateTime64(3, 'UTC')} + toIntervalHour(1)
                 UNION ALL
                 SELECT
                     Time,

@@ -14,8 +14,8 @@ from collector.otlp.signals import Signal
 from collector.store.clickhouse import ClickHouseStore
 from dashboard import sql
 from dashboard.config import SqlEndpoint
-from dashboard.filters import Filters
-from dashboard.sql import SqlSource, filter_params, instant
+from dashboard.filters import Filters, InvocationFilters
+from dashboard.sql import SqlSource, filter_params, instant, invocation_params
 from dashboard.timeaxis import Window, absolute_window
 from tests.support.cloudwatch import store_at
 from tests.support.collector import lambda_span, trace_request
@@ -30,11 +30,11 @@ def opened(tmp_path) -> Iterator[tuple[ClickHouseStore, Client]]:
         yield store, client
 
 
-def told(name: str, at: datetime, *, function: str = "checkout", ms: int = 100) -> bytes:
+def told(name: str, at: datetime, *, function: str = "checkout", ms: int = 100, status: str = "success") -> bytes:
     """An invocation and what is known of its end."""
     ns, took_ns = int(at.timestamp()) * 10**9, ms * 10**6
     spans = [
-        lambda_span("invoke", request_id=name, start_ns=ns, duration_ns=took_ns, lambda__status="success"),
+        lambda_span("invoke", request_id=name, start_ns=ns, duration_ns=took_ns, lambda__status=status),
         lambda_span(
             "post_runtime", request_id=name, start_ns=ns + took_ns, duration_ns=1, lambda__duration_ms=float(ms)
         ),
@@ -47,8 +47,8 @@ def insert(store: ClickHouseStore, name: str, exports: list[bytes]) -> None:
         store.insert(decoded, f"{name}-{number}")
 
 
-def deliver(store: ClickHouseStore, name: str, at: datetime) -> None:
-    insert(store, name, [told(name, at)])
+def deliver(store: ClickHouseStore, name: str, at: datetime, *, status: str = "success") -> None:
+    insert(store, name, [told(name, at, status=status)])
 
 
 def hold(client: Client, begin: datetime, end: datetime) -> bool:
@@ -110,6 +110,26 @@ def test_a_panel_reads_what_has_come_since(opened: tuple[ClickHouseStore, Client
     assert counted() == (2, True)
 
 
+def latest(client: Client, begin: datetime, end: datetime, *, status: str) -> list[str]:
+    """The requests of the latest invocations that are chosen so."""
+    filters, chosen = Filters(range="custom", begin=begin, end=end), InvocationFilters(status=status)
+    params = {**filter_params(filters, absolute_window(begin, end, end)), "limit": 5, **invocation_params(chosen)}
+    source = SqlSource(client, SqlEndpoint("http", "127.0.0.1", 0))
+    return sql.names(source.frame(sql.statement("invocations_latest"), params), "RequestId")
+
+
+def test_the_latest_are_read_of_an_hour_that_ends_later_and_holds_no_more(
+    opened: tuple[ClickHouseStore, Client],
+) -> None:
+    """As much arrived for the minutes before the end as the hour's rollup was made of."""
+    store, client = opened
+    for name, minutes in (("before", 10), ("after", 50)):
+        deliver(store, name, BEGIN + timedelta(minutes=minutes))
+    Rollups(client).run(LONG_AFTER_S, settled=True)
+    deliver(store, "late", BEGIN + timedelta(minutes=20), status="error")
+    assert latest(client, BEGIN - timedelta(hours=9), BEGIN + timedelta(minutes=30), status="failed") == ["late"]
+
+
 INSTEAD = [
     path.stem
     for path in sorted(sql.QUERIES.glob("*.sql"))
@@ -123,7 +143,13 @@ def settled(tmp_path_factory) -> Iterator[Client]:
     """Four days of three functions, all of whose rollups hold; of some minutes they were made twice."""
     with store_at(tmp_path_factory.mktemp("settled")) as (store, client):
         every = [
-            told(f"r{n}", BEGIN + timedelta(days=-2, minutes=47 * n, seconds=n), function=f"f{n % 3}", ms=100 + 7 * n)
+            told(
+                f"r{n}",
+                BEGIN + timedelta(days=-2, minutes=47 * n, seconds=n),
+                function=f"f{n % 3}",
+                ms=100 + 7 * n,
+                status="success" if n % 7 else "error",
+            )
             for n in range(120)
         ]
         for name, part in (("first", every[::2]), ("then", every[1::2])):
