@@ -52,7 +52,8 @@ class Asking:
         answer = self._known(statement_name(ask.name, self.window, ask.more), ask.more)
         if answer is None:
             return None
-        return answer.value[answer.value["FunctionName"].isin(self.filters.functions)]
+        rows = answer.value
+        return rows if rows.empty else rows[rows["FunctionName"].isin(self.filters.functions)]
 
     def one_by_one(self, name: str, **more: Value) -> pd.DataFrame:
         """The rows of just this statement. Of a long window it reads the newest invocations alone: see :meth:`since`.

@@ -27,7 +27,7 @@ def _body(run: Run) -> None:
         nothing(f"No invocations of {name} in this time. Choose a longer range above.")
         return
     busy = run.query("concurrency_over_time")
-    own = busy[busy["FunctionName"] == name]
+    peak = 0 if busy.empty else busy["Peak"].where(busy["FunctionName"] == name, 0).max()
     only = summary.iloc[0]
     row(
         [
@@ -37,7 +37,7 @@ def _body(run: Run) -> None:
             Figure("Duration p50", milliseconds(only["P50Ms"])),
             Figure("Duration p95", milliseconds(only["P95Ms"])),
             Figure("Duration p99", milliseconds(only["P99Ms"])),
-            Figure("Peak busy", count(own["Peak"].max()), about="Most sandboxes at once, exact"),
+            Figure("Peak busy", count(peak), about="Most sandboxes at once, exact"),
         ]
     )
     news.consequences(run, "function", "mappings_stopped", "invocations_stopped")

@@ -98,7 +98,9 @@ def test_from_the_fleet_to_what_took_the_time_of_one_invocation(tab, url, seeded
     assert figure(tab, "Invocations") == count(len(own))
     assert figure(tab, "Peak busy") == str(fleet.peak(name))
 
-    click_row(tab, 0, 0)
+    tab.get_by_test_id("stSidebar").get_by_role("link", name="Concurrency").click()
+    assert arrived(tab, "concurrency")["function"] == [name]
+    click_row(tab, 0, 1)  # the account has the first
     choices = arrived(tab, "invocations")
     assert choices["function"] == [name]
     assert figure(tab, "Invocations") == str(fleet.peak(name))
@@ -114,6 +116,8 @@ def test_from_the_fleet_to_what_took_the_time_of_one_invocation(tab, url, seeded
 
     tab.go_back()
     assert arrived(tab, "invocations") == choices
+    tab.go_back()
+    arrived(tab, "concurrency")
     tab.go_back()
     assert arrived(tab, "function")["function"] == [name]
 
