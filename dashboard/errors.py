@@ -8,7 +8,7 @@
         ├── UnreachableError      nobody answers at the SQL endpoint, or not in time
         ├── AccessDeniedError     it answers and refuses the credentials
         ├── SchemaMissingError    it answers and has not the tables of Lambdascope
-        └── QueryRejectedError    it answers that the statement is wrong or not allowed
+        └── QueryRejectedError    it answers that the statement is wrong or not allowed, or has no rows to show
 
 Each message is one sentence for the person at the screen: what is wrong, and what to do. None holds a password.
 """
@@ -41,4 +41,4 @@ class SchemaMissingError(QueryError):
 
 
 class QueryRejectedError(QueryError):
-    """The SQL endpoint says that the statement is wrong or not allowed."""
+    """The SQL endpoint says that the statement is wrong or not allowed, or answers with no rows that can be shown."""

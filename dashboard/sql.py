@@ -17,7 +17,13 @@ from typing import Final
 import clickhouse_connect
 import pandas as pd
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import (
+    ClickHouseError,
+    DataError,
+    InternalError,
+    NotSupportedError,
+    StreamFailureError,
+)
 
 from dashboard.config import Config, SqlEndpoint
 from dashboard.errors import AccessDeniedError, QueryError, QueryRejectedError, SchemaMissingError, UnreachableError
@@ -37,6 +43,8 @@ DENIED_CODES: Final = {192, 193, 194, 516}
 """UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTHENTICATION_FAILED."""
 TIMEOUT_CODES: Final = {159, 160}
 """TIMEOUT_EXCEEDED, TOO_SLOW."""
+UNREADABLE: Final = (DataError, InternalError, NotSupportedError, StreamFailureError)
+"""What the client raises over an answer that it cannot decode."""
 
 
 _INCLUDE: Final = re.compile(r"^ *-- include (\w+)\n", re.MULTILINE)
@@ -257,6 +265,11 @@ def explain(error: Exception, endpoint: SqlEndpoint) -> QueryError:
         )
     if code is not None:
         return QueryRejectedError(f"{at} rejects the query: {why}")
+    if isinstance(error, UNREADABLE):
+        return QueryRejectedError(
+            f"{at} answers with what cannot be shown: {why} States of aggregate functions can after "
+            "finalizeAggregation, and of EXPLAIN all kinds but AST."
+        )
     return UnreachableError(
         f"The SQL endpoint {at} cannot be reached: {why} "
         "Start the collector (python -m collector), or set LAMBDASCOPE_SQL_URL to where it is."

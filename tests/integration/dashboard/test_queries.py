@@ -422,6 +422,12 @@ def test_what_is_typed_can_read_only(source, truth, ask):
     assert ask("coverage")["Invocations"].iloc[0] == len(truth)
 
 
+@pytest.mark.parametrize("sql", ["EXPLAIN AST SELECT 1", "EXPLAIN AST SELECT 1 FROM otel_traces", "SELECT sumState(1)"])
+def test_an_answer_that_cannot_be_shown_is_told_from_none(sql, source):
+    with pytest.raises(QueryRejectedError, match="cannot be shown"):
+        source.ask(sql, 10)
+
+
 def test_a_wrong_statement_is_explained(source):
     with pytest.raises(SchemaMissingError, match="nowhere"):
         source.ask("SELECT 1 FROM nowhere", 10)
