@@ -94,9 +94,9 @@ def _figures(run: Run, total: pd.Series, peaks: pd.DataFrame) -> list[Figure]:
         Figure(f"Duration {name}", milliseconds(total[column]), changed(column), "down")
         for name, column in (("p50", "P50Ms"), ("p95", "P95Ms"), ("p99", "P99Ms"))
     ]
-    account = peaks[peaks["FunctionName"] == ACCOUNT]
-    if not account.empty and not run.filters.functions:
-        out.append(Figure("Peak busy", count(account["Peak"].iloc[0]), about="Most sandboxes busy at once, exact"))
+    if not peaks.empty and not run.filters.functions:  # what took no whole millisecond kept nothing busy
+        peak = peaks.loc[peaks["FunctionName"] == ACCOUNT, "Peak"].max()
+        out.append(Figure("Peak busy", count(peak), about="Most sandboxes busy at once, exact"))
     return out
 
 

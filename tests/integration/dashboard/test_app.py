@@ -2,18 +2,21 @@
 
 import re
 import socket
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from collector.otlp.decode import decode
+from collector.otlp.signals import Signal
 from dashboard.config import AHEAD_PERCENT, SQL_URL
 from dashboard.pages import PAGES
 from dashboard.sql import statement
 from dashboard.text import count
 from dashboard.ui import data
-from tests.support.collector import running_collector
+from tests.support.cloudwatch import store_at
+from tests.support.collector import lambda_span, running_collector, trace_request
 from tests.support.dashboard import Seeded
 
 MAIN = Path(__file__).parents[3] / "dashboard" / "main.py"
@@ -159,6 +162,28 @@ def test_an_empty_store_is_no_error(page, empty_store, monkeypatch):
     assert sentinel(at)["errors"] == "0"
     assert not at.exception
     assert at.info
+
+
+@pytest.fixture(scope="module")
+def instants(tmp_path_factory):
+    """A store of which nothing was busy for a whole millisecond."""
+    folder = tmp_path_factory.mktemp("instants")
+    start_ns = int((datetime.now(UTC) - timedelta(minutes=10)).timestamp()) * 10**9
+    span = lambda_span("invoke", request_id="r", start_ns=start_ns, duration_ns=400_000, lambda__status="success")
+    with store_at(folder) as (store, _):
+        for number, decoded in enumerate(decode(Signal.TRACES, [trace_request([span]).SerializeToString()])):
+            store.insert(decoded, f"instant-{number}")
+    with running_collector(data=folder) as collector:
+        yield collector.addresses.sql_url
+
+
+@pytest.mark.parametrize("range_", ["1h", "24h"])
+@pytest.mark.parametrize("name", ["fleet", "function", "concurrency"])
+def test_what_took_less_than_a_millisecond_is_shown(app, instants, monkeypatch, name, range_):
+    monkeypatch.setenv(SQL_URL.env, instants)
+    at = app(f"views/{name}.py", range=range_, function="checkout" if name == "function" else "")
+    assert sentinel(at)["errors"] == "0"
+    assert name == "concurrency" or figures(at)["Invocations"] == "1"
 
 
 @pytest.fixture(scope="module")
