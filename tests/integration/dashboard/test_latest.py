@@ -112,3 +112,16 @@ def test_the_latest_are_those_of_the_time_whatever_is_counted(
         ):
             asked = (window, limit, status, functions)
             assert latest(client, *asked) == expected(ran, *asked), asked
+
+
+def test_an_hour_that_ends_later_and_holds_no_more_is_read(opened: tuple[ClickHouseStore, Client]) -> None:
+    """As much arrived for the minutes before the range's end as the hour's rollup was made of."""
+    store, client = opened
+    day_after = 36 * 60
+    deliver(store, [Ran(day_after + 10, "seldom"), Ran(day_after + 50, "seldom")])
+    Rollups(client).run(int(LONG_AFTER.timestamp()), settled=True)
+    late = Ran(day_after + 20, "seldom", "error")
+    deliver(store, [late])
+    end = BEGIN + timedelta(minutes=day_after + 30)
+    window = Window(end - timedelta(hours=9), end, 300, LONG_AFTER)
+    assert latest(client, window, 5, "failed", ()) == [late.name]

@@ -14,8 +14,8 @@ from collector.otlp.signals import Signal
 from collector.store.clickhouse import ClickHouseStore
 from dashboard import sql
 from dashboard.config import SqlEndpoint
-from dashboard.filters import Filters, InvocationFilters
-from dashboard.sql import SqlSource, filter_params, instant, invocation_params
+from dashboard.filters import Filters
+from dashboard.sql import SqlSource, filter_params, instant
 from dashboard.timeaxis import Window, absolute_window
 from tests.support.cloudwatch import store_at
 from tests.support.collector import lambda_span, trace_request
@@ -47,8 +47,8 @@ def insert(store: ClickHouseStore, name: str, exports: list[bytes]) -> None:
         store.insert(decoded, f"{name}-{number}")
 
 
-def deliver(store: ClickHouseStore, name: str, at: datetime, *, status: str = "success") -> None:
-    insert(store, name, [told(name, at, status=status)])
+def deliver(store: ClickHouseStore, name: str, at: datetime) -> None:
+    insert(store, name, [told(name, at)])
 
 
 def hold(client: Client, begin: datetime, end: datetime) -> bool:
@@ -108,26 +108,6 @@ def test_a_panel_reads_what_has_come_since(opened: tuple[ClickHouseStore, Client
     assert counted() == (2, False)
     Rollups(client).run(LONG_AFTER_S, settled=True)
     assert counted() == (2, True)
-
-
-def latest(client: Client, begin: datetime, end: datetime, *, status: str) -> list[str]:
-    """The requests of the latest invocations that are chosen so."""
-    filters, chosen = Filters(range="custom", begin=begin, end=end), InvocationFilters(status=status)
-    params = {**filter_params(filters, absolute_window(begin, end, end)), "limit": 5, **invocation_params(chosen)}
-    source = SqlSource(client, SqlEndpoint("http", "127.0.0.1", 0))
-    return sql.names(source.frame(sql.statement("invocations_latest"), params), "RequestId")
-
-
-def test_the_latest_are_read_of_an_hour_that_ends_later_and_holds_no_more(
-    opened: tuple[ClickHouseStore, Client],
-) -> None:
-    """As much arrived for the minutes before the end as the hour's rollup was made of."""
-    store, client = opened
-    for name, minutes in (("before", 10), ("after", 50)):
-        deliver(store, name, BEGIN + timedelta(minutes=minutes))
-    Rollups(client).run(LONG_AFTER_S, settled=True)
-    deliver(store, "late", BEGIN + timedelta(minutes=20), status="error")
-    assert latest(client, BEGIN - timedelta(hours=9), BEGIN + timedelta(minutes=30), status="failed") == ["late"]
 
 
 INSTEAD = [

@@ -1,10 +1,13 @@
 """Garbage is looked for between what viewers wait for."""
 
+import threading
 import tomllib
 import weakref
 from pathlib import Path
 
+from dashboard.config import AHEAD_PERCENT
 from dashboard.garbage import EVERY_S, Garbage
+from dashboard.ui import data
 
 CONFIG = Path(__file__).parents[3] / "dashboard" / ".streamlit" / "config.toml"
 
@@ -30,6 +33,14 @@ def test_what_goes_round_in_a_circle_is_freed():
     del one
     Garbage().idle()
     assert freed == [1]
+
+
+def test_it_is_looked_for_where_a_browser_says_that_it_has_drawn(monkeypatch):
+    monkeypatch.setenv(AHEAD_PERCENT.env, "0")
+    looked = threading.Event()
+    monkeypatch.setattr(data, "_garbage", lambda: Garbage(collect=looked.set))
+    data.drawn()
+    assert looked.wait(10)
 
 
 def test_streamlit_does_not_look_for_it_while_somebody_waits():
