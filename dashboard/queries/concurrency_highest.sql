@@ -1,5 +1,5 @@
--- The highest concurrency of the account ('*') and of each function in the window's buckets, without the instant, to find
--- which takes four times as long.
+-- The highest concurrency of the account ('*') and of each function in the window's buckets, without the instant:
+-- to find it, invocations are read.
 -- rollups: of the window
 SELECT AccountId, Region, FunctionName, c.Peak AS Peak
 FROM lambda_concurrency_peaks(
