@@ -5,8 +5,8 @@ An interaction is from the click or the key that decides it until the page that 
 there, and what is typed stands in its field. The page is open, and nobody has tried it before. It is done twice, with a
 dashboard each: by somebody who has looked at the page for READS_S before each, while the dashboard asked ahead; and at
 once, with a dashboard that asks nothing ahead.
-To make and load the fleet takes a quarter of an hour, which is printed and not judged, so the store is kept in
-build/bench for the next run.
+To make and load the fleet takes a quarter of an hour, and some minutes until the collector has put what came to rest
+together, which is printed and not judged, so the store is kept in build/bench for the next run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,14 @@ from benchmarks import Measurement
 from dashboard.pages import PAGES, Page
 from dashboard.ui.tables import ROW_PX
 from deploy.local.browser import READY, arrive, browser, open_page, settle
-from tests.support.collector import ROOT, CollectorProcess, running_collector, wait_for_causes, wait_for_rows
+from tests.support.collector import (
+    ROOT,
+    CollectorProcess,
+    running_collector,
+    wait_for_causes,
+    wait_for_rest,
+    wait_for_rows,
+)
 from tests.support.dashboard import running_dashboard
 
 FLEET: Final = ROOT / "emulator" / "fleet" / "examples" / "incidents.yaml"
@@ -53,6 +60,7 @@ def _measure(pages: Sequence[Page]) -> Iterator[Measurement]:
     truth = _loaded()
     with running_collector(data=FOLDER / "data") as collector, browser() as context:
         wait_for_causes(collector.sql())
+        wait_for_rest(collector.sql())
         tab = context.new_page()
         tab.set_default_timeout(OPEN_WITHIN_S * 1000)
         with _dashboard(collector) as url:
@@ -212,6 +220,7 @@ def _loaded() -> dict[str, Any]:
             stored = f"SELECT 1 FROM (SELECT count() AS n FROM lambda_invocations) WHERE n >= {truth['invocations']}"
             wait_for_rows(collector.sql(), stored, 1, within_s=300)
             wait_for_causes(collector.sql())
+            wait_for_rest(collector.sql())
         done.write_text(json.dumps(truth), encoding="utf-8")
         print(f"dashboard: loaded in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return dict(json.loads(done.read_text(encoding="utf-8")))

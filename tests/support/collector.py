@@ -214,6 +214,21 @@ def wait_for_causes(client: Client, *, within_s: float = 900.0) -> None:
     wait_for_rows(client, waiting, 1, within_s=within_s)
 
 
+def wait_for_rest(client: Client, *, within_s: float = 900.0) -> None:
+    """Until what was loaded lies in one part per partition, some minutes after the last of it came."""
+    scattered = (
+        "SELECT 1 FROM system.parts "
+        "WHERE active AND table IN ('otel_traces', 'lambda_invocation_parts', 'lambda_rollups', 'lambda_metrics') "
+        "GROUP BY table, partition HAVING count() > 1"
+    )
+    wait_for_rows(
+        client,
+        f"SELECT 1 FROM (SELECT count() AS partitions FROM ({scattered})) WHERE partitions = 0",
+        1,
+        within_s=within_s,
+    )
+
+
 def lambda_span(
     phase: str,
     *,
