@@ -26,6 +26,12 @@ def instants(viewer: ZoneInfo, label: str, style: str = "YYYY-MM-DD HH:mm:ss", w
     return st.column_config.DatetimeColumn(label, format=style, timezone=viewer.key, help=about, width=width)
 
 
+def whose(run: Run, width: int) -> dict[str, Any]:
+    """The column that names a row's function; none where the page is about one, which it names already."""
+    one = len(run.filters.functions) == 1
+    return {} if one else {"FunctionName": st.column_config.TextColumn("Function", width=width)}
+
+
 def height(rows: int, most: int) -> int:
     """The pixels of a table that shows so many of its rows at most, and where there are more the top of the next."""
     shown = min(rows, most) + 1  # the heads of the columns
