@@ -9,7 +9,7 @@ import urllib3
 
 from tests.support.collector import CollectorProcess, lambda_span, trace_request, wait_for_rows
 
-REST_S = 300
+REST_S = 120
 """As in collector/store/engine.xml."""
 THE_DAY_BEFORE = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 INSERTS = 4
