@@ -43,8 +43,12 @@ DENIED_CODES: Final = {192, 193, 194, 516}
 """UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTHENTICATION_FAILED."""
 TIMEOUT_CODES: Final = {159, 160}
 """TIMEOUT_EXCEEDED, TOO_SLOW."""
-UNREADABLE: Final = (DataError, InternalError, NotSupportedError, StreamFailureError)
+UNREADABLE: Final = (DataError, InternalError, NotSupportedError)
 """What the client raises over an answer that it cannot decode."""
+UNREADABLE_WHERE_TYPED: Final = (*UNREADABLE, StreamFailureError)
+"""Of a statement that somebody typed it may be that too, where the answer is in another form than the client expects.
+The statements of panels have answers that it can decode: there it means that the connection has ended.
+"""
 
 
 _INCLUDE: Final = re.compile(r"^ *-- include (\w+)\n", re.MULTILINE)
@@ -185,12 +189,18 @@ class SqlSource:
         params = {"from": instant(span.begin), "to": instant(span.end)}
         return bool(self._frame(statement("rollups_hold"), params, settings)["Hold"].iloc[0])
 
-    def _frame(self, sql: str, params: Params, settings: Mapping[str, str]) -> pd.DataFrame:
+    def _frame(
+        self,
+        sql: str,
+        params: Params,
+        settings: Mapping[str, str],
+        unreadable: tuple[type[ClickHouseError], ...] = UNREADABLE,
+    ) -> pd.DataFrame:
         bound = {name: list(value) if isinstance(value, tuple) else value for name, value in params.items()}
         try:
             return aware(self.client.query_df(sql, parameters=bound, settings=dict(settings), tz_mode="aware"))
         except (ClickHouseError, OSError) as error:
-            raise explain(error, self.endpoint) from error
+            raise explain(error, self.endpoint, unreadable) from error
 
     def ask(self, sql: str, max_rows: int) -> QueryRows:
         """Run a statement that somebody typed: reading only, and not more rows than a browser can take.
@@ -200,7 +210,7 @@ class SqlSource:
         """
         began = time.monotonic()
         limits = {"readonly": "2", "max_result_rows": str(max_rows + 1), "result_overflow_mode": "break"}
-        frame = self.frame(sql.strip().rstrip(";"), {}, limits)
+        frame = self._frame(sql.strip().rstrip(";"), {}, self._changeable(limits), UNREADABLE_WHERE_TYPED)
         took_ms = (time.monotonic() - began) * 1000
         return QueryRows(frame.head(max_rows), cut=len(frame) > max_rows, took_ms=took_ms)
 
@@ -245,8 +255,16 @@ def aware(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def explain(error: Exception, endpoint: SqlEndpoint) -> QueryError:
-    """The failure in one sentence for the person at the screen."""
+def explain(
+    error: Exception, endpoint: SqlEndpoint, unreadable: tuple[type[ClickHouseError], ...] = UNREADABLE
+) -> QueryError:
+    """The failure in one sentence for the person at the screen.
+
+    Args:
+        error: what was raised.
+        endpoint: by whom.
+        unreadable: what stands for an answer that cannot be decoded.
+    """
     code = _code(error)
     why = reason(str(error), endpoint)
     at = endpoint.shown
@@ -265,10 +283,10 @@ def explain(error: Exception, endpoint: SqlEndpoint) -> QueryError:
         )
     if code is not None:
         return QueryRejectedError(f"{at} rejects the query: {why}")
-    if isinstance(error, UNREADABLE):
+    if isinstance(error, unreadable):
         return QueryRejectedError(
             f"{at} answers with what cannot be shown: {why} States of aggregate functions can after "
-            "finalizeAggregation, and of EXPLAIN all kinds but AST."
+            "finalizeAggregation, and of EXPLAIN all kinds but AST. Other answers that end so were cut off: ask again."
         )
     return UnreachableError(
         f"The SQL endpoint {at} cannot be reached: {why} "

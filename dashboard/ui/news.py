@@ -77,7 +77,7 @@ def incidents(run: Run) -> None:
             {
                 "Began": tables.instants(run.viewer, "Since", "MMM D, HH:mm", 95),
                 "Lasted": text("For", width=80),
-                **tables.whose(run, 140),
+                **tables.function_column(run, 140),
                 "Title": text("Likely cause", width=210),
                 "Sure": text("Sure", width=80, help="Inferred, unless AWS says so"),
                 "Others": text("Also", width=110, help="Others that the same cause hit at the same time"),
@@ -114,7 +114,7 @@ def changed(run: Run, rows: pd.DataFrame) -> None:
             lambda clicked: (str(clicked["Page"]), replace(run.filters, functions=(clicked["FunctionName"],)).query()),
             {
                 "At": tables.instants(run.viewer, "Since", "MMM D, HH:mm", 95),
-                **tables.whose(run, 150),
+                **tables.function_column(run, 150),
                 "What": text("What", width=170),
                 "Before": text("Before", width=150),
                 "Now": text("Now", width=150),

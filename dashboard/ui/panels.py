@@ -40,7 +40,7 @@ def invocation_columns(run: Run) -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
         "Start": tables.instants(run.viewer, "Start", MILLISECONDS),
-        **tables.whose(run, 140),
+        **tables.function_column(run, 140),
         "Outcome": text("Outcome", width=190),
         "DurationMs": number("Duration, ms", format="%.1f"),
         "InitMs": number("Init, ms", format="%.0f", help="Of a cold start; empty where nothing waited"),

@@ -26,8 +26,8 @@ def instants(viewer: ZoneInfo, label: str, style: str = "YYYY-MM-DD HH:mm:ss", w
     return st.column_config.DatetimeColumn(label, format=style, timezone=viewer.key, help=about, width=width)
 
 
-def whose(run: Run, width: int) -> dict[str, Any]:
-    """The column that names a row's function; none where the page is about one, which it names already."""
+def function_column(run: Run, width: int) -> dict[str, Any]:
+    """The column that says of which function a row is; none where one function is chosen, which the filters name."""
     one = len(run.filters.functions) == 1
     return {} if one else {"FunctionName": st.column_config.TextColumn("Function", width=width)}
 

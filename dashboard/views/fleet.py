@@ -94,7 +94,8 @@ def _figures(run: Run, total: pd.Series, peaks: pd.DataFrame) -> list[Figure]:
         Figure(f"Duration {name}", milliseconds(total[column]), changed(column), "down")
         for name, column in (("p50", "P50Ms"), ("p95", "P95Ms"), ("p99", "P99Ms"))
     ]
-    if not peaks.empty and not run.filters.functions:  # what took no whole millisecond kept nothing busy
+    # What took no whole millisecond kept nothing busy, and an answer without rows has no columns.
+    if not peaks.empty and not run.filters.functions:
         peak = peaks.loc[peaks["FunctionName"] == ACCOUNT, "Peak"].max()
         out.append(Figure("Peak busy", count(peak), about="Most sandboxes busy at once, exact"))
     return out

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, StreamFailureError
 
 from dashboard import sql
 from dashboard.config import SqlEndpoint
@@ -111,6 +111,7 @@ def test_an_invocation_is_looked_for_around_its_start_where_the_link_says_it():
             "http://me@ch:8123 cannot be reached: Connection refused.",
         ),
         (OSError(113, "No route to host"), UnreachableError, "No route to host"),
+        (StreamFailureError("Stream ended unexpectedly (connection closed by server)"), UnreachableError, "ended"),
         (OperationalError("HTTPConnectionPool: Read timed out. (read timeout=20)"), UnreachableError, "in time"),
         (DatabaseError("Code: 159. DB::Exception: Timeout exceeded (TIMEOUT_EXCEEDED)"), UnreachableError, "shorter"),
         (
